@@ -1,0 +1,47 @@
+/* dataset.h - YAML descriptors of datasets, and the catalogue of those this user knows.
+ *
+ * A descriptor names a dataset's tables (docs/dataset.md is its reference). The catalogue is
+ * a folder of descriptors: $PERIGEE_DATASETS (colon-separated folders), then datasets/ in the
+ * state folder, then /etc/perigee/datasets. `perigee dataset add` copies or links there.
+ */
+#ifndef CORE_TABLE_DATASET_H
+#define CORE_TABLE_DATASET_H
+
+#include "core/table/table.h"
+
+typedef struct {
+    const char *name; /* [a-z][a-z0-9_]*, at most 63 */
+    const char *title, *description, *licence, *citation, *contact; /* "" if not given */
+    const char *const *tags;
+    size_t ntags;
+    const char *root;      /* absolute folder of the data */
+    const char *source;    /* path of the descriptor */
+    const peri_tablespec_t *tables; /* adapters expanded: one spec a table; .name is the
+                                       bare table name */
+    size_t ntables;
+    struct peri_arena *arena; /* private */
+} peri_dataset_t;
+
+/* Errors carry "FILE:LINE:COLUMN: ..." of the place in the YAML. Unknown keys are errors
+ * with a "did you mean". */
+peri_dataset_t *peri_dataset_load(const char *yaml_path, peri_err_t *err);
+peri_dataset_t *peri_dataset_parse(const char *text, size_t len, const char *source,
+                                   const char *base, peri_err_t *err);
+void peri_dataset_free(peri_dataset_t *d);
+
+/* By name from the catalogue: PERI_ENOTFOUND with the nearest name. */
+peri_dataset_t *peri_catalog_find(const char *name, peri_err_t *err);
+/* Names (sorted) of all; *names is one malloc'd block the caller frees with
+ * peri_catalog_free_names. */
+int peri_catalog_list(char ***names, size_t *n, peri_err_t *err);
+void peri_catalog_free_names(char **names, size_t n);
+/* Register a descriptor: parsed and checked first; replaces one of the same name only if
+ * `replace`. Relative data paths are made absolute in the copy. */
+int peri_catalog_add(const char *yaml_path, bool replace, char **name, peri_err_t *err);
+int peri_catalog_remove(const char *name, peri_err_t *err);
+
+/* Resolve one table of a dataset (name ignoring case). The table's name is "dataset.table". */
+peri_table_t *peri_dataset_table(const peri_dataset_t *d, const char *table,
+                                 bool allow_missing, peri_err_t *err);
+
+#endif
