@@ -27,6 +27,9 @@ typedef struct peri_session peri_session_t;
 peri_session_t *peri_session_new(const peri_limits_t *limits, peri_err_t *err);
 void peri_session_free(peri_session_t *s); /* accepts NULL */
 duckdb_connection peri_session_connection(peri_session_t *s); /* borrowed */
+/* Another connection to the same tables, to append while a statement runs. The caller
+ * disconnects it before the session is freed. */
+int peri_session_connect(peri_session_t *s, duckdb_connection *out, peri_err_t *err);
 
 /* Make view peri_r<id> over `table` with the given virtual columns (PERI_VIRT_*); it has no
  * rows until its share is set. Keeps references to table and index (NULL = none). */

@@ -1,0 +1,41 @@
+/* cli.c - what the sub-commands share: errors, interrupts. */
+#include "cli/cli.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static volatile sig_atomic_t interrupted;
+
+int peri_cli_fail(const peri_err_t *err)
+{
+    fprintf(stderr, "perigee: %s\n", err->text);
+    return peri_err_exit_status(err);
+}
+
+int peri_cli_usage(const char *command)
+{
+    fprintf(stderr, "Try 'perigee %s --help'.\n", command);
+    return 2;
+}
+
+static void on_signal(int sig)
+{
+    (void)sig;
+    interrupted = 1;
+}
+
+void peri_cli_catch_interrupts(void)
+{
+    struct sigaction sa;
+    memset(&sa, 0, sizeof(sa));
+    sa.sa_handler = on_signal;
+    sa.sa_flags = (int)SA_RESETHAND;
+    sigaction(SIGINT, &sa, NULL);
+    sigaction(SIGTERM, &sa, NULL);
+}
+
+bool peri_cli_interrupted(void)
+{
+    return interrupted != 0;
+}

@@ -1,0 +1,323 @@
+/* cmd_query.c - `perigee query`: options into a query's specification, then run it here
+ * or start it on many ranks. Rows go to stdout or to --into; everything else to stderr.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <langinfo.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/launch.h"
+#include "cli/progress.h"
+#include "core/base/util.h"
+#include "core/query/query.h"
+
+#define MAX_SQL (1u << 20)
+
+static const char help_text[] =
+    "Usage: perigee query [OPTION...] SQL\n"
+    "       perigee query [OPTION...] -f FILE\n"
+    "       perigee query [OPTION...] -          (SQL from standard input)\n"
+    "\n"
+    "Runs a SELECT over HDF5 files where they are. A table is dataset.table of a "
+    "registered\n"
+    "dataset, or a file: FROM 'groups_099/fof_subhalo_tab_099.*.hdf5:/Subhalo'.\n"
+    "\n"
+    "How\n"
+    "  -n, --ranks N        spread it over N MPI ranks (default: 1, in a Slurm "
+    "allocation\n"
+    "                       its number of tasks)\n"
+    "  -t, --threads N      threads of each rank (default: its cores)\n"
+    "  -c, --context NAME   dataset of table names that name none\n"
+    "      --explain        print the plan, what is read and what is skipped; run "
+    "nothing\n"
+    "      --no-index       read everything, as if there were no index\n"
+    "      --allow-missing  take numbered sets of files that have gaps\n"
+    "      --root FOLDER    refuse files and links that lead out of FOLDER\n"
+    "\n"
+    "What comes out\n"
+    "  -o, --into FILE      write the rows to FILE: .csv .tsv .json .ndjson .parquet "
+    ".h5\n"
+    "                       .fits .vot\n"
+    "      --overwrite      replace FILE if it exists\n"
+    "      --format F       table, csv, tsv, json, ndjson, parquet, hdf5, fits or "
+    "votable\n"
+    "      --limit N        at most N rows\n"
+    "      --rows N         rows that a table on the terminal shows (default 40)\n"
+    "  -q, --quiet          no progress, no closing line\n"
+    "\n"
+    "Limits\n"
+    "      --memory SIZE    of each rank, as 512MB or 4GiB (default: 70 % of the "
+    "machine)\n"
+    "      --timeout TIME   give up after TIME, as 90s, 15m or 2h\n"
+    "      --temp-dir DIR   folder for what does not fit into memory (default: $TMPDIR)\n"
+    "      --temp-size SIZE at most so much there, for each rank (default 10GB)\n"
+    "      --broadcast-limit SIZE  largest table that a join sends to every rank\n"
+    "                       (default 256MB)\n"
+    "\n"
+    "Exit status: 0 done, 1 failed, 2 wrong SQL or option, 130 cancelled.\n"
+    "\n"
+    "Example: the ten most massive groups, on two ranks\n"
+    "  perigee query -n 2 \"SELECT GroupMass, GroupPos FROM gadget.groups\n"
+    "                      WHERE snapnum = 23 ORDER BY GroupMass DESC LIMIT 10\"\n";
+
+enum {
+    OPT_EXPLAIN = 256,
+    OPT_NO_INDEX,
+    OPT_ALLOW_MISSING,
+    OPT_ROOT,
+    OPT_OVERWRITE,
+    OPT_FORMAT,
+    OPT_LIMIT,
+    OPT_ROWS,
+    OPT_MEMORY,
+    OPT_TIMEOUT,
+    OPT_TEMP_DIR,
+    OPT_TEMP_SIZE,
+    OPT_BROADCAST
+};
+
+static const struct option options[] = {
+    {"ranks", required_argument, NULL, 'n'},
+    {"threads", required_argument, NULL, 't'},
+    {"context", required_argument, NULL, 'c'},
+    {"into", required_argument, NULL, 'o'},
+    {"file", required_argument, NULL, 'f'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"help", no_argument, NULL, 'h'},
+    {"explain", no_argument, NULL, OPT_EXPLAIN},
+    {"no-index", no_argument, NULL, OPT_NO_INDEX},
+    {"allow-missing", no_argument, NULL, OPT_ALLOW_MISSING},
+    {"root", required_argument, NULL, OPT_ROOT},
+    {"overwrite", no_argument, NULL, OPT_OVERWRITE},
+    {"format", required_argument, NULL, OPT_FORMAT},
+    {"limit", required_argument, NULL, OPT_LIMIT},
+    {"rows", required_argument, NULL, OPT_ROWS},
+    {"memory", required_argument, NULL, OPT_MEMORY},
+    {"timeout", required_argument, NULL, OPT_TIMEOUT},
+    {"temp-dir", required_argument, NULL, OPT_TEMP_DIR},
+    {"temp-size", required_argument, NULL, OPT_TEMP_SIZE},
+    {"broadcast-limit", required_argument, NULL, OPT_BROADCAST},
+    {NULL, 0, NULL, 0}};
+
+typedef struct {
+    peri_queryspec_t spec;
+    int ranks; /* 0: not said */
+    bool format_said, quiet, help;
+    const char *sql_file;
+    char *root, *base, *sql; /* owned */
+} request_t;
+
+static int parse_count(const char *option, const char *s, int64_t min, int64_t max,
+                       int64_t *out, peri_err_t *err)
+{
+    char *end;
+    errno = 0;
+    long long v = strtoll(s, &end, 10);
+    if (errno || end == s || *end || v < min || v > max)
+        return peri_err_set(err, PERI_EINVAL,
+                            "%s needs a whole number from %lld to %lld, not \"%s\"",
+                            option, (long long)min, (long long)max, s);
+    *out = v;
+    return 0;
+}
+
+static int take_option(request_t *r, int c, const char *arg, peri_err_t *err)
+{
+    peri_queryspec_t *s = &r->spec;
+    int64_t v = 0;
+    int rc = 0;
+    switch (c) {
+    case 'n':
+        rc = parse_count("--ranks", arg, 1, 65536, &v, err);
+        r->ranks = (int)v;
+        break;
+    case 't':
+        rc = parse_count("--threads", arg, 1, 1024, &v, err);
+        s->threads = (int)v;
+        break;
+    case 'c':
+        s->context = arg;
+        break;
+    case 'o':
+        s->into = arg;
+        break;
+    case 'f':
+        r->sql_file = arg;
+        break;
+    case 'q':
+        r->quiet = true;
+        break;
+    case 'h':
+        r->help = true;
+        break;
+    case OPT_EXPLAIN:
+        s->explain = true;
+        break;
+    case OPT_NO_INDEX:
+        s->use_index = false;
+        break;
+    case OPT_ALLOW_MISSING:
+        s->allow_missing = true;
+        break;
+    case OPT_ROOT:
+        free(r->root);
+        r->root = realpath(arg, NULL);
+        s->root = r->root;
+        if (!r->root) rc = peri_err_set(err, PERI_ENOTFOUND, "--root %s: %m", arg);
+        break;
+    case OPT_OVERWRITE:
+        s->overwrite = true;
+        break;
+    case OPT_FORMAT:
+        rc = peri_format_parse(arg, &s->format, err);
+        r->format_said = true;
+        break;
+    case OPT_LIMIT:
+        rc = parse_count("--limit", arg, 0, INT64_MAX, &s->limit, err);
+        break;
+    case OPT_ROWS:
+        rc = parse_count("--rows", arg, 1, 10000000, &s->table_rows, err);
+        break;
+    case OPT_MEMORY:
+        rc = peri_parse_size(arg, &s->memory, err);
+        break;
+    case OPT_TIMEOUT:
+        rc = peri_parse_seconds(arg, &s->time_limit, err);
+        break;
+    case OPT_TEMP_DIR:
+        s->temp_dir = arg;
+        break;
+    case OPT_TEMP_SIZE:
+        rc = peri_parse_size(arg, &s->temp_size, err);
+        break;
+    case OPT_BROADCAST:
+        rc = peri_parse_size(arg, &s->broadcast_limit, err);
+        break;
+    }
+    return rc;
+}
+
+static int read_stdin(char **out, peri_err_t *err)
+{
+    return peri_file_slurp("/dev/stdin", MAX_SQL, out, NULL, err);
+}
+
+static int take_sql(request_t *r, int argc, char **argv, peri_err_t *err)
+{
+    if (argc > 1)
+        return peri_err_set(err, PERI_EINVAL,
+                            "the SQL must be one argument: put it in quotes (\"%s\" and "
+                            "\"%s\" came apart)",
+                            argv[0], argv[1]);
+    if (r->sql_file && argc)
+        return peri_err_set(err, PERI_EINVAL, "give SQL or -f FILE, not both");
+    int rc = 0;
+    if (r->sql_file && strcmp(r->sql_file, "-"))
+        rc = peri_file_slurp(r->sql_file, MAX_SQL, &r->sql, NULL, err);
+    else if (r->sql_file || (argc && !strcmp(argv[0], "-")) || (!argc && !isatty(0)))
+        rc = read_stdin(&r->sql, err);
+    else if (argc)
+        r->sql = peri_xstrdup(argv[0]);
+    else
+        rc = peri_err_set(err, PERI_EINVAL, "there is no SQL to run");
+    if (rc) return rc;
+    if (r->sql[strspn(r->sql, " \t\r\n;")] == '\0')
+        return peri_err_set(err, PERI_EINVAL, "the SQL is empty");
+    if (!peri_utf8_valid(r->sql, strlen(r->sql)))
+        return peri_err_set(err, PERI_EINVAL, "the SQL is not valid UTF-8");
+    r->spec.sql = r->sql;
+    return 0;
+}
+
+static void look_at_terminal(peri_queryspec_t *s)
+{
+    s->utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    struct winsize w;
+    const char *columns = getenv("COLUMNS");
+    if (isatty(1) && ioctl(1, TIOCGWINSZ, &w) == 0 && w.ws_col > 0)
+        s->width = w.ws_col;
+    else if (columns && atoi(columns) > 0)
+        s->width = (uint32_t)atoi(columns);
+}
+
+static int default_ranks(void)
+{
+    const char *tasks = getenv("SLURM_JOB_ID") ? getenv("SLURM_NTASKS") : NULL;
+    int n = tasks ? atoi(tasks) : 1;
+    return n >= 1 ? n : 1;
+}
+
+static int on_tick(const peri_progress_t *p, void *arg)
+{
+    if (arg) peri_bar_update(arg, p->rows, p->rows_all, p->bytes);
+    return peri_cli_interrupted();
+}
+
+static int run_here(const request_t *r, peri_err_t *err)
+{
+    double started = peri_now();
+    peri_query_t *q = peri_query_new(&r->spec, 1, err);
+    if (!q) return -1;
+    bool talk = !r->quiet && !r->spec.explain;
+    peri_bar_t *bar = talk ? peri_bar_new(stderr, "query", "rows") : NULL;
+    uint64_t rows;
+    int rc = peri_query_run_local(q, on_tick, bar, &rows, err);
+    peri_bar_finish(bar);
+    if (rc == 0 && talk) {
+        char line[256];
+        peri_progress_t p;
+        peri_session_progress(peri_query_session(q), &p);
+        peri_query_summary(q, rows, peri_now() - started, &p, line, sizeof(line));
+        fprintf(stderr, "%s\n", line);
+    }
+    peri_query_free(q);
+    return rc;
+}
+
+int peri_cmd_query(int argc, char **argv)
+{
+    request_t r = {0};
+    peri_err_t err = {0};
+    int c, rc = -1;
+    peri_queryspec_init(&r.spec);
+    while ((c = getopt_long(argc, argv, "n:t:c:o:f:qh", options, NULL)) != -1) {
+        if (c == '?') {
+            free(r.root);
+            return peri_cli_usage("query");
+        }
+        if (take_option(&r, c, optarg, &err)) goto out;
+    }
+    if (r.help) {
+        fputs(help_text, stdout);
+        rc = 0;
+        goto out;
+    }
+    if (r.spec.into && !r.format_said &&
+        peri_format_from_path(r.spec.into, &r.spec.format, &err))
+        goto out;
+    if (take_sql(&r, argc - optind, argv + optind, &err)) goto out;
+    look_at_terminal(&r.spec);
+    /* Ranks may start elsewhere: what is relative is so to this folder. */
+    r.base = getcwd(NULL, 0);
+    r.spec.base = r.base;
+
+    int ranks = r.ranks ? r.ranks : default_ranks();
+    peri_cli_catch_interrupts();
+    if (ranks == 1) {
+        rc = run_here(&r, &err);
+    } else {
+        peri_launchopts_t o = {.quiet = r.quiet};
+        rc = peri_launch_query(&r.spec, ranks, &o, &err);
+    }
+out:
+    free(r.root);
+    free(r.base);
+    free(r.sql);
+    if (rc < 0) return peri_cli_fail(&err);
+    return rc;
+}

@@ -1,0 +1,71 @@
+/* main.c - the `perigee` command: finds the sub-command. */
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "core/base/util.h"
+#include "core/h5/h5.h"
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+} commands[] = {
+    {"query", peri_cmd_query, "run SQL over HDF5 files, in parallel"},
+    {"describe", peri_cmd_describe, "show what is in a file, a dataset or a table"},
+    {"dataset", peri_cmd_dataset, "register, list and check datasets"},
+    {"index", peri_cmd_index, "make the index that lets queries skip chunks"},
+};
+#define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void help(void)
+{
+    puts("perigee - SQL and MPI analysis next to HDF5\n"
+         "\n"
+         "Usage: perigee COMMAND [OPTION...] [ARGUMENT...]\n"
+         "\n"
+         "Commands:");
+    for (size_t i = 0; i < NCOMMANDS; i++)
+        printf("  %-10s %s\n", commands[i].name, commands[i].summary);
+    puts("\n"
+         "'perigee COMMAND --help' explains one, with an example.\n"
+         "\n"
+         "First steps:\n"
+         "  perigee describe catalogue.hdf5\n"
+         "  perigee query \"SELECT count(*) FROM 'catalogue.hdf5:/Group'\"");
+}
+
+static int unknown(const char *name)
+{
+    const char *names[NCOMMANDS];
+    for (size_t i = 0; i < NCOMMANDS; i++) names[i] = commands[i].name;
+    const char *near = peri_did_you_mean(name, names, NCOMMANDS);
+    fprintf(stderr, "perigee: there is no command \"%s\"", name);
+    if (near) fprintf(stderr, "; did you mean \"%s\"?", near);
+    fprintf(stderr, "\nTry 'perigee --help'.\n");
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    setlocale(LC_CTYPE, "");
+    /* A closed pipe is an error of write(), told or kept quiet by who wrote. */
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") ||
+        !strcmp(argv[1], "help")) {
+        help();
+        return argc < 2 ? 2 : 0;
+    }
+    if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+        puts("perigee " PERIGEE_VERSION);
+        return 0;
+    }
+    for (size_t i = 0; i < NCOMMANDS; i++) {
+        if (strcmp(argv[1], commands[i].name)) continue;
+        peri_h5_guard_signals();
+        return commands[i].run(argc - 1, argv + 1);
+    }
+    return unknown(argv[1]);
+}

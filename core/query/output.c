@@ -1,0 +1,89 @@
+/* output.c - the result's writer with names, units and provenance; the closing line. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/util.h"
+#include "core/query/private.h"
+
+/* The files that rows were taken from. */
+static void collect_sources(peri_query_t *q, peri_provenance_t *prov)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < q->nrels; i++) n += q->rels[i].table->nfiles;
+    peri_outsource_t *v = peri_arena_calloc(q->arena, n, sizeof(*v));
+    prov->sources = v;
+    for (size_t i = 0; i < q->nrels; i++) {
+        const rel_t *r = &q->rels[i];
+        bool seen = false;
+        for (size_t k = 0; k < i; k++) seen = seen || q->rels[k].table == r->table;
+        if (seen) continue;
+        for (size_t f = 0; f < r->table->nfiles; f++) {
+            const peri_file_t *pf = &r->table->files[f];
+            v[prov->nsources++] = (peri_outsource_t){pf->path, pf->size, pf->mtime_ns};
+        }
+    }
+}
+
+static void describe_column(const peri_query_t *q, size_t i, peri_outcol_t *c)
+{
+    const peri_origin_t *o = &q->plan->origins[i];
+    c->unit = c->description = c->ucd = "";
+    if (o->relation < 0) return;
+    const peri_table_t *t = q->rels[o->relation].table;
+    if (o->column < 0 || (size_t)o->column >= t->ncolumns) return;
+    const peri_column_t *from = &t->columns[o->column];
+    c->unit = from->unit;
+    c->description = from->description;
+    c->ucd = from->ucd;
+}
+
+peri_writer_t *peri_query_open_writer(peri_query_t *q, peri_err_t *err)
+{
+    duckdb_logical_type *types;
+    char **names;
+    size_t n;
+    const peri_stage_t *last = &q->stages[q->nstages - 1];
+    if (peri_session_describe(q->session, last->sql, &types, &names, &n, err))
+        return NULL;
+
+    peri_writer_t *w = NULL;
+    peri_outcol_t *cols = peri_arena_calloc(q->arena, n, sizeof(*cols));
+    /* The writer borrows the types while it lives: they stay until the query ends. */
+    for (size_t i = 0; i < n; i++) {
+        cols[i].name = peri_arena_strdup(
+            q->arena, i < q->plan->ncolumns ? q->plan->names[i] : names[i]);
+        cols[i].type = types[i];
+        if (i < q->plan->ncolumns)
+            describe_column(q, i, &cols[i]);
+        else
+            cols[i].unit = cols[i].description = cols[i].ucd = "";
+        free(names[i]);
+    }
+    free(names);
+    q->out_types = types;
+    q->nout_types = n;
+    peri_provenance_t *prov = peri_arena_alloc(q->arena, sizeof(*prov));
+    prov->query = q->spec.sql;
+    prov->version = "perigee " PERIGEE_VERSION;
+    collect_sources(q, prov);
+    peri_writeopts_t opts = {.width = q->spec.width,
+                             .max_rows = (size_t)q->spec.table_rows,
+                             .utf8 = q->spec.utf8,
+                             .overwrite = q->spec.overwrite};
+    w = peri_writer_new(q->spec.format, q->spec.into, stdout, cols, n, prov, &opts, err);
+    return w;
+}
+
+void peri_query_summary(const peri_query_t *q, uint64_t rows_out, double seconds,
+                        const peri_progress_t *all_ranks, char *out, size_t cap)
+{
+    char rows[32], scanned[32], bytes[16], rate[16];
+    double s = fmax(seconds, 1e-3);
+    snprintf(out, cap, "%s row%s%s%s in %.2f s; scanned %s rows, read %s (%s/s)",
+             peri_human_count(rows_out, rows), rows_out == 1 ? "" : "s",
+             q->spec.into ? " in " : "", q->spec.into ? q->spec.into : "", seconds,
+             peri_human_count(all_ranks->rows, scanned),
+             peri_human_bytes(all_ranks->bytes, bytes),
+             peri_human_bytes((uint64_t)((double)all_ranks->bytes / s), rate));
+}

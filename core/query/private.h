@@ -1,0 +1,53 @@
+/* private.h - what the files of core/query share. */
+#ifndef CORE_QUERY_PRIVATE_H
+#define CORE_QUERY_PRIVATE_H
+
+#include "core/base/arena.h"
+#include "core/query/query.h"
+#include "core/table/dataset.h"
+
+/* A table that the statement names, resolved once however often it is named. */
+typedef struct known {
+    struct known *next;
+    const char *name; /* as it was asked for */
+    peri_table_t *table;
+    peri_index_t *index; /* or NULL */
+    peri_relinfo_t info;
+} known_t;
+
+typedef struct opened_dataset {
+    struct opened_dataset *next;
+    peri_dataset_t *dataset;
+} opened_dataset_t;
+
+/* A relation of the plan: a table and the rows of it that can matter. */
+typedef struct {
+    peri_table_t *table;
+    peri_index_t *index;
+    unsigned virtuals;
+    uint64_t align;     /* where shares may be cut, in rows of a file */
+    peri_ranges_t kept; /* root: after pruning; worker: its share */
+} rel_t;
+
+struct peri_query {
+    peri_arena_t *arena;
+    peri_queryspec_t spec; /* strings in the arena */
+    int nranks;
+    char *temp_dir; /* ours, removed by peri_query_free */
+    known_t *known;
+    opened_dataset_t *datasets;
+    peri_session_t *session;
+    peri_plan_t *plan; /* NULL on workers */
+    const peri_stage_t *stages;
+    size_t nstages;
+    rel_t *rels;
+    size_t nrels;
+    duckdb_logical_type *out_types; /* the writer borrows them */
+    size_t nout_types;
+};
+
+/* Everything that does not depend on the statement: arena, memory limit, temporary
+ * folder, session. */
+peri_query_t *peri_query_start(const peri_queryspec_t *spec, int nranks, peri_err_t *err);
+
+#endif

@@ -1,0 +1,348 @@
+/* query.c - names to tables, statement to plan, plan to pruned relations. */
+#include "core/query/query.h"
+
+#include <ftw.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "core/base/util.h"
+#include "core/query/private.h"
+
+/* AddressSanitizer's shadow memory counts as data too. */
+#if defined(__SANITIZE_ADDRESS__)
+#define HAVE_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAVE_ASAN 1
+#endif
+#endif
+#ifndef HAVE_ASAN
+#define HAVE_ASAN 0
+#endif
+
+/* ---- names ---- */
+
+static bool names_a_file(const char *s)
+{
+    static const char *const endings[] = {".h5", ".hdf5", ".hdf", ".he5", ".nc", ".nc4"};
+    if (strchr(s, '/')) return true;
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+        size_t n = strlen(s), m = strlen(endings[i]);
+        if (n >= m && strcasecmp(s + n - m, endings[i]) == 0) return true;
+    }
+    return false;
+}
+
+static peri_dataset_t *find_dataset(peri_query_t *q, const char *name, peri_err_t *err)
+{
+    for (opened_dataset_t *d = q->datasets; d; d = d->next)
+        if (strcasecmp(d->dataset->name, name) == 0) return d->dataset;
+    peri_dataset_t *found = peri_catalog_find(name, err);
+    if (!found) return NULL;
+    opened_dataset_t *d = peri_arena_alloc(q->arena, sizeof(*d));
+    d->dataset = found;
+    d->next = q->datasets;
+    q->datasets = d;
+    return found;
+}
+
+static peri_table_t *resolve_table(peri_query_t *q, const char *catalog,
+                                   const char *schema, const char *table, peri_err_t *err)
+{
+    const peri_queryspec_t *spec = &q->spec;
+    if (*catalog) {
+        peri_err_set(err, PERI_ENOTFOUND,
+                     "\"%s.%s.%s\" has one name too many: write dataset.table", catalog,
+                     schema, table);
+        return NULL;
+    }
+    const char *dataset = *schema ? schema : names_a_file(table) ? NULL : spec->context;
+    if (!*schema && names_a_file(table))
+        return peri_table_resolve_text(table, spec->base, spec->root, spec->allow_missing,
+                                       err);
+    if (!dataset) {
+        peri_err_set(
+            err, PERI_ENOTFOUND,
+            "no table \"%s\": write dataset.table (perigee dataset list shows the "
+            "datasets), choose one with --context DATASET, or name a file, as in "
+            "FROM 'file.hdf5:/Group'",
+            table);
+        return NULL;
+    }
+    const peri_dataset_t *d = find_dataset(q, dataset, err);
+    return d ? peri_dataset_table(d, table, spec->allow_missing, err) : NULL;
+}
+
+/* Width of a value for estimates of what a broadcast costs. */
+static uint32_t value_bytes(const peri_column_t *c)
+{
+    bool text = c->type == PERI_T_STR || c->type == PERI_T_BLOB;
+    return (uint32_t)(text ? 24 : peri_type_size(c->type)) * c->width;
+}
+
+static void fill_info(peri_query_t *q, known_t *k)
+{
+    const peri_table_t *t = k->table;
+    const char **columns = peri_arena_calloc(q->arena, t->ncolumns, sizeof(*columns));
+    uint32_t *widths = peri_arena_calloc(q->arena, t->ncolumns, sizeof(*widths));
+    uint32_t *bytes = peri_arena_calloc(q->arena, t->ncolumns, sizeof(*bytes));
+    for (size_t i = 0; i < t->ncolumns; i++) {
+        columns[i] = t->columns[i].name;
+        widths[i] = t->columns[i].width;
+        bytes[i] = value_bytes(&t->columns[i]);
+    }
+    k->info = (peri_relinfo_t){.handle = k,
+                               .display = t->name,
+                               .columns = columns,
+                               .widths = widths,
+                               .value_bytes = bytes,
+                               .ncolumns = t->ncolumns,
+                               .rows = t->rows,
+                               .has_snapnum = t->has_snapnum};
+}
+
+static peri_index_t *open_index(const peri_table_t *t)
+{
+    char *path = peri_index_path(t, false);
+    /* No index, or a damaged one: the query is slower, not wrong. */
+    peri_index_t *x = path ? peri_index_open(path, NULL) : NULL;
+    free(path);
+    return x;
+}
+
+static int on_resolve(void *arg, const char *catalog, const char *schema,
+                      const char *table, peri_relinfo_t *out, peri_err_t *err)
+{
+    peri_query_t *q = arg;
+    char *name = peri_arena_printf(q->arena, "%s.%s.%s", catalog, schema, table);
+    for (known_t *k = q->known; k; k = k->next) {
+        if (strcmp(k->name, name) == 0) {
+            *out = k->info;
+            return 0;
+        }
+    }
+    peri_table_t *t = resolve_table(q, catalog, schema, table, err);
+    if (!t) return -1;
+    known_t *k = peri_arena_alloc(q->arena, sizeof(*k));
+    k->name = name;
+    k->table = t;
+    k->index = q->spec.use_index ? open_index(t) : NULL;
+    k->next = q->known;
+    q->known = k;
+    fill_info(q, k);
+    *out = k->info;
+    return 0;
+}
+
+static int on_bind(void *arg, int id, void *handle, unsigned virtuals, peri_err_t *err)
+{
+    peri_query_t *q = arg;
+    const known_t *k = handle;
+    return peri_session_add_relation(q->session, id, k->table, k->index, virtuals, err);
+}
+
+/* ---- the process ---- */
+
+/* DuckDB's memory limit does not see everything (one huge string is enough), so the
+ * operating system keeps the bound as well, with room for libraries and buffers. */
+static void limit_memory(uint64_t memory)
+{
+    if (!memory || HAVE_ASAN) return;
+    rlim_t want = memory + memory / 4 + (512u << 20);
+    struct rlimit old;
+    if (getrlimit(RLIMIT_DATA, &old)) return;
+    if (old.rlim_max != RLIM_INFINITY && want > old.rlim_max) want = old.rlim_max;
+    setrlimit(RLIMIT_DATA, &(struct rlimit){want, old.rlim_max});
+}
+
+static int make_temp_dir(peri_query_t *q, peri_err_t *err)
+{
+    const char *below = q->spec.temp_dir;
+    if (!below) below = getenv("TMPDIR");
+    if (!below || !*below) below = "/tmp";
+    char *dir = peri_xasprintf("%s/perigee-XXXXXX", below);
+    if (!mkdtemp(dir)) {
+        peri_err_set(err, PERI_EIO,
+                     "cannot make a temporary folder below %s: %m (choose another with "
+                     "--temp-dir)",
+                     below);
+        free(dir);
+        return -1;
+    }
+    q->temp_dir = dir;
+    return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+    (void)st, (void)flag, (void)ftw;
+    remove(path);
+    return 0;
+}
+
+static void copy_spec(peri_query_t *q, const peri_queryspec_t *from)
+{
+    peri_arena_t *a = q->arena;
+    q->spec = *from;
+    q->spec.sql = peri_arena_strdup(a, from->sql);
+    q->spec.context = peri_arena_strdup(a, from->context);
+    q->spec.base = peri_arena_strdup(a, from->base);
+    q->spec.root = peri_arena_strdup(a, from->root);
+    q->spec.into = peri_arena_strdup(a, from->into);
+    q->spec.temp_dir = peri_arena_strdup(a, from->temp_dir);
+}
+
+peri_query_t *peri_query_start(const peri_queryspec_t *spec, int nranks, peri_err_t *err)
+{
+    peri_query_t *q = peri_xcalloc(1, sizeof(*q));
+    q->arena = peri_arena_new();
+    q->nranks = nranks;
+    copy_spec(q, spec);
+    if (make_temp_dir(q, err)) goto fail;
+    uint64_t memory = spec->memory;
+    if (!memory) {
+        /* The ranks may all be on this machine. */
+        uint64_t all =
+            (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+        memory = all / 10 * 7 / (uint64_t)nranks;
+    }
+    limit_memory(memory);
+    peri_limits_t limits = {.threads = spec->threads,
+                            .memory = memory,
+                            .temp_dir = q->temp_dir,
+                            .temp_size = spec->temp_size};
+    q->session = peri_session_new(&limits, err);
+    if (!q->session) goto fail;
+    return q;
+fail:
+    peri_query_free(q);
+    return NULL;
+}
+
+void peri_query_free(peri_query_t *q)
+{
+    if (!q) return;
+    peri_session_free(q->session);
+    peri_plan_free(q->plan);
+    for (size_t i = 0; i < q->nrels; i++) {
+        peri_ranges_free(&q->rels[i].kept);
+        peri_table_unref(q->rels[i].table);
+        peri_index_unref(q->rels[i].index);
+    }
+    for (known_t *k = q->known; k; k = k->next) {
+        peri_table_unref(k->table);
+        peri_index_unref(k->index);
+    }
+    for (opened_dataset_t *d = q->datasets; d; d = d->next) peri_dataset_free(d->dataset);
+    for (size_t i = 0; i < q->nout_types; i++)
+        duckdb_destroy_logical_type(&q->out_types[i]);
+    free(q->out_types);
+    if (q->temp_dir) nftw(q->temp_dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    free(q->temp_dir);
+    peri_arena_free(q->arena);
+    free(q);
+}
+
+/* ---- the plan ---- */
+
+/* Rows of the largest chunk among the used columns, from the first file that counts: a
+ * share cut there decodes no chunk twice. Only a hint, so errors are left for the scan.
+ */
+static uint64_t find_align(const rel_t *rel, const peri_relation_t *planned)
+{
+    uint64_t align = 1;
+    if (rel->kept.n == 0) return align;
+    const peri_table_t *t = rel->table;
+    peri_h5file_t *f =
+        peri_h5file_open(t->files[rel->kept.v[0].file].path, t->root, NULL);
+    for (size_t i = 0; f && i < planned->nused; i++) {
+        peri_h5set_t *s = peri_h5set_open(f, t->columns[planned->used[i]].dataset, NULL);
+        if (s && peri_h5set_chunk_rows(s) > align) align = peri_h5set_chunk_rows(s);
+        peri_h5set_unref(s);
+    }
+    peri_h5file_unref(f);
+    return align;
+}
+
+static void make_relations(peri_query_t *q)
+{
+    const peri_plan_t *p = q->plan;
+    q->nrels = p->nrelations;
+    q->rels = peri_arena_calloc(q->arena, q->nrels, sizeof(*q->rels));
+    for (size_t i = 0; i < q->nrels; i++) {
+        const peri_relation_t *planned = &p->relations[i];
+        const known_t *k = planned->handle;
+        rel_t *r = &q->rels[i];
+        r->table = peri_table_ref(k->table);
+        r->index = k->index ? peri_index_ref(k->index) : NULL;
+        r->virtuals = planned->virtuals;
+        if (q->spec.use_index)
+            peri_index_prune(k->index, k->table, planned->preds, planned->npreds,
+                             &r->kept);
+        else
+            peri_ranges_all(&r->kept, k->table);
+        r->align = q->nranks > 1 ? find_align(r, planned) : 1;
+    }
+}
+
+peri_query_t *peri_query_new(const peri_queryspec_t *spec, int nranks, peri_err_t *err)
+{
+    peri_h5_init(NULL);
+    peri_query_t *q = peri_query_start(spec, nranks, err);
+    if (!q) return NULL;
+    peri_resolver_t resolver = {.arg = q, .resolve = on_resolve, .bind = on_bind};
+    peri_planopts_t opts = {
+        .nranks = nranks, .broadcast_limit = spec->broadcast_limit, .limit = spec->limit};
+    q->plan = peri_plan_new(peri_session_connection(q->session), q->spec.sql, &resolver,
+                            &opts, err);
+    if (!q->plan) {
+        peri_query_free(q);
+        return NULL;
+    }
+    q->stages = q->plan->stages;
+    q->nstages = q->plan->nstages;
+    make_relations(q);
+    return q;
+}
+
+const peri_plan_t *peri_query_plan(const peri_query_t *q)
+{
+    return q->plan;
+}
+
+peri_session_t *peri_query_session(const peri_query_t *q)
+{
+    return q->session;
+}
+
+size_t peri_query_nstages(const peri_query_t *q)
+{
+    return q->nstages;
+}
+
+const peri_stage_t *peri_query_stage(const peri_query_t *q, size_t i)
+{
+    return &q->stages[i];
+}
+
+uint64_t peri_query_rows_all(const peri_query_t *q)
+{
+    uint64_t rows = 0;
+    for (size_t i = 0; i < q->nrels; i++) rows += peri_ranges_rows(&q->rels[i].kept);
+    return rows;
+}
+
+int peri_query_take_share(peri_query_t *q, int rank, int nranks, peri_err_t *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < q->nrels && rc == 0; i++) {
+        peri_ranges_t share = {0};
+        peri_ranges_share(&q->rels[i].kept, q->rels[i].align, rank, nranks, &share);
+        rc = peri_session_set_share(q->session, (int)i, &share, err);
+        peri_ranges_free(&share);
+    }
+    return rc;
+}
