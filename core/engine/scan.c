@@ -7,44 +7,12 @@
  * Threads: the scan's lock guards the position in the share and the list of open files;
  * everything else belongs to one thread.
  */
-#include "core/engine/scan.h"
+#include "core/engine/scanblock.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/util.h"
-
-/* Rows of a block where chunks are small or there are none: large enough that taking one
- * costs nothing, small enough that the last ones are spread over all threads. */
-#define BLOCK_ROWS 131072u
-
-typedef struct {
-    _Atomic int refs; /* DuckDB's global state and each thread's local one */
-    peri_session_t *session;
-    peri_scanrel_t *rel;
-    size_t *columns; /* projected table columns */
-    size_t ncolumns;
-    struct out {
-        enum { OUT_ROW, OUT_FILE, OUT_SNAPNUM, OUT_COLUMN } kind;
-        size_t k; /* OUT_COLUMN: index into columns */
-    } * outs;
-    size_t nouts;
-    pthread_mutex_t lock;
-    size_t range; /* position in the share: next range, next row in it */
-    peri_frow_t row;
-    peri_scanfile_t *current; /* kept open for the next taker */
-} scan_t;
-
-typedef struct {
-    peri_scanfile_t *file;
-    uint32_t file_no;
-    peri_h5cursor_t **cursors; /* one a set of the file */
-    uint64_t counted;          /* bytes of the cursors that progress knows of */
-    peri_frow_t row, end;      /* of the current block */
-    void *scratch;
-    size_t scratch_size;
-    peri_str_t strings[2048];
-} scanner_t;
 
 static void *xdup(const void *p, size_t size)
 {
@@ -116,8 +84,9 @@ static void scan_bind(duckdb_bind_info info)
 
 static void scan_unref(void *p)
 {
-    scan_t *s = p;
+    peri_scan_t *s = p;
     if (atomic_fetch_sub(&s->refs, 1) > 1) return;
+    peri_readahead_free(atomic_load(&s->ahead));
     peri_scanfile_free(s->current);
     pthread_mutex_destroy(&s->lock);
     free(s->columns);
@@ -128,7 +97,7 @@ static void scan_unref(void *p)
 static void scan_init(duckdb_init_info info)
 {
     peri_scanrel_t *rel = *(peri_scanrel_t **)duckdb_init_get_bind_data(info);
-    scan_t *s = peri_xcalloc(1, sizeof(*s));
+    peri_scan_t *s = peri_xcalloc(1, sizeof(*s));
     s->session = rel->session;
     s->rel = rel;
     pthread_mutex_init(&s->lock, NULL);
@@ -139,48 +108,39 @@ static void scan_init(duckdb_init_info info)
         idx_t c = duckdb_init_get_column_index(info, i);
         size_t n = rel->table->ncolumns;
         if (c == 0 || c > n + PERI_NVCOLS) {
-            s->outs[i].kind = OUT_ROW;
+            s->outs[i].kind = PERI_OUT_ROW;
         } else if (c <= n) {
-            s->outs[i].kind = OUT_COLUMN;
+            s->outs[i].kind = PERI_OUT_COLUMN;
             s->outs[i].k = s->ncolumns;
             s->columns[s->ncolumns++] = c - 1;
         } else {
-            s->outs[i].kind = c == n + 1 + PERI_VCOL_FILE ? OUT_FILE : OUT_SNAPNUM;
+            s->outs[i].kind =
+                c == n + 1 + PERI_VCOL_FILE ? PERI_OUT_FILE : PERI_OUT_SNAPNUM;
         }
     }
-    uint64_t blocks = rel->share_rows / BLOCK_ROWS + 1;
+    uint64_t blocks = rel->share_rows / PERI_BLOCK_ROWS + 1;
     uint64_t threads = (uint64_t)rel->session->threads;
     duckdb_init_set_max_threads(info, blocks < threads ? blocks : threads);
     atomic_init(&s->refs, 1);
     duckdb_init_set_init_data(info, s, scan_unref);
 }
 
-static void scanner_leave_file(scan_t *s, scanner_t *me)
-{
-    if (!me->file) return;
-    for (size_t i = 0; i < me->file->nsets; i++) peri_h5cursor_free(me->cursors[i]);
-    free(me->cursors);
-    me->cursors = NULL;
-    pthread_mutex_lock(&s->lock);
-    bool last = --me->file->users == 0 && me->file != s->current;
-    pthread_mutex_unlock(&s->lock);
-    if (last) peri_scanfile_free(me->file);
-    me->file = NULL;
-}
-
+/* What one DuckDB thread keeps between calls. */
 typedef struct {
-    scan_t *scan;
-    scanner_t me;
+    peri_scan_t *scan; /* NULL until the first call */
+    peri_scanner_t me;
+    peri_aheadblock_t *block; /* decoded ahead; NULL = this thread decodes itself */
+    uint64_t blocks;          /* taken so far */
 } local_t;
 
 static void local_free(void *p)
 {
     local_t *l = p;
     if (l->scan) {
-        scanner_leave_file(l->scan, &l->me);
+        if (l->block) peri_readahead_done(atomic_load(&l->scan->ahead), l->block);
+        peri_scanner_clear(l->scan, &l->me);
         scan_unref(l->scan);
     }
-    free(l->me.scratch);
     free(l);
 }
 
@@ -190,144 +150,21 @@ static void scan_local_init(duckdb_init_info info)
     duckdb_init_set_init_data(info, peri_xcalloc(1, sizeof(local_t)), local_free);
 }
 
-/* ---- blocks ---- */
+/* ---- rows ---- */
 
-/* The next block for this thread: 1 = got one, 0 = none left, -1 = error. */
-static int take_block(scan_t *s, scanner_t *me, peri_err_t *err)
+static const peri_column_t *column_of(const peri_scan_t *s, size_t k)
 {
-    const peri_ranges_t *share = &s->rel->share;
-    int rc = 0;
-    peri_scanfile_t *dead = NULL;
-    pthread_mutex_lock(&s->lock);
-    if (s->range >= share->n) goto out;
-    const peri_range_t *r = &share->v[s->range];
-    if (s->row < r->row0) s->row = r->row0;
-    if (!s->current || s->current->file != r->file) {
-        if (s->current && s->current->users == 0) dead = s->current;
-        s->current = peri_scanfile_new(s->rel, r->file, s->columns, s->ncolumns, err);
-        if (!s->current) {
-            s->range = share->n;
-            rc = -1;
-            goto out;
-        }
-    }
-    uint64_t align = s->current->align;
-    uint64_t step = align >= BLOCK_ROWS ? align : BLOCK_ROWS / align * align;
-    peri_frow_t end = (s->row / step + 1) * step;
-    if (end > r->row1) end = r->row1;
-    me->row = s->row;
-    me->end = end;
-    me->file_no = r->file;
-    if (me->file != s->current) s->current->users++;
-    s->row = end;
-    if (end == r->row1) {
-        s->range++;
-        s->row = 0;
-    }
-    rc = 1;
-out:;
-    peri_scanfile_t *now = s->current;
-    pthread_mutex_unlock(&s->lock);
-    peri_scanfile_free(dead);
-    if (rc != 1 || me->file == now) return rc;
-
-    scanner_leave_file(s, me);
-    me->file = now;
-    me->cursors = peri_xcalloc(now->nsets, sizeof(*me->cursors));
-    me->counted = 0;
-    for (size_t i = 0; i < now->nsets; i++) {
-        me->cursors[i] = peri_h5cursor_new(now->sets[i], err);
-        if (!me->cursors[i]) return -1;
-    }
-    return 1;
+    return &s->rel->table->columns[s->columns[k]];
 }
 
-static void count_bytes(peri_session_t *s, scanner_t *me)
+static void fill_virtual(const peri_scan_t *s, int kind, uint32_t file_no,
+                         peri_frow_t row, uint32_t n, duckdb_vector vec)
 {
-    uint64_t bytes = 0;
-    for (size_t i = 0; me->file && i < me->file->nsets; i++)
-        bytes += peri_h5cursor_bytes(me->cursors[i]);
-    atomic_fetch_add_explicit(&s->bytes, bytes - me->counted, memory_order_relaxed);
-    me->counted = bytes;
-}
-
-/* ---- values ---- */
-
-static void *scratch(scanner_t *me, size_t size)
-{
-    if (size > me->scratch_size) {
-        free(me->scratch);
-        me->scratch = peri_xmalloc(size);
-        me->scratch_size = size;
-    }
-    return me->scratch;
-}
-
-static void take_component(const char *in, size_t size, uint32_t width, int component,
-                           uint32_t n, char *out)
-{
-    in += (size_t)component * size;
-    for (uint32_t i = 0; i < n; i++) memcpy(out + i * size, in + i * size * width, size);
-}
-
-static int fill_strings(scanner_t *me, const peri_scancol_t *sc, const peri_column_t *c,
-                        uint32_t n, duckdb_vector vec, peri_err_t *err)
-{
-    uint64_t total = (uint64_t)n * sc->width;
-    peri_str_t *v = total <= 2048 ? me->strings : scratch(me, total * sizeof(*v));
-    if (peri_h5cursor_read(me->cursors[sc->set], sc->field, me->row, n, v, err))
-        return -1;
-    if (c->component >= 0) {
-        for (uint32_t i = 0; i < n; i++) {
-            const peri_str_t *s = &v[(uint64_t)i * sc->width + (uint32_t)c->component];
-            duckdb_vector_assign_string_element_len(vec, i, s->ptr, s->len);
-        }
-        return 0;
-    }
-    duckdb_vector child = c->width > 1 ? duckdb_array_vector_get_child(vec) : vec;
-    for (uint64_t i = 0; i < total; i++)
-        duckdb_vector_assign_string_element_len(child, i, v[i].ptr, v[i].len);
-    return 0;
-}
-
-static int fill_column(scanner_t *me, const peri_scancol_t *sc, const peri_column_t *c,
-                       uint32_t n, duckdb_vector vec, peri_err_t *err)
-{
-    if (sc->set == SIZE_MAX) {
-        duckdb_vector_ensure_validity_writable(vec);
-        memset(duckdb_vector_get_validity(vec), 0, (n + 63) / 64 * 8);
-        return 0;
-    }
-    if (c->type == PERI_T_STR || c->type == PERI_T_BLOB)
-        return fill_strings(me, sc, c, n, vec, err);
-
-    duckdb_vector values = c->width > 1 ? duckdb_array_vector_get_child(vec) : vec;
-    void *out = duckdb_vector_get_data(values);
-    peri_h5cursor_t *cur = me->cursors[sc->set];
-    bool part = c->component >= 0, wide = sc->type != c->type;
-    if (!part && !wide) return peri_h5cursor_read(cur, sc->field, me->row, n, out, err);
-
-    size_t size = peri_type_size(sc->type), all = (size_t)n * sc->width;
-    char *tmp = scratch(me, all * size + (size_t)n * size);
-    if (peri_h5cursor_read(cur, sc->field, me->row, n, tmp, err)) return -1;
-    if (part) {
-        char *one = wide ? tmp + all * size : out;
-        take_component(tmp, size, sc->width, c->component, n, one);
-        tmp = one;
-        all = n;
-    }
-    if (wide) peri_widen(sc->type, c->type, tmp, out, all);
-    return 0;
-}
-
-static void fill_virtual(const scan_t *s, const scanner_t *me, int kind, uint32_t n,
-                         duckdb_vector vec)
-{
-    const peri_file_t *f = &s->rel->table->files[me->file_no];
-    if (kind == OUT_ROW) {
+    const peri_file_t *f = &s->rel->table->files[file_no];
+    if (kind == PERI_OUT_ROW) {
         int64_t *out = duckdb_vector_get_data(vec);
-        for (uint32_t i = 0; i < n; i++) out[i] = (int64_t)(me->row + i);
-    } else if (kind == OUT_SNAPNUM) {
+        for (uint32_t i = 0; i < n; i++) out[i] = (int64_t)(row + i);
+    } else if (kind == PERI_OUT_SNAPNUM) {
         int32_t *out = duckdb_vector_get_data(vec);
         for (uint32_t i = 0; i < n; i++) out[i] = f->snapnum;
     } else {
@@ -337,47 +174,134 @@ static void fill_virtual(const scan_t *s, const scanner_t *me, int kind, uint32_
     }
 }
 
-static int next_rows(scan_t *s, scanner_t *me, duckdb_data_chunk out, peri_err_t *err)
+static void fill_nulls(uint32_t n, duckdb_vector vec)
 {
-    peri_session_t *session = s->session;
-    if (atomic_load_explicit(&session->interrupted, memory_order_relaxed))
+    duckdb_vector_ensure_validity_writable(vec);
+    memset(duckdb_vector_get_validity(vec), 0, (n + 63) / 64 * 8);
+}
+
+static duckdb_vector values_of(const peri_column_t *c, duckdb_vector vec)
+{
+    return c->width > 1 ? duckdb_array_vector_get_child(vec) : vec;
+}
+
+static int fill_strings(local_t *l, const peri_scancol_t *sc, const peri_column_t *c,
+                        uint32_t n, duckdb_vector vec, peri_err_t *err)
+{
+    uint64_t total = (uint64_t)n * sc->width;
+    peri_str_t *v = peri_scanner_scratch(&l->me, total * sizeof(*v));
+    if (peri_h5cursor_read(l->me.cursors[sc->set], sc->field, l->me.row, n, v, err))
+        return -1;
+    duckdb_vector out = values_of(c, vec);
+    size_t step = 1, first = 0;
+    if (c->component >= 0) {
+        step = sc->width;
+        first = (size_t)c->component;
+        total = n;
+    }
+    for (uint64_t i = 0; i < total; i++) {
+        const peri_str_t *s = &v[first + i * step];
+        duckdb_vector_assign_string_element_len(out, i, s->ptr, s->len);
+    }
+    return 0;
+}
+
+static int fill_column(local_t *l, size_t k, uint32_t n, duckdb_vector vec,
+                       peri_err_t *err)
+{
+    const peri_column_t *c = column_of(l->scan, k);
+    const peri_scancol_t *sc = &l->me.file->cols[k];
+    if (sc->set == SIZE_MAX) {
+        fill_nulls(n, vec);
+        return 0;
+    }
+    if (c->type == PERI_T_STR || c->type == PERI_T_BLOB)
+        return fill_strings(l, sc, c, n, vec, err);
+    return peri_scanner_read(l->scan, &l->me, k, n,
+                             duckdb_vector_get_data(values_of(c, vec)), err);
+}
+
+/* Rows from a block that was decoded ahead. */
+static void fill_from_block(local_t *l, size_t k, uint32_t n, duckdb_vector vec)
+{
+    const peri_column_t *c = column_of(l->scan, k);
+    const char *values = peri_aheadblock_values(l->block, k);
+    size_t size = peri_type_size(c->type) * c->width;
+    if (!values) {
+        fill_nulls(n, vec);
+        return;
+    }
+    values += (l->me.row - peri_aheadblock_row(l->block)) * size;
+    memcpy(duckdb_vector_get_data(values_of(c, vec)), values, n * size);
+}
+
+/* Find this thread its next block: 1 = got one, 0 = the end, -1 = error. */
+static int next_block(local_t *l, peri_err_t *err)
+{
+    peri_scan_t *s = l->scan;
+    peri_scanner_t *me = &l->me;
+    peri_readahead_t *ahead = atomic_load(&s->ahead);
+    peri_scanner_count(s, me);
+    if (!ahead && l->blocks > 0 && atomic_load(&s->readers) == 1 &&
+        !atomic_exchange(&s->ahead_tried, true)) {
+        /* A second block, and nobody else came to read: this plan runs on one thread. */
+        ahead = peri_readahead_new(s);
+        atomic_store(&s->ahead, ahead);
+    }
+    l->blocks++;
+    if (!ahead) return peri_scanner_take(s, me, err);
+
+    int rc;
+    if (l->block) peri_readahead_done(ahead, l->block);
+    l->block = peri_readahead_next(ahead, &rc, err);
+    if (!l->block) return rc;
+    me->file_no = peri_aheadblock_file(l->block);
+    me->row = peri_aheadblock_row(l->block);
+    me->end = peri_aheadblock_end(l->block);
+    return 1;
+}
+
+static int next_rows(local_t *l, duckdb_data_chunk out, peri_err_t *err)
+{
+    peri_scan_t *s = l->scan;
+    peri_scanner_t *me = &l->me;
+    if (atomic_load_explicit(&s->session->interrupted, memory_order_relaxed))
         return peri_err_set(err, PERI_ECANCEL, "cancelled");
     if (me->row == me->end) {
-        count_bytes(session, me);
-        int got = take_block(s, me, err);
+        int got = next_block(l, err);
         if (got <= 0) {
             duckdb_data_chunk_set_size(out, 0);
             return got;
         }
     }
     uint64_t left = me->end - me->row;
-    uint32_t n = left < 2048 ? (uint32_t)left : 2048;
-    const peri_table_t *t = s->rel->table;
+    uint32_t n = left < PERI_VECTOR_ROWS ? (uint32_t)left : PERI_VECTOR_ROWS;
     for (size_t i = 0; i < s->nouts; i++) {
         duckdb_vector vec = duckdb_data_chunk_get_vector(out, i);
-        if (s->outs[i].kind != OUT_COLUMN) {
-            fill_virtual(s, me, s->outs[i].kind, n, vec);
-            continue;
-        }
-        const peri_scancol_t *sc = &me->file->cols[s->outs[i].k];
-        if (fill_column(me, sc, &t->columns[sc->column], n, vec, err)) return -1;
+        if (s->outs[i].kind != PERI_OUT_COLUMN)
+            fill_virtual(s, s->outs[i].kind, me->file_no, me->row, n, vec);
+        else if (l->block)
+            fill_from_block(l, s->outs[i].k, n, vec);
+        else if (fill_column(l, s->outs[i].k, n, vec, err))
+            return -1;
     }
     me->row += n;
     duckdb_data_chunk_set_size(out, n);
-    atomic_fetch_add_explicit(&session->rows, n, memory_order_relaxed);
+    atomic_fetch_add_explicit(&s->session->rows, n, memory_order_relaxed);
     return 0;
 }
 
 static void scan_function(duckdb_function_info info, duckdb_data_chunk out)
 {
-    scan_t *s = duckdb_function_get_init_data(info);
+    peri_scan_t *s = duckdb_function_get_init_data(info);
     local_t *l = duckdb_function_get_local_init_data(info);
     peri_err_t err = {0};
     if (!l->scan) {
         atomic_fetch_add(&s->refs, 1);
+        atomic_fetch_add(&s->readers, 1);
         l->scan = s;
     }
-    if (next_rows(s, &l->me, out, &err)) {
+    if (next_rows(l, out, &err)) {
         note_error(s->session, &err);
         duckdb_data_chunk_set_size(out, 0);
         duckdb_function_set_error(info, err.text);

@@ -61,6 +61,9 @@ void peri_h5_init(const char *plugin_path);
 /* The one lock around every call into libhdf5 in this process. Recursive. */
 void peri_h5_lock(void);
 void peri_h5_unlock(void);
+/* For programs, never for libraries: if HDF5 crashes or computes without end while it reads
+ * a file, say which file on stderr and _exit(1). */
+void peri_h5_guard_signals(void);
 
 /* ---- files ---- */
 

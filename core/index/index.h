@@ -36,14 +36,20 @@ typedef struct {
 char *peri_index_path(const peri_table_t *t, bool for_writing);
 
 /* Read all numeric columns of all files (several threads) and write the index. Entries of an
- * existing index that still fit are kept. Cancelling leaves the old index. */
+ * existing index that still fit are kept. Cancelling leaves the old index. Files that
+ * cannot be read or change meanwhile are left out: then the index of the others is written
+ * all the same, and -1 returned with a sentence that names the first of them. */
 int peri_index_build(const peri_table_t *t, const char *path, const peri_index_opts_t *opts,
                      peri_index_stats_t *stats, peri_err_t *err);
 
-/* NULL with PERI_ENOTFOUND if there is none; PERI_EFORMAT if damaged (callers go on without). */
+/* NULL with PERI_ENOTFOUND if there is none; PERI_EFORMAT if damaged (callers go on without).
+ * Only the directory is read here; a damaged block counts as "may match" when it is used. */
 peri_index_t *peri_index_open(const char *path, peri_err_t *err);
 peri_index_t *peri_index_ref(peri_index_t *x);
 void peri_index_unref(peri_index_t *x);
+
+/* Read everything once more against its checksums: PERI_EFORMAT, PERI_EIO. */
+int peri_index_verify(peri_index_t *x, peri_err_t *err);
 
 /* Number of this table's files whose entries are fresh, for messages ("3 of 8 stale"). */
 size_t peri_index_fresh_files(const peri_index_t *x, const peri_table_t *t);

@@ -1,9 +1,9 @@
 /* writer.h - result rows into a file or onto the terminal, chunk by chunk.
  *
  * Streams: memory use does not grow with the number of rows (except PERI_FMT_TABLE, which
- * keeps at most its row limit). A file is written to a temporary name beside its place and
- * renamed by _finish: it appears whole or not at all; _free without _finish removes it.
- * One writer belongs to one thread.
+ * keeps at most its row limit). A file is written to a temporary name beside its place
+ * and renamed by _finish: it appears whole or not at all; _free without _finish removes
+ * it. One writer belongs to one thread.
  */
 #ifndef CORE_OUT_WRITER_H
 #define CORE_OUT_WRITER_H
@@ -26,7 +26,8 @@ typedef enum {
     PERI_FMT_VOTABLE
 } peri_format_t;
 
-/* From a name ("csv") or from a file's ending (".h5"); -1 with a sentence that lists them. */
+/* From a name ("csv") or from a file's ending (".h5"); -1 with a sentence that lists
+ * them. */
 int peri_format_parse(const char *name, peri_format_t *fmt, peri_err_t *err);
 int peri_format_from_path(const char *path, peri_format_t *fmt, peri_err_t *err);
 
@@ -58,15 +59,17 @@ typedef struct {
 
 typedef struct peri_writer peri_writer_t;
 
-/* path NULL: to stdout_stream (not closed); FITS, HDF5 and PARQUET need a path (PERI_EINVAL says
- * so). Types a format cannot hold are PERI_EUNSUPP at once, naming the column and a cast. */
+/* path NULL: to stdout_stream (not closed); FITS, HDF5 and PARQUET need a path
+ * (PERI_EINVAL says so). Types a format cannot hold are PERI_EUNSUPP at once, naming the
+ * column and a cast. */
 peri_writer_t *peri_writer_new(peri_format_t fmt, const char *path, FILE *stdout_stream,
                                const peri_outcol_t *cols, size_t ncols,
-                               const peri_provenance_t *prov, const peri_writeopts_t *opts,
-                               peri_err_t *err);
+                               const peri_provenance_t *prov,
+                               const peri_writeopts_t *opts, peri_err_t *err);
 /* Write all rows of the chunk (as many columns as given to _new, same types). */
 int peri_writer_chunk(peri_writer_t *w, duckdb_data_chunk chunk, peri_err_t *err);
-/* End the document, flush, fsync, rename. Disk full etc.: PERI_EIO, nothing left behind. */
+/* End the document, flush, fsync, rename. Disk full etc.: PERI_EIO, nothing left behind.
+ */
 int peri_writer_finish(peri_writer_t *w, peri_err_t *err);
 void peri_writer_free(peri_writer_t *w); /* accepts NULL */
 uint64_t peri_writer_rows(const peri_writer_t *w);

@@ -14,7 +14,7 @@
 #include "core/base/util.h"
 #include "core/engine/session.h"
 
-#define ROWS 300000
+#define ROWS 900000
 
 static char dir[] = "/tmp/peri-engine-XXXXXX";
 
@@ -146,8 +146,8 @@ static int set_up(void **state)
     (void)state;
     peri_h5_init(NULL);
     assert_non_null(mkdtemp(dir));
-    make_file(0, 0, 200000);
-    make_file(1, 200000, ROWS - 200000);
+    make_file(0, 0, 600000);
+    make_file(1, 600000, ROWS - 600000);
     return 0;
 }
 
@@ -168,17 +168,17 @@ static void values_of_every_column(void **state)
     peri_table_t *t = open_table();
     for (int threads = 1; threads <= 4; threads += 3) {
         peri_session_t *s = open_session(t, threads, PERI_VIRT_FILE | PERI_VIRT_ROW);
-        expect(s, "count(*)", "peri_r0", "300000");
-        expect(s, "sum(id)", "peri_r0", "44999850000");
-        expect(s, "sum(x)", "peri_r0", "22499925000.0");
+        expect(s, "count(*)", "peri_r0", "900000");
+        expect(s, "sum(id)", "peri_r0", "404999550000");
+        expect(s, "sum(x)", "peri_r0", "202499775000.0");
         expect(s, "count(*)",
-               "peri_r0 WHERE pos[1] = id % 1000 AND pos[3] = id % 1000 + 2", "300000");
-        expect(s, "count(*)", "peri_r0 WHERE name = 'n' || (id % 100)", "300000");
-        expect(s, "count(only0)", "peri_r0", "200000");
+               "peri_r0 WHERE pos[1] = id % 1000 AND pos[3] = id % 1000 + 2", "900000");
+        expect(s, "count(*)", "peri_r0 WHERE name = 'n' || (id % 100)", "900000");
+        expect(s, "count(only0)", "peri_r0", "600000");
         expect(s, "string_agg(DISTINCT file, ' ' ORDER BY file)", "peri_r0",
                "t.0.hdf5 t.1.hdf5");
-        expect(s, "max(\"row\")", "peri_r0", "199999");
-        expect(s, "count(DISTINCT id)", "peri_r0", "300000");
+        expect(s, "max(\"row\")", "peri_r0", "599999");
+        expect(s, "count(DISTINCT id)", "peri_r0", "900000");
         peri_progress_t p;
         peri_session_progress(s, &p);
         assert_true(p.rows >= 8u * ROWS);
@@ -193,11 +193,11 @@ static void rows_come_in_file_order(void **state)
     (void)state;
     peri_table_t *t = open_table();
     peri_session_t *s = open_session(t, 2, 0);
-    expect(s, "id", "peri_r0 LIMIT 1 OFFSET 250000", "250000");
+    expect(s, "id", "peri_r0 LIMIT 1 OFFSET 750000", "750000");
     expect(s, "count(*)",
            "(SELECT id, lag(id) OVER () AS before FROM peri_r0) "
            "WHERE before IS NULL OR before = id - 1",
-           "300000");
+           "900000");
     peri_session_free(s);
     peri_table_unref(t);
 }
@@ -223,7 +223,7 @@ static void shares_make_the_whole(void **state)
         peri_ranges_free(&share);
         peri_session_free(s);
     }
-    assert_int_equal(sum, 44999850000);
+    assert_int_equal(sum, 404999550000);
     peri_ranges_free(&all);
     peri_table_unref(t);
 }
@@ -237,7 +237,7 @@ static void damage_keeps_its_code(void **state)
     peri_session_t *s = open_session(t, 2, 0);
     expect_error(s, "SELECT sum(id)::VARCHAR FROM peri_r0", PERI_EFORMAT, "t.1.hdf5");
     peri_session_free(s);
-    make_file(1, 200000, ROWS - 200000);
+    make_file(1, 600000, ROWS - 600000);
     s = open_session(t, 2, 0);
     expect_error(s, "SELECT sum(x)::VARCHAR FROM peri_r0", PERI_EIO, "changed");
     peri_session_free(s);

@@ -1,0 +1,239 @@
+/* cmd_index.c - `perigee index`: make, check or remove the indexes of tables. */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/progress.h"
+#include "core/base/util.h"
+#include "core/index/index.h"
+#include "core/table/dataset.h"
+
+static const char help_text[] =
+    "Usage: perigee index [OPTION...] DATASET|DATASET.TABLE|FILE:/path ...\n"
+    "\n"
+    "Reads the numeric columns of tables once and notes where their chunks lie and "
+    "which\n"
+    "values they hold, so that queries skip what cannot match. Files that have not "
+    "changed\n"
+    "since the last time are not read again. The index lies beside the data in "
+    ".perigee/,\n"
+    "or, where that cannot be written, in Perigee's own folder.\n"
+    "\n"
+    "  -t, --threads N      threads that read (default: all cores)\n"
+    "      --check          say of each table whether its index is fresh, stale, damaged "
+    "or\n"
+    "                       missing; read no data\n"
+    "      --remove         delete the index\n"
+    "      --allow-missing  take numbered sets of files that have gaps\n"
+    "\n"
+    "Exit status: 0 done (--check: all fresh), 1 failed, 2 wrong option, 130 cancelled.\n"
+    "\n"
+    "Examples\n"
+    "  perigee index tng.subhalos\n"
+    "  perigee index 'groups_099/fof_subhalo_tab_099.*.hdf5:/Subhalo'\n";
+
+typedef enum { DO_BUILD, DO_CHECK, DO_REMOVE } action_t;
+
+typedef struct {
+    action_t action;
+    int threads;
+    bool allow_missing;
+} request_t;
+
+/* ---- one table; each returns an exit status ---- */
+
+static int on_progress(uint64_t rows_done, uint64_t rows_all, uint64_t bytes, void *arg)
+{
+    peri_bar_update(arg, rows_done, rows_all, bytes);
+    return peri_cli_interrupted();
+}
+
+static void print_summary(const peri_table_t *t, const peri_index_stats_t *s,
+                          const char *path, double seconds)
+{
+    char rows[32], zones[32], size[16], kept[64] = "";
+    uint64_t data = 0;
+    for (size_t i = 0; i < t->nfiles; i++) data += t->files[i].size;
+    double part = data ? 100.0 * (double)s->index_bytes / (double)data : 0;
+    if (s->files_kept)
+        snprintf(kept, sizeof(kept), " (%" PRIu64 " unchanged)", s->files_kept);
+    fprintf(stderr,
+            "%s: %s rows, %s zones of %" PRIu64 " column%s in %" PRIu64
+            " file%s%s, %s (%.2g %% of the data), %.1f s, in %s\n",
+            t->name, peri_human_count(t->rows, rows), peri_human_count(s->zones, zones),
+            s->columns, s->columns == 1 ? "" : "s", s->files, s->files == 1 ? "" : "s",
+            kept, peri_human_bytes(s->index_bytes, size), part, seconds, path);
+}
+
+static int build_table(const peri_table_t *t, const request_t *r)
+{
+    char *label = peri_xasprintf("index %.40s", t->name);
+    char *path = peri_index_path(t, true);
+    peri_bar_t *bar = peri_bar_new(stderr, label, "rows");
+    peri_index_opts_t opts = {.threads = r->threads, .progress = on_progress, .arg = bar};
+    peri_index_stats_t stats;
+    peri_err_t err = {0};
+    double started = peri_now();
+    int rc = peri_index_build(t, path, &opts, &stats, &err);
+    peri_bar_finish(bar);
+    if (rc == 0) print_summary(t, &stats, path, peri_now() - started);
+    free(label);
+    free(path);
+    return rc ? peri_cli_fail(&err) : 0;
+}
+
+static int check_table(const peri_table_t *t)
+{
+    char *path = peri_index_path(t, false);
+    peri_err_t err = {0};
+    peri_index_t *x = peri_index_open(path, &err);
+    size_t fresh = peri_index_fresh_files(x, t);
+    if (x == NULL && err.code == PERI_ENOTFOUND)
+        printf("%s: missing\n", t->name);
+    else if (x == NULL || peri_index_verify(x, &err))
+        printf("%s: damaged (%s)\n", t->name, err.text);
+    else if (fresh < t->nfiles)
+        printf("%s: stale for %zu of %zu files (%s)\n", t->name, t->nfiles - fresh,
+               t->nfiles, path);
+    else
+        printf("%s: fresh (%s)\n", t->name, path);
+    int status = x && err.code == 0 && fresh == t->nfiles ? 0 : 1;
+    peri_index_unref(x);
+    free(path);
+    return status;
+}
+
+static int remove_table(const peri_table_t *t)
+{
+    bool any = false;
+    /* There may be one beside the data and one in the state folder. */
+    for (int i = 0; i < 2; i++) {
+        char *path = peri_index_path(t, false);
+        int rc = unlink(path);
+        if (rc == 0)
+            fprintf(stderr, "%s: removed %s\n", t->name, path);
+        else if (access(path, F_OK) == 0) {
+            peri_err_t err;
+            peri_err_set(&err, PERI_EIO, "cannot remove %s: %m", path);
+            free(path);
+            return peri_cli_fail(&err);
+        }
+        free(path);
+        if (rc) break;
+        any = true;
+    }
+    if (!any) fprintf(stderr, "%s: there is no index\n", t->name);
+    return 0;
+}
+
+static int do_table(peri_table_t *t, const request_t *r, const peri_err_t *why)
+{
+    if (t == NULL) return peri_cli_fail(why);
+    int status = r->action == DO_CHECK    ? check_table(t)
+                 : r->action == DO_REMOVE ? remove_table(t)
+                                          : build_table(t, r);
+    peri_table_unref(t);
+    return status;
+}
+
+/* ---- arguments ---- */
+
+static int worse(int a, int b)
+{
+    return a > b ? a : b;
+}
+
+static bool names_a_file(const char *arg)
+{
+    return strpbrk(arg, "/:*?[") != NULL || access(arg, F_OK) == 0;
+}
+
+/* "dataset" or "dataset.table" */
+static int do_dataset(const char *arg, const request_t *r)
+{
+    peri_err_t err = {0};
+    const char *dot = strchr(arg, '.');
+    char *name = dot ? peri_xasprintf("%.*s", (int)(dot - arg), arg) : peri_xstrdup(arg);
+    peri_dataset_t *d = peri_catalog_find(name, &err);
+    free(name);
+    if (d == NULL) return peri_cli_fail(&err);
+    int status = 0;
+    if (dot) {
+        peri_table_t *t = peri_dataset_table(d, dot + 1, r->allow_missing, &err);
+        status = do_table(t, r, &err);
+    }
+    for (size_t i = 0; !dot && i < d->ntables && !peri_cli_interrupted(); i++) {
+        peri_table_t *t =
+            peri_dataset_table(d, d->tables[i].name, r->allow_missing, &err);
+        status = worse(status, do_table(t, r, &err));
+    }
+    peri_dataset_free(d);
+    return status;
+}
+
+static int do_argument(const char *arg, const request_t *r)
+{
+    if (!names_a_file(arg)) return do_dataset(arg, r);
+    peri_err_t err = {0};
+    peri_table_t *t = peri_table_resolve_text(arg, NULL, NULL, r->allow_missing, &err);
+    return do_table(t, r, &err);
+}
+
+int peri_cmd_index(int argc, char **argv)
+{
+    enum { OPT_CHECK = 256, OPT_REMOVE, OPT_MISSING };
+    static const struct option options[] = {
+        {"threads", required_argument, NULL, 't'},
+        {"check", no_argument, NULL, OPT_CHECK},
+        {"remove", no_argument, NULL, OPT_REMOVE},
+        {"allow-missing", no_argument, NULL, OPT_MISSING},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0}};
+    request_t r = {0};
+    peri_err_t err = {0};
+    int c;
+    while ((c = getopt_long(argc, argv, "t:h", options, NULL)) != -1) {
+        char *end = NULL;
+        switch (c) {
+        case 't':
+            r.threads = (int)strtol(optarg, &end, 10);
+            if (end == optarg || *end || r.threads < 1 || r.threads > 1024) {
+                peri_err_set(&err, PERI_EINVAL,
+                             "--threads needs a whole number from 1 to 1024, not \"%s\"",
+                             optarg);
+                return peri_cli_fail(&err);
+            }
+            break;
+        case OPT_CHECK:
+            r.action = DO_CHECK;
+            break;
+        case OPT_REMOVE:
+            r.action = DO_REMOVE;
+            break;
+        case OPT_MISSING:
+            r.allow_missing = true;
+            break;
+        case 'h':
+            fputs(help_text, stdout);
+            return 0;
+        default:
+            return peri_cli_usage("index");
+        }
+    }
+    if (optind == argc) {
+        peri_err_set(&err, PERI_EINVAL,
+                     "say which tables to index: a dataset, dataset.table or FILE:/path");
+        peri_cli_fail(&err);
+        return peri_cli_usage("index");
+    }
+    peri_h5_init(NULL);
+    peri_cli_catch_interrupts();
+    int status = 0;
+    for (int i = optind; i < argc && !peri_cli_interrupted(); i++)
+        status = worse(status, do_argument(argv[i], &r));
+    return peri_cli_interrupted() ? 130 : status;
+}

@@ -1,0 +1,442 @@
+/* launch.c - see launch.h. The conversation with the task is described in mpi/control.h.
+ *
+ * mpirun gets a process group of its own: Ctrl-C on the terminal reaches only us, and we
+ * ask rank 0 to end the query in order. What is not gone soon is killed.
+ */
+#include "cli/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/launch_place.h"
+#include "cli/progress.h"
+#include "core/base/util.h"
+#include "mpi/control.h"
+
+#define TERM_AFTER 0.5  /* seconds from the cancellation to SIGTERM for mpirun or srun */
+#define KILL_AFTER 0.85 /* and to SIGKILL for its whole process group */
+#define MAX_HELD   (64u << 10)
+
+typedef struct {
+    const peri_launchopts_t *o;
+    bool slurm;
+    peri_place_t place;
+    pid_t child;                   /* mpirun or srun */
+    pid_t rank0;                   /* 0: not known */
+    int listener, control, errors; /* -1: none */
+    peri_bar_t *bar;
+    char *summary;
+    peri_err_t told;    /* by rank 0 */
+    peri_err_t crashed; /* the last words of some rank */
+    double cancelled;   /* when we asked the task to end; 0: not */
+    int insisted;       /* 1: SIGTERM sent, 2: SIGKILL */
+    peri_buf_t line;    /* of stderr, not complete yet */
+    peri_buf_t held;    /* what mpirun says, for when nobody else says anything */
+    bool in_block;
+} launch_t;
+
+/* ---- what to start ---- */
+
+static char *find_in_path(const char *name)
+{
+    const char *p = getenv("PATH");
+    while (p && *p) {
+        size_t n = strcspn(p, ":");
+        char *path = peri_xasprintf("%.*s/%s", (int)n, p, name);
+        if (n && access(path, X_OK) == 0) return path;
+        free(path);
+        p += n + (p[n] == ':');
+    }
+    return NULL;
+}
+
+static char *find_task(peri_err_t *err)
+{
+    char self[4096];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    if (n <= 0) {
+        peri_err_set(err, PERI_EIO, "cannot tell where this program is: %m");
+        return NULL;
+    }
+    self[n] = '\0';
+    *strrchr(self, '/') = '\0';
+    char *task = peri_xasprintf("%s/perigee-task", self);
+    if (access(task, X_OK) == 0) return task;
+    peri_err_set(err, PERI_ENOTFOUND,
+                 "the program perigee-task is missing beside perigee in %s: the "
+                 "installation is not complete",
+                 self);
+    free(task);
+    return NULL;
+}
+
+/* Ranks may be placed on other machines by a batch system or a host file. */
+static bool only_this_machine(void)
+{
+    static const char *const elsewhere[] = {"PBS_NODEFILE",
+                                            "LSB_HOSTS",
+                                            "LSB_DJOB_HOSTFILE",
+                                            "PE_HOSTFILE",
+                                            "OAR_NODEFILE",
+                                            "SLURM_JOB_ID",
+                                            "OMPI_MCA_orte_default_hostfile"};
+    for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++)
+        if (getenv(elsewhere[i])) return false;
+    return true;
+}
+
+/* In the child only. What the user has set stays. */
+static void set_environment(const launch_t *l, bool here)
+{
+    if (geteuid() == 0) {
+        setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 0);
+        setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 0);
+    }
+    setenv(PERI_CONTROL_ENV, l->slurm ? "stderr" : l->place.socket, 1);
+    if (!here) return;
+    /* Without them Open MPI looks for networks for a third of a second. */
+    setenv("OMPI_MCA_plm", "isolated", 0);
+    setenv("OMPI_MCA_pml", "ob1", 0);
+    setenv("OMPI_MCA_btl", "self,vader", 0);
+    setenv("OMPI_MCA_odls_base_sigkill_timeout", "0", 0);
+    setenv("TMPDIR", l->place.dir, 1);
+    if (l->place.shm) setenv("OMPI_MCA_btl_vader_backing_directory", l->place.shm, 0);
+}
+
+static _Noreturn void exec_child(const launch_t *l, char *const *argv, int err_fd,
+                                 bool here)
+{
+    setpgid(0, 0);
+    /* Rank 0 notices by the socket that we are gone; under srun nobody would. */
+    if (l->slurm) prctl(PR_SET_PDEATHSIG, SIGTERM);
+    static const int ours[] = {SIGINT, SIGTERM, SIGPIPE};
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) signal(ours[i], SIG_DFL);
+    int in = open(l->slurm ? l->place.task : "/dev/null", O_RDONLY | O_CLOEXEC);
+    if (in >= 0) dup2(in, STDIN_FILENO);
+    /* Under mpirun rank 0 gets our stdout through the socket. */
+    if (!l->slurm) dup2(err_fd, STDOUT_FILENO);
+    dup2(err_fd, STDERR_FILENO);
+    set_environment(l, here);
+    execv(argv[0], argv);
+    dprintf(STDERR_FILENO, "perigee: cannot run %s: %s\n", argv[0], strerror(errno));
+    _exit(127);
+}
+
+static int start(launch_t *l, const char *starter, const char *task, int nranks,
+                 bool here, peri_err_t *err)
+{
+    char n[16];
+    snprintf(n, sizeof(n), "%d", nranks);
+    const char *with_mpirun[] = {starter, "--oversubscribe", "--bind-to", "none", "-n", n,
+                                 task,    l->place.task,     NULL};
+    const char *with_srun[] = {starter, "--mpi=pmix", "--input=0", "-n",
+                               n,       task,         "-",         NULL};
+    int fd[2];
+    if (pipe2(fd, O_CLOEXEC))
+        return peri_err_set(err, PERI_EIO, "cannot make a pipe: %m");
+    fflush(NULL);
+    l->child = fork();
+    if (l->child == 0)
+        exec_child(l, (char *const *)(l->slurm ? with_srun : with_mpirun), fd[1], here);
+    close(fd[1]);
+    l->errors = fd[0];
+    if (l->child < 0) return peri_err_set(err, PERI_EIO, "cannot start %s: %m", starter);
+    fcntl(l->errors, F_SETFL, O_NONBLOCK);
+    return 0;
+}
+
+static int listen_for_rank0(launch_t *l, peri_err_t *err)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    snprintf(a.sun_path, sizeof(a.sun_path), "%s", l->place.socket);
+    l->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (l->listener < 0 || bind(l->listener, (struct sockaddr *)&a, sizeof(a)) ||
+        listen(l->listener, 1))
+        return peri_err_set(err, PERI_EIO, "cannot make the socket %s: %m",
+                            l->place.socket);
+    return 0;
+}
+
+/* ---- what rank 0 says ---- */
+
+static void accept_rank0(launch_t *l)
+{
+    int fd = accept4(l->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0) return;
+    struct ucred who;
+    socklen_t len = sizeof(who);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0) l->rank0 = who.pid;
+
+    char byte = 'O';
+    int out = STDOUT_FILENO;
+    struct iovec iov = {&byte, 1};
+    union {
+        char space[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } u = {0};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = u.space,
+                         .msg_controllen = sizeof(u.space)};
+    struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
+    h->cmsg_level = SOL_SOCKET;
+    h->cmsg_type = SCM_RIGHTS;
+    h->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(h), &out, sizeof(out));
+    if (sendmsg(fd, &msg, MSG_NOSIGNAL) != 1) {
+        close(fd);
+        return;
+    }
+    l->control = fd;
+    close(l->listener);
+    l->listener = -1;
+}
+
+static void on_error_line(launch_t *l, const char *s)
+{
+    char *text;
+    long code = strtol(s, &text, 10);
+    if (code <= PERI_OK || code > PERI_EINTERNAL) code = PERI_EINTERNAL;
+    peri_err_set(&l->told, (peri_code_t)code, "%s", text + (*text == ' '));
+    for (char *p = l->told.text; *p; p++)
+        if (*p == PERI_CONTROL_NEWLINE) *p = '\n';
+}
+
+static void on_message(launch_t *l, const char *s)
+{
+    unsigned long long rows, all, bytes;
+    if (s[0] == 'P' && sscanf(s, "P %llu %llu %llu", &rows, &all, &bytes) == 3) {
+        if (l->bar) peri_bar_update(l->bar, rows, all, bytes);
+    } else if (strncmp(s, "S ", 2) == 0) {
+        free(l->summary);
+        l->summary = peri_xstrdup(s + 2);
+    } else if (strncmp(s, "E ", 2) == 0) {
+        on_error_line(l, s + 2);
+    } else if (strncmp(s, "R ", 2) == 0) {
+        l->rank0 = (pid_t)atol(s + 2);
+    }
+}
+
+static void read_control(launch_t *l)
+{
+    char s[PERI_CONTROL_LINE + 1];
+    while (l->control >= 0) {
+        ssize_t n = recv(l->control, s, sizeof(s) - 1, 0);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && errno == EAGAIN) return;
+        if (n <= 0) {
+            close(l->control);
+            l->control = -1;
+            return;
+        }
+        s[n] = '\0';
+        on_message(l, s);
+    }
+}
+
+/* ---- what comes on stderr ---- */
+
+static bool is_rule(const char *s)
+{
+    return strncmp(s, "--------------------", 20) == 0;
+}
+
+/* Lines with which a starter reports that a process of its has failed: who failed says it
+ * better. */
+static bool from_starter(const char *s)
+{
+    static const char *const starts[] = {"mpirun", "srun:", "slurmstepd:", "prterun"};
+    for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
+        if (strncmp(s, starts[i], strlen(starts[i])) == 0) return true;
+    return false;
+}
+
+static void on_stderr_line(launch_t *l, const char *s)
+{
+    const size_t mark = strlen(PERI_CONTROL_MARK);
+    if (strncmp(s, PERI_CONTROL_MARK, mark) == 0) {
+        on_message(l, s + mark);
+    } else if (strncmp(s, "perigee: ", 9) == 0) {
+        if (!l->crashed.text[0]) peri_err_set(&l->crashed, PERI_EFORMAT, "%s", s + 9);
+    } else if (l->in_block || is_rule(s) || from_starter(s)) {
+        if (is_rule(s))
+            l->in_block = !l->in_block;
+        else if (*s && l->held.len < MAX_HELD / 2)
+            peri_buf_printf(&l->held, "%s\n", s);
+    } else {
+        fprintf(stderr, "%s\n", s);
+    }
+}
+
+/* False at the end of it. */
+static bool read_errors(launch_t *l)
+{
+    char b[4096];
+    for (;;) {
+        ssize_t n = read(l->errors, b, sizeof(b));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return errno == EAGAIN;
+        if (n == 0) return false;
+        for (ssize_t i = 0; i < n; i++) {
+            if (b[i] != '\n') {
+                peri_buf_putc(&l->line, b[i]);
+                if (l->line.len < PERI_CONTROL_LINE) continue;
+            }
+            on_stderr_line(l, l->line.data ? l->line.data : "");
+            peri_buf_clear(&l->line);
+        }
+    }
+}
+
+/* ---- until it ends ---- */
+
+static void cancel(launch_t *l)
+{
+    l->cancelled = peri_now();
+    /* The end is near: a second Ctrl-C must not keep us from cleaning up. */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    if (l->slurm)
+        kill(l->child, SIGUSR1); /* srun hands it on to the ranks */
+    else if (l->control < 0 || send(l->control, "C", 1, MSG_NOSIGNAL) != 1)
+        kill(l->child, SIGTERM);
+}
+
+static void insist(launch_t *l)
+{
+    double waited = peri_now() - l->cancelled;
+    if (l->insisted == 0 && waited > TERM_AFTER) {
+        l->insisted = 1;
+        kill(l->child, SIGTERM);
+    } else if (l->insisted == 1 && waited > KILL_AFTER) {
+        l->insisted = 2;
+        if (l->rank0 > 0 && !l->slurm) kill(l->rank0, SIGKILL);
+        kill(-l->child, SIGKILL);
+    }
+}
+
+/* The status of mpirun or srun, as of waitpid. */
+static int attend(launch_t *l)
+{
+    int status = 0;
+    bool open = true;
+    for (;;) {
+        pid_t ended = waitpid(l->child, &status, open ? WNOHANG : 0);
+        if (ended == l->child || (ended < 0 && errno != EINTR)) break;
+        if (ended < 0) continue;
+        struct pollfd p[] = {
+            {l->errors, POLLIN, 0}, {l->listener, POLLIN, 0}, {l->control, POLLIN, 0}};
+        poll(p, 3, l->cancelled > 0 ? 20 : 100);
+        if (peri_cli_interrupted() && l->cancelled == 0) cancel(l);
+        if (l->cancelled > 0) insist(l);
+        if (l->listener >= 0) accept_rank0(l);
+        read_control(l);
+        open = read_errors(l);
+    }
+    if (l->listener >= 0) accept_rank0(l);
+    read_control(l);
+    read_errors(l);
+    return status;
+}
+
+/* ---- how it went ---- */
+
+static int died(launch_t *l, int status, peri_err_t *err)
+{
+    int rank = -1, sig = 0;
+    if (WIFEXITED(status) && WEXITSTATUS(status) > 128) sig = WEXITSTATUS(status) - 128;
+    if (WIFSIGNALED(status)) sig = WTERMSIG(status);
+    if (sig == SIGKILL) /* mpirun kills the other ranks the same way: no rank is named */
+        return peri_err_set(
+            err, PERI_EINTERNAL,
+            "a process of the query was killed (signal 9); if the machine "
+            "has run out of memory, try fewer ranks or a smaller --memory");
+    const char *s = l->held.data ? strstr(l->held.data, "process rank ") : NULL;
+    if (sig && s && sscanf(s, "process rank %d", &rank) == 1)
+        return peri_err_set(err, PERI_EINTERNAL,
+                            "rank %d of the query crashed (signal %d, %s); please report "
+                            "this with the query",
+                            rank, sig, strsignal(sig));
+    if (l->held.len) fputs(l->held.data, stderr);
+    return peri_err_set(err, PERI_EINTERNAL,
+                        "the ranks of the query ended without an answer (%s has %s %d)",
+                        l->slurm ? "srun" : "mpirun", sig ? "signal" : "status",
+                        sig ? sig : WEXITSTATUS(status));
+}
+
+static int conclude(launch_t *l, int status, peri_err_t *err)
+{
+    /* When one rank dies, mpirun ends the others as if the user had cancelled. */
+    bool asked = l->cancelled > 0;
+    if (l->told.code && (l->told.code != PERI_ECANCEL || asked)) {
+        *err = l->told;
+        return -1;
+    }
+    if (l->told.code == PERI_OK && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+        if (l->summary && !l->o->quiet) fprintf(stderr, "%s\n", l->summary);
+        return 0;
+    }
+    if (asked) return peri_err_set(err, PERI_ECANCEL, "cancelled");
+    if (l->crashed.text[0]) {
+        *err = l->crashed;
+        return -1;
+    }
+    return died(l, status, err);
+}
+
+static char *find_starter(bool *slurm, peri_err_t *err)
+{
+    char *srun = getenv("SLURM_JOB_ID") ? find_in_path("srun") : NULL;
+    *slurm = srun != NULL;
+    if (srun) return srun;
+    char *mpirun = find_in_path("mpirun");
+    if (!mpirun)
+        peri_err_set(err, PERI_EUNSUPP,
+                     "mpirun was not found: install Open MPI (on Debian: apt install "
+                     "openmpi-bin), or use one process with threads (-n 1 -t N)");
+    return mpirun;
+}
+
+int peri_launch_query(const peri_queryspec_t *spec, int nranks,
+                      const peri_launchopts_t *o, peri_err_t *err)
+{
+    launch_t l = {.o = o, .listener = -1, .control = -1, .errors = -1};
+    int rc = -1;
+    char *task = NULL;
+    peri_buf_init(&l.line, PERI_CONTROL_LINE + 1);
+    peri_buf_init(&l.held, MAX_HELD);
+    char *starter = find_starter(&l.slurm, err);
+    if (!starter || !(task = find_task(err))) goto out;
+    const bool here = !l.slurm && only_this_machine();
+    if (peri_place_make(&l.place, spec, here, err)) goto out;
+    if (!l.slurm && listen_for_rank0(&l, err)) goto out;
+    if (start(&l, starter, task, nranks, here, err)) goto out;
+    if (!o->quiet && !spec->explain) l.bar = peri_bar_new(stderr, "query", "rows");
+    int status = attend(&l);
+    peri_bar_finish(l.bar);
+    rc = conclude(&l, status, err);
+    if (rc) peri_place_remove_output(spec->into, l.rank0);
+out:
+    for (size_t i = 0; i < 3; i++) {
+        const int fd[] = {l.listener, l.control, l.errors};
+        if (fd[i] >= 0) close(fd[i]);
+    }
+    peri_place_remove(&l.place);
+    peri_buf_free(&l.line);
+    peri_buf_free(&l.held);
+    free(l.summary);
+    free(starter);
+    free(task);
+    return rc;
+}

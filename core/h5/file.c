@@ -1,0 +1,202 @@
+/* file.c - opening HDF5 files read-only, saying exactly what is wrong with those that
+ * aren't, and reading bytes of them.
+ *
+ * Links and the places they may lead to: link.c and policy.c. A file is shared by
+ * threads; everything but the reference count and the list of linked files is fixed at
+ * open.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "core/base/util.h"
+#include "core/h5/private.h"
+
+static const unsigned char signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+
+/* Where the superblock starts (0, 512, 1024, ...) or -1. */
+static int64_t find_signature(int fd, uint64_t size)
+{
+    unsigned char b[8];
+    for (uint64_t at = 0; at + 8 <= size; at = at ? at * 2 : 512)
+        if (pread(fd, b, 8, (off_t)at) == 8 && memcmp(b, signature, 8) == 0)
+            return (int64_t)at;
+    return -1;
+}
+
+/* The end of the file as the superblock says it, or 0 if that cannot be read. */
+static uint64_t stored_end(int fd, uint64_t at)
+{
+    unsigned char b[64] = {0};
+    if (pread(fd, b, sizeof(b), (off_t)at) < 48) return 0;
+    unsigned version = b[8], size_at = version < 2 ? 13 : 9;
+    size_t end_at = version == 0 ? 40 : version == 1 ? 44 : 28;
+    uint64_t end;
+    if (version > 3 || b[size_at] != 8) return 0;
+    memcpy(&end, b + end_at, 8);
+    return le64toh(end);
+}
+
+/* HDF5 refused the file: find out why by looking ourselves. */
+static int explain(const char *path, uint64_t size, const char *why, peri_err_t *err)
+{
+    char has[16], wants[16];
+    peri_human_bytes(size, has);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return peri_err_set(err, PERI_EIO, "cannot open %s: %s", path, strerror(errno));
+    int64_t at = find_signature(fd, size);
+    uint64_t end = at >= 0 ? stored_end(fd, (uint64_t)at) : 0;
+    close(fd);
+    if (at < 0)
+        return peri_err_set(err, PERI_EFORMAT,
+                            "%s is not an HDF5 file (%s, without the HDF5 signature)",
+                            path, has);
+    if (end != UINT64_MAX && end > size - (uint64_t)at)
+        return peri_err_set(
+            err, PERI_EFORMAT,
+            "%s is truncated: it has %s (%llu bytes), but its header says "
+            "%s; copy or produce it again",
+            path, has, (unsigned long long)size, peri_human_bytes(end, wants));
+    return peri_err_set(err, PERI_EFORMAT, "%s (%s) is a damaged HDF5 file: %s", path,
+                        has, why);
+}
+
+/* The checks before HDF5 sees the file; *real becomes the caller's. */
+static int look(const char *path, const char *root, char **real, struct stat *st,
+                peri_err_t *err)
+{
+    *real = realpath(path, NULL);
+    if (!*real || stat(*real, st) != 0) {
+        peri_code_t code = errno == ENOENT || errno == ENOTDIR ? PERI_ENOTFOUND
+                           : errno == EACCES                   ? PERI_EDENIED
+                                                               : PERI_EIO;
+        return peri_err_set(err, code, "cannot open %s: %s", path, strerror(errno));
+    }
+    if (root && !peri_path_is_below(*real, root))
+        return peri_err_set(err, PERI_EDENIED,
+                            "%s is refused: it lies outside of %s, the folder that this "
+                            "query may read",
+                            path, root);
+    if (!S_ISREG(st->st_mode))
+        return peri_err_set(err, PERI_EFORMAT, "%s is %s, not an HDF5 file", path,
+                            S_ISDIR(st->st_mode) ? "a folder" : "not a regular file");
+    if (access(*real, R_OK) != 0)
+        return peri_err_set(err, PERI_EDENIED, "%s may not be read by you: %s", path,
+                            strerror(errno));
+    if (st->st_size == 0)
+        return peri_err_set(err, PERI_EFORMAT, "%s is empty (0 bytes)", path);
+    return 0;
+}
+
+static int open_hdf5(peri_h5file_t *f, peri_err_t *err)
+{
+    char why[256];
+    int *fd = NULL;
+    hsize_t base = 0;
+    peri_h5_enter(f->path, H5_BUSY_META);
+    f->hid = H5Fopen(f->real, H5F_ACC_RDONLY, H5P_DEFAULT);
+    hid_t fcpl = f->hid < 0 ? -1 : H5Fget_create_plist(f->hid);
+    if (fcpl < 0 || H5Pget_userblock(fcpl, &base) < 0 ||
+        H5Fget_vfd_handle(f->hid, H5P_DEFAULT, (void **)&fd) < 0 || !fd) {
+        peri_h5_why(why);
+        if (f->hid >= 0) H5Fclose(f->hid);
+        f->hid = -1;
+    }
+    if (fcpl >= 0) H5Pclose(fcpl);
+    peri_h5_leave();
+    if (f->hid < 0) return explain(f->real, f->size, why, err);
+    f->fd = *fd;
+    f->base = base;
+    return 0;
+}
+
+peri_h5file_t *peri_h5file_open(const char *path, const char *root, peri_err_t *err)
+{
+    struct stat st;
+    char *real = NULL;
+    if (look(path, root, &real, &st, err) != 0) {
+        free(real);
+        return NULL;
+    }
+    peri_h5file_t *f = peri_xcalloc(1, sizeof(*f));
+    atomic_init(&f->refs, 1);
+    f->hid = -1;
+    f->path = peri_xstrdup(path);
+    f->root = root ? peri_xstrdup(root) : NULL;
+    f->real = real;
+    f->size = (uint64_t)st.st_size;
+    f->mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+    f->inode = (uint64_t)st.st_ino;
+    if (open_hdf5(f, err) != 0) {
+        peri_h5file_unref(f);
+        return NULL;
+    }
+    return f;
+}
+
+peri_h5file_t *peri_h5file_ref(peri_h5file_t *f)
+{
+    atomic_fetch_add(&f->refs, 1);
+    return f;
+}
+
+void peri_h5file_unref(peri_h5file_t *f)
+{
+    if (!f || atomic_fetch_sub(&f->refs, 1) != 1) return;
+    for (size_t i = 0; i < f->nlinked; i++) peri_h5file_unref(f->linked[i]);
+    if (f->hid >= 0) {
+        peri_h5_enter(f->path, H5_BUSY_META);
+        H5Fclose(f->hid);
+        peri_h5_leave();
+    }
+    free(f->linked);
+    free(f->path);
+    free(f->real);
+    free(f->root);
+    free(f);
+}
+
+hid_t peri_h5file_hid(const peri_h5file_t *f)
+{
+    return f->hid;
+}
+
+const char *peri_h5file_path(const peri_h5file_t *f)
+{
+    return f->path;
+}
+
+void peri_h5file_stat(const peri_h5file_t *f, uint64_t *size, int64_t *mtime_ns,
+                      uint64_t *inode)
+{
+    if (size) *size = f->size;
+    if (mtime_ns) *mtime_ns = f->mtime_ns;
+    if (inode) *inode = f->inode;
+}
+
+int peri_h5file_pread(const peri_h5file_t *f, void *buf, size_t n, uint64_t off,
+                      peri_err_t *err)
+{
+    uint8_t *to = buf;
+    while (n > 0) {
+        ssize_t got = off > INT64_MAX ? 0 : pread(f->fd, to, n, (off_t)off);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0)
+            return peri_err_set(err, PERI_EIO, "cannot read %s: %s", f->path,
+                                strerror(errno));
+        if (got == 0)
+            return peri_err_set(
+                err, PERI_EFORMAT,
+                "%s is truncated or damaged: data is expected at byte %llu, "
+                "the file has %llu bytes",
+                f->path, (unsigned long long)off, (unsigned long long)f->size);
+        to += got;
+        off += (uint64_t)got;
+        n -= (size_t)got;
+    }
+    return 0;
+}

@@ -1,0 +1,16 @@
+/* h5names.h - names and units in the hdf5 files that we write. */
+#ifndef CORE_OUT_H5NAMES_H
+#define CORE_OUT_H5NAMES_H
+
+#include "core/out/format.h"
+
+#define PERI_H5_PROVENANCE "provenance" /* groups beside the columns */
+#define PERI_H5_NULLS      "nulls"
+
+/* For each column the name of its dataset: its own, or the nearest that HDF5 can hold and
+ * nothing else in the root group has. The array and its texts live in w->arena. */
+const char **peri_h5_link_names(peri_writer_t *w);
+/* What the integers of a DATE, TIME or TIMESTAMP column count; "" for other types. */
+const char *peri_h5_moment_unit(duckdb_type t);
+
+#endif

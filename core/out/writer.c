@@ -1,0 +1,288 @@
+/* writer.c - see writer.h: formats by name, checks, the stream or file, the order of
+ * calls. */
+#include "core/out/writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/util.h"
+#include "core/out/format.h"
+
+#define FLUSH_AT ((size_t)256 << 10)
+#define TEXT_MAX ((size_t)1 << 30) /* one row of text may not be longer */
+
+static const peri_ops_t *const formats[] = {
+    [PERI_FMT_TABLE] = &peri_ops_table,     [PERI_FMT_CSV] = &peri_ops_csv,
+    [PERI_FMT_TSV] = &peri_ops_tsv,         [PERI_FMT_JSON] = &peri_ops_json,
+    [PERI_FMT_NDJSON] = &peri_ops_ndjson,   [PERI_FMT_PARQUET] = &peri_ops_parquet,
+    [PERI_FMT_HDF5] = &peri_ops_hdf5,       [PERI_FMT_FITS] = &peri_ops_fits,
+    [PERI_FMT_VOTABLE] = &peri_ops_votable,
+};
+#define NFORMATS (sizeof(formats) / sizeof(formats[0]))
+
+/* ---- formats ---- */
+
+int peri_format_parse(const char *name, peri_format_t *fmt, peri_err_t *err)
+{
+    const char *names[NFORMATS];
+    char list[256] = "";
+    for (size_t i = 0; i < NFORMATS; i++) {
+        names[i] = formats[i]->name;
+        if (strcasecmp(name, names[i]) == 0) {
+            *fmt = (peri_format_t)i;
+            return 0;
+        }
+        size_t n = strlen(list);
+        snprintf(list + n, sizeof(list) - n, "%s%s", i ? ", " : "", names[i]);
+    }
+    const char *near = peri_did_you_mean(name, names, NFORMATS);
+    return peri_err_set(
+        err, PERI_EINVAL, "there is no format \"%s\"%s%s%s: choose one of %s", name,
+        near ? "; did you mean \"" : "", near ? near : "", near ? "\"" : "", list);
+}
+
+int peri_format_from_path(const char *path, peri_format_t *fmt, peri_err_t *err)
+{
+    const char *slash = strrchr(path, '/');
+    const char *dot = strrchr(slash ? slash : path, '.');
+    char list[256] = "";
+    for (size_t i = 0; i < NFORMATS; i++) {
+        const char *e = formats[i]->endings;
+        size_t n = dot ? strlen(dot) : 0;
+        for (const char *p = e; n > 1 && (p = strcasestr(p, dot)); p++) {
+            if (p[n] != ' ') continue;
+            *fmt = (peri_format_t)i;
+            return 0;
+        }
+        size_t have = strlen(list);
+        snprintf(list + have, sizeof(list) - have, "%s", e);
+    }
+    list[strlen(list) - 1] = '\0';
+    return peri_err_set(err, PERI_EINVAL,
+                        "the format of %s cannot be told from its name: name the format, "
+                        "or let the name end in one of%s",
+                        path, list);
+}
+
+/* ---- copies of what the caller said ---- */
+
+static const char *own(peri_writer_t *w, const char *s)
+{
+    return peri_arena_strdup(w->arena, s ? s : "");
+}
+
+static bool name_taken(const peri_outcol_t *cols, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcasecmp(cols[i].name, name) == 0) return true;
+    return false;
+}
+
+/* Two columns of a result may have one name; in a file they cannot. Numbered the way
+ * DuckDB does in CREATE TABLE AS: id, id_1. A table for people keeps what was asked for.
+ */
+static const char *unique_name(peri_writer_t *w, const peri_outcol_t *before, size_t n,
+                               const char *name)
+{
+    if (w->ops == &peri_ops_table) return own(w, name);
+    const char *result = name && *name ? name : "column";
+    for (int i = 1; name_taken(before, n, result); i++)
+        result = peri_arena_printf(w->arena, "%s_%d", name && *name ? name : "column", i);
+    return own(w, result);
+}
+
+static int copy_columns(peri_writer_t *w, const peri_outcol_t *cols, size_t n,
+                        peri_err_t *err)
+{
+    peri_outcol_t *mine = peri_arena_calloc(w->arena, n, sizeof(*mine));
+    w->cols = mine;
+    w->fields = peri_arena_calloc(w->arena, n, sizeof(*w->fields));
+    for (size_t i = 0; i < n; i++) {
+        mine[i].name = unique_name(w, mine, i, cols[i].name);
+        mine[i].unit = own(w, cols[i].unit);
+        mine[i].description = own(w, cols[i].description);
+        mine[i].ucd = own(w, cols[i].ucd);
+        mine[i].type = cols[i].type;
+        w->ncols = i + 1;
+        if (peri_field_init(&w->fields[i], mine[i].name, cols[i].type, err)) return -1;
+    }
+    return 0;
+}
+
+static void copy_provenance(peri_writer_t *w, const peri_provenance_t *prov)
+{
+    size_t n = prov ? prov->nsources : 0;
+    peri_outsource_t *sources = peri_arena_calloc(w->arena, n ? n : 1, sizeof(*sources));
+    for (size_t i = 0; i < n; i++) {
+        sources[i] = prov->sources[i];
+        sources[i].path = own(w, sources[i].path);
+    }
+    w->prov.query = own(w, prov ? prov->query : "");
+    w->prov.version = own(w, prov ? prov->version : "");
+    w->prov.sources = sources;
+    w->prov.nsources = n;
+    time_t now = time(NULL);
+    struct tm tm;
+    strftime(w->created, sizeof(w->created), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+}
+
+/* ---- bytes on their way ---- */
+
+static int fail_write(const peri_writer_t *w, int number, peri_err_t *err)
+{
+    if (number == EPIPE)
+        return peri_err_set(err, PERI_EIO, "the reader of the output closed it");
+    const char *what = w->target ? peri_target_path(w->target) : "the output";
+    if (number == ENOSPC || number == EDQUOT)
+        return peri_err_set(err, PERI_EIO,
+                            "cannot write %s: there is no space left%s; nothing of it "
+                            "is kept",
+                            what, number == EDQUOT ? " in your quota" : " on the disk");
+    return peri_err_set(err, PERI_EIO, "cannot write %s: %s", what, strerror(number));
+}
+
+static int send_bytes(peri_writer_t *w, const char *p, size_t n, peri_err_t *err)
+{
+    if (w->stream) {
+        if (n && fwrite(p, 1, n, w->stream) != n) return fail_write(w, errno, err);
+        return 0;
+    }
+    while (n > 0) {
+        ssize_t k = write(w->fd, p, n);
+        if (k < 0 && errno == EINTR) continue;
+        if (k < 0) return fail_write(w, errno, err);
+        p += k;
+        n -= (size_t)k;
+    }
+    return 0;
+}
+
+static int flush_all(peri_writer_t *w, peri_err_t *err)
+{
+    if (peri_buf_check(&w->text, "the text of one row", err)) return -1;
+    if (send_bytes(w, w->text.data, w->text.len, err)) return -1;
+    peri_buf_clear(&w->text);
+    return 0;
+}
+
+int peri_writer_flush(peri_writer_t *w, peri_err_t *err)
+{
+    if (w->text.len < FLUSH_AT && !w->text.failed) return 0;
+    return flush_all(w, err);
+}
+
+/* ---- the writer ---- */
+
+static int open_output(peri_writer_t *w, const char *path, FILE *stream, peri_err_t *err)
+{
+    const char *advice = w->ops->advice;
+    if (!path) {
+        if (advice)
+            return peri_err_set(err, PERI_EINVAL,
+                                "%s cannot be written to standard output: %s",
+                                w->ops->name, advice);
+        w->stream = stream;
+        return 0;
+    }
+    w->target = peri_target_new(path, w->opts.overwrite, err);
+    if (!w->target) return -1;
+    if (advice) return 0;
+    w->fd =
+        open(peri_target_temp(w->target), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    return w->fd < 0 ? fail_write(w, errno, err) : 0;
+}
+
+peri_writer_t *peri_writer_new(peri_format_t fmt, const char *path, FILE *stdout_stream,
+                               const peri_outcol_t *cols, size_t ncols,
+                               const peri_provenance_t *prov,
+                               const peri_writeopts_t *opts, peri_err_t *err)
+{
+    if ((size_t)fmt >= NFORMATS || (!path && !stdout_stream) || !ncols) {
+        peri_err_set(err, PERI_EINTERNAL, "a writer needs a format, a place and columns");
+        return NULL;
+    }
+    peri_writer_t *w = peri_xcalloc(1, sizeof(*w));
+    w->ops = formats[fmt];
+    w->fd = -1;
+    w->arena = peri_arena_new();
+    if (opts) w->opts = *opts;
+    peri_buf_init(&w->text, TEXT_MAX);
+    copy_provenance(w, prov);
+    if (copy_columns(w, cols, ncols, err) || open_output(w, path, stdout_stream, err) ||
+        (w->ops->open && w->ops->open(w, err))) {
+        peri_writer_free(w);
+        return NULL;
+    }
+    return w;
+}
+
+/* The first failure is the answer to everything after it. */
+static int fail(peri_writer_t *w, const peri_err_t *e, peri_err_t *err)
+{
+    if (w->failure.code == PERI_OK) w->failure = *e;
+    if (err) *err = w->failure;
+    return -1;
+}
+
+int peri_writer_chunk(peri_writer_t *w, duckdb_data_chunk chunk, peri_err_t *err)
+{
+    peri_err_t e = {0};
+    if (w->failure.code != PERI_OK) return fail(w, &e, err);
+    idx_t n = duckdb_data_chunk_get_size(chunk);
+    if (duckdb_data_chunk_get_column_count(chunk) != w->ncols || w->finished) {
+        peri_err_set(&e, PERI_EINTERNAL, "rows with the wrong number of columns");
+        return fail(w, &e, err);
+    }
+    if (n == 0) return 0;
+    for (size_t i = 0; i < w->ncols; i++)
+        peri_field_bind(&w->fields[i], duckdb_data_chunk_get_vector(chunk, i));
+    if (w->ops->chunk(w, chunk, n, &e)) return fail(w, &e, err);
+    w->rows += n;
+    return 0;
+}
+
+int peri_writer_finish(peri_writer_t *w, peri_err_t *err)
+{
+    peri_err_t e = {0};
+    if (w->failure.code != PERI_OK) return fail(w, &e, err);
+    if (w->finished) return 0;
+    if (w->ops->close && w->ops->close(w, &e)) return fail(w, &e, err);
+    if (!w->ops->advice && flush_all(w, &e)) return fail(w, &e, err);
+    if (w->stream && fflush(w->stream)) {
+        fail_write(w, errno, &e);
+        return fail(w, &e, err);
+    }
+    if (w->fd >= 0) {
+        int rc = close(w->fd);
+        w->fd = -1;
+        if (rc) {
+            fail_write(w, errno, &e);
+            return fail(w, &e, err);
+        }
+    }
+    if (w->target && peri_target_commit(w->target, &e)) return fail(w, &e, err);
+    w->finished = true;
+    return 0;
+}
+
+void peri_writer_free(peri_writer_t *w)
+{
+    if (!w) return;
+    if (w->ops->free) w->ops->free(w);
+    if (w->fd >= 0) close(w->fd);
+    peri_target_free(w->target);
+    for (size_t i = 0; i < w->ncols; i++) peri_field_clear(&w->fields[i]);
+    peri_buf_free(&w->text);
+    peri_arena_free(w->arena);
+    free(w);
+}
+
+uint64_t peri_writer_rows(const peri_writer_t *w)
+{
+    return w->rows;
+}

@@ -1,0 +1,461 @@
+/* pred.c - conditions "column op constant" that may be applied before everything else.
+ *
+ * They come from the AND-ed terms of WHERE, and of ON of inner joins. Such a term is strict: it
+ * is not true for NULL. So it may drop rows of its table early even on the nullable side of an
+ * outer join, where the unmatched row would fail it anyway. Not so below ASOF and POSITIONAL
+ * joins and samples, where dropping a row changes what its neighbours do.
+ *
+ * A term is kept as syntax (for stages that filter early) and, where column and constant are
+ * of comparable kinds, as hints for skipping chunks. A hint must hold for every row for
+ * which DuckDB's comparison, with its implicit casts, is true: constants that a double does
+ * not hold exactly are widened.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/base/util.h"
+#include "core/sql/planner.h"
+
+#define EXACT 9007199254740992.0 /* 2^53: integers up to here are doubles */
+
+/* A table of one FROM as WHERE sees it. */
+struct source {
+    int rel; /* -1: columns unknown */
+    bool blocked;
+};
+
+struct block {
+    peri_planner_t *p;
+    struct source *sources;
+    size_t nsources;
+    bool unknown; /* a source whose columns are not known */
+};
+
+/* ---- types ---- */
+
+static duckdb_type element_type(duckdb_logical_type t)
+{
+    duckdb_type id = duckdb_get_type_id(t);
+    if (id != DUCKDB_TYPE_ARRAY) return id;
+    duckdb_logical_type child = duckdb_array_type_child_type(t);
+    id = duckdb_get_type_id(child);
+    duckdb_destroy_logical_type(&child);
+    return id;
+}
+
+int peri_rels_describe(peri_planner_t *p, peri_err_t *err)
+{
+    for (size_t i = 0; i < p->nrels; i++) {
+        peri_rel_t *rel = &p->rels[i];
+        const char *sql = peri_arena_printf(p->arena, "SELECT * FROM peri_r%zu", i);
+        peri_desc_t d;
+        if (peri_duck_describe(p->con, p->arena, sql, &d, err)) return -1;
+        rel->types = peri_arena_calloc(p->arena, rel->info.ncolumns + 1, sizeof *rel->types);
+        for (size_t c = 0; c < rel->info.ncolumns && c < d.n; c++)
+            rel->types[c] = element_type(d.types[c]);
+        peri_desc_clear(&d);
+    }
+    return 0;
+}
+
+static bool is_integer(duckdb_type t)
+{
+    switch (t) {
+    case DUCKDB_TYPE_TINYINT:
+    case DUCKDB_TYPE_SMALLINT:
+    case DUCKDB_TYPE_INTEGER:
+    case DUCKDB_TYPE_BIGINT:
+    case DUCKDB_TYPE_HUGEINT:
+    case DUCKDB_TYPE_UTINYINT:
+    case DUCKDB_TYPE_USMALLINT:
+    case DUCKDB_TYPE_UINTEGER:
+    case DUCKDB_TYPE_UBIGINT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool is_real(duckdb_type t)
+{
+    return t == DUCKDB_TYPE_FLOAT || t == DUCKDB_TYPE_DOUBLE;
+}
+
+/* ---- constants ---- */
+
+struct constant {
+    bool null, exact;
+    peri_const_t c;
+};
+
+static bool read_i128(const json_t *v, __int128 *out)
+{
+    if (json_is_integer(v)) {
+        *out = json_integer_value(v);
+        return true;
+    }
+    const json_t *upper = json_object_get(v, "upper"), *lower = json_object_get(v, "lower");
+    if (!json_is_integer(upper)) return false;
+    const char *big = peri_json_marked(lower);
+    if (!big && !json_is_integer(lower)) return false;
+    uint64_t low = big ? strtoull(big, NULL, 10) : (uint64_t)json_integer_value(lower);
+    *out = (__int128)(((unsigned __int128)(__int128)json_integer_value(upper) << 64) | low);
+    return true;
+}
+
+static bool read_value(const json_t *value, struct constant *out)
+{
+    const json_t *type = peri_ast_get(value, "type"), *v = json_object_get(value, "value");
+    const char *id = peri_ast_str(type, "id");
+    *out = (struct constant){.exact = true};
+    if (peri_ast_true(value, "is_null")) {
+        out->null = true;
+        return true;
+    }
+    if (strcmp(id, "VARCHAR") == 0 && json_is_string(v)) {
+        out->c = (peri_const_t){.kind = PERI_CONST_STR, .s = json_string_value(v)};
+        return true;
+    }
+    if (strcmp(id, "BOOLEAN") == 0 && json_is_boolean(v)) {
+        out->c = (peri_const_t){.kind = PERI_CONST_BOOL, .i = json_is_true(v)};
+        return true;
+    }
+    __int128 i;
+    if (!read_i128(v, &i)) return false;
+    out->c = (peri_const_t){.kind = PERI_CONST_INT, .i = i};
+    if (strcmp(id, "DECIMAL") != 0)
+        return strcmp(id, "INTEGER") == 0 || strcmp(id, "BIGINT") == 0 ||
+               strcmp(id, "HUGEINT") == 0;
+    json_int_t scale =
+        json_integer_value(json_object_get(json_object_get(type, "type_info"), "scale"));
+    if (scale == 0) return true;
+    out->c.kind = PERI_CONST_REAL;
+    out->c.d = (double)((long double)i / powl(10.0L, (long double)scale));
+    out->exact = false;
+    return true;
+}
+
+/* CAST('1e5' AS DOUBLE), CAST(3 AS BIGINT), CAST('t' AS BOOLEAN). */
+static bool read_cast(const json_t *e, struct constant *out)
+{
+    const json_t *child = peri_ast_get(e, "child");
+    const char *to = peri_ast_str(peri_ast_get(e, "cast_type"), "id");
+    if (peri_ast_true(e, "try_cast") || !peri_ast_is_class(child, "CONSTANT") ||
+        !read_value(peri_ast_get(child, "value"), out) || out->null)
+        return false;
+    if (strcmp(to, "BOOLEAN") == 0 && out->c.kind == PERI_CONST_STR) {
+        bool t = strcmp(out->c.s, "t") == 0;
+        if (!t && strcmp(out->c.s, "f") != 0) return false;
+        out->c = (peri_const_t){.kind = PERI_CONST_BOOL, .i = t};
+        return true;
+    }
+    if (strcmp(to, "DOUBLE") == 0 && out->c.kind == PERI_CONST_STR) {
+        char *end;
+        double d = strtod(out->c.s, &end);
+        if (end == out->c.s || *end) return false;
+        out->c = (peri_const_t){.kind = PERI_CONST_REAL, .d = d};
+        return true;
+    }
+    if (strcmp(to, "DOUBLE") == 0 && out->c.kind == PERI_CONST_INT) {
+        out->c = (peri_const_t){.kind = PERI_CONST_REAL, .d = (double)out->c.i};
+        out->exact = fabs(out->c.d) <= EXACT;
+        return true;
+    }
+    return out->c.kind == PERI_CONST_INT &&
+           (strcmp(to, "BIGINT") == 0 || strcmp(to, "INTEGER") == 0 ||
+            strcmp(to, "HUGEINT") == 0);
+}
+
+static bool read_constant(const json_t *e, struct constant *out)
+{
+    if (peri_ast_is_class(e, "CONSTANT")) return read_value(peri_ast_get(e, "value"), out);
+    if (peri_ast_is_class(e, "CAST")) return read_cast(e, out);
+    if (!peri_ast_is_function(e, "-") || json_array_size(peri_ast_list(e, "children")) != 1 ||
+        !read_constant(json_array_get(peri_ast_list(e, "children"), 0), out) || out->null)
+        return false;
+    if (out->c.kind == PERI_CONST_INT) out->c.i = -out->c.i;
+    else if (out->c.kind == PERI_CONST_REAL) out->c.d = -out->c.d;
+    else return false;
+    return true;
+}
+
+/* ---- columns ---- */
+
+struct target {
+    int rel, column, component;
+};
+
+static bool find_column(const struct block *b, const json_t *ref, struct target *out)
+{
+    const json_t *parts = peri_ast_list(ref, "column_names");
+    size_t n = json_array_size(parts);
+    if (!peri_ast_is_class(ref, "COLUMN_REF") || n < 1 || n > 2 || (n == 1 && b->unknown))
+        return false;
+    const char *table = n == 2 ? json_string_value(json_array_get(parts, 0)) : NULL;
+    const char *column = json_string_value(json_array_get(parts, n - 1));
+    size_t found = 0;
+    bool blocked = false;
+    for (size_t i = 0; i < b->nsources; i++) {
+        if (b->sources[i].rel < 0) continue;
+        const peri_rel_t *rel = &b->p->rels[b->sources[i].rel];
+        int c = peri_rel_column(rel, column);
+        if (table && strcasecmp(table, rel->alias) == 0 && rel->positional) return false;
+        if (rel->positional && !table) return false; /* its names are others */
+        if (c < 0 || (table && strcasecmp(table, rel->alias) != 0)) continue;
+        *out = (struct target){b->sources[i].rel, c, -1};
+        blocked = b->sources[i].blocked;
+        found++;
+    }
+    return found == 1 && !blocked;
+}
+
+/* A scalar column, or vec[1], array_extract(vec, 1), list_element(vec, 1). */
+static bool read_column(const struct block *b, const json_t *e, struct target *out)
+{
+    bool extract = peri_ast_is_type(e, "ARRAY_EXTRACT") ||
+                   peri_ast_is_function(e, "array_extract") ||
+                   peri_ast_is_function(e, "list_extract") ||
+                   peri_ast_is_function(e, "list_element");
+    const json_t *args = peri_ast_list(e, "children");
+    struct constant index;
+    if (!extract) {
+        return find_column(b, e, out) &&
+               b->p->rels[out->rel].info.widths[out->column] == 1;
+    }
+    if (json_array_size(args) != 2 || !find_column(b, json_array_get(args, 0), out) ||
+        !read_constant(json_array_get(args, 1), &index) || index.null ||
+        index.c.kind != PERI_CONST_INT)
+        return false;
+    uint32_t width = b->p->rels[out->rel].info.widths[out->column];
+    if (width < 2 || index.c.i < 1 || index.c.i > width) return false;
+    out->component = (int)index.c.i - 1;
+    return true;
+}
+
+/* ---- hints ---- */
+
+static void add_pred(peri_planner_t *p, const struct target *t, peri_op_t op,
+                     const peri_const_t *values, size_t n)
+{
+    peri_rel_t *rel = &p->rels[t->rel];
+    if (rel->npreds == rel->cap_preds) {
+        rel->cap_preds = rel->cap_preds ? 2 * rel->cap_preds : 4;
+        rel->preds = peri_xrealloc(rel->preds, rel->cap_preds, sizeof *rel->preds);
+    }
+    peri_const_t *copy = peri_arena_calloc(p->arena, n + 1, sizeof *copy);
+    for (size_t i = 0; i < n; i++) {
+        copy[i] = values[i];
+        if (copy[i].s) copy[i].s = peri_arena_strdup(p->arena, copy[i].s);
+    }
+    rel->preds[rel->npreds++] = (peri_pred_t){.column = rel->info.columns[t->column],
+                                              .component = t->component,
+                                              .op = op,
+                                              .nvalues = n,
+                                              .values = copy};
+}
+
+static bool comparable(duckdb_type column, peri_constkind_t kind)
+{
+    switch (kind) {
+    case PERI_CONST_INT:
+    case PERI_CONST_REAL:
+        return is_integer(column) || is_real(column);
+    case PERI_CONST_STR:
+        return column == DUCKDB_TYPE_VARCHAR;
+    case PERI_CONST_BOOL:
+        return column == DUCKDB_TYPE_BOOLEAN;
+    }
+    return false;
+}
+
+static bool beyond_double(const struct constant *c)
+{
+    return c->c.kind == PERI_CONST_INT &&
+           (c->c.i > (__int128)EXACT || c->c.i < -(__int128)EXACT);
+}
+
+/* One comparison; inexact reals become closed bounds a little further out. */
+static void add_comparison(peri_planner_t *p, const struct target *t, peri_op_t op,
+                           struct constant c)
+{
+    duckdb_type type = p->rels[t->rel].types[t->column];
+    if (c.null) {
+        add_pred(p, t, PERI_OP_NEVER, NULL, 0);
+        return;
+    }
+    if (!comparable(type, c.c.kind)) return;
+    if (is_real(type) && beyond_double(&c)) {
+        c.c = (peri_const_t){.kind = PERI_CONST_REAL, .d = (double)c.c.i};
+        c.exact = false;
+    }
+    if (c.c.kind == PERI_CONST_REAL && is_integer(type) && !(fabs(c.c.d) < EXACT))
+        c.exact = false;
+    if (c.c.kind != PERI_CONST_REAL || c.exact || isnan(c.c.d)) {
+        add_pred(p, t, op, &c.c, 1);
+        return;
+    }
+    peri_const_t low = c.c, high = c.c;
+    for (int i = 0; i < 2; i++) {
+        low.d = nextafter(low.d, -INFINITY);
+        high.d = nextafter(high.d, INFINITY);
+    }
+    if (op == PERI_OP_GT || op == PERI_OP_GE || op == PERI_OP_EQ)
+        add_pred(p, t, PERI_OP_GE, &low, 1);
+    if (op == PERI_OP_LT || op == PERI_OP_LE || op == PERI_OP_EQ)
+        add_pred(p, t, PERI_OP_LE, &high, 1);
+}
+
+static peri_op_t mirrored(peri_op_t op)
+{
+    static const peri_op_t other[] = {[PERI_OP_LT] = PERI_OP_GT,
+                                      [PERI_OP_LE] = PERI_OP_GE,
+                                      [PERI_OP_EQ] = PERI_OP_EQ,
+                                      [PERI_OP_GE] = PERI_OP_LE,
+                                      [PERI_OP_GT] = PERI_OP_LT};
+    return other[op];
+}
+
+static bool read_comparison(const struct block *b, const json_t *e, struct target *t)
+{
+    static const struct {
+        const char *type;
+        peri_op_t op;
+    } ops[] = {{"COMPARE_EQUAL", PERI_OP_EQ},
+               {"COMPARE_LESSTHAN", PERI_OP_LT},
+               {"COMPARE_GREATERTHAN", PERI_OP_GT},
+               {"COMPARE_LESSTHANOREQUALTO", PERI_OP_LE},
+               {"COMPARE_GREATERTHANOREQUALTO", PERI_OP_GE}};
+    const json_t *left = peri_ast_get(e, "left"), *right = peri_ast_get(e, "right");
+    struct constant c;
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
+        if (!peri_ast_is_type(e, ops[i].type)) continue;
+        if (read_column(b, left, t) && read_constant(right, &c))
+            add_comparison(b->p, t, ops[i].op, c);
+        else if (read_column(b, right, t) && read_constant(left, &c))
+            add_comparison(b->p, t, mirrored(ops[i].op), c);
+        else
+            return false;
+        return true;
+    }
+    return false;
+}
+
+static bool read_in(const struct block *b, const json_t *e, struct target *t)
+{
+    const json_t *args = peri_ast_list(e, "children");
+    size_t n = json_array_size(args), kept = 0;
+    if (!peri_ast_is_type(e, "COMPARE_IN") || n < 2 ||
+        !read_column(b, json_array_get(args, 0), t))
+        return false;
+    duckdb_type type = b->p->rels[t->rel].types[t->column];
+    peri_const_t *values = peri_xcalloc(n, sizeof *values);
+    bool constants = true, hint = true;
+    for (size_t i = 1; i < n && constants; i++) {
+        struct constant c;
+        constants = read_constant(json_array_get(args, i), &c);
+        if (!constants || c.null) continue; /* x = NULL is never true */
+        /* a list has one type: only plain integers and strings are compared as they stand */
+        hint = hint && comparable(type, c.c.kind) && c.c.kind != PERI_CONST_REAL &&
+               !(is_real(type) && beyond_double(&c));
+        values[kept++] = c.c;
+    }
+    if (constants && hint) add_pred(b->p, t, kept ? PERI_OP_IN : PERI_OP_NEVER, values, kept);
+    free(values);
+    return constants;
+}
+
+static bool read_between(const struct block *b, const json_t *e, struct target *t)
+{
+    struct constant low, high;
+    if (!peri_ast_is_type(e, "COMPARE_BETWEEN") ||
+        !read_column(b, peri_ast_get(e, "input"), t) ||
+        !read_constant(peri_ast_get(e, "lower"), &low) ||
+        !read_constant(peri_ast_get(e, "upper"), &high))
+        return false;
+    if (low.c.kind != high.c.kind && (beyond_double(&low) || beyond_double(&high)))
+        return true; /* all three are compared as doubles */
+    add_comparison(b->p, t, PERI_OP_GE, low);
+    add_comparison(b->p, t, PERI_OP_LE, high);
+    return true;
+}
+
+/* A boolean column by itself, or NOT of it. */
+static bool read_bool(const struct block *b, const json_t *e, struct target *t)
+{
+    bool value = !peri_ast_is_type(e, "OPERATOR_NOT");
+    if (!value) e = json_array_get(peri_ast_list(e, "children"), 0);
+    if (!read_column(b, e, t) || b->p->rels[t->rel].types[t->column] != DUCKDB_TYPE_BOOLEAN)
+        return false;
+    peri_const_t c = {.kind = PERI_CONST_BOOL, .i = value};
+    add_pred(b->p, t, PERI_OP_EQ, &c, 1);
+    return true;
+}
+
+static void read_terms(const struct block *b, json_t *e)
+{
+    size_t i;
+    json_t *child;
+    struct target t;
+    if (peri_ast_is_type(e, "CONJUNCTION_AND")) {
+        json_array_foreach(peri_ast_list(e, "children"), i, child) read_terms(b, child);
+    } else if (e && (read_comparison(b, e, &t) || read_between(b, e, &t) ||
+                     read_in(b, e, &t) || read_bool(b, e, &t))) {
+        json_array_append_new(b->p->rels[t.rel].terms, json_deep_copy(e));
+    }
+}
+
+/* ---- blocks ---- */
+
+static void add_source(struct block *b, int rel, bool blocked)
+{
+    b->sources = peri_xrealloc(b->sources, b->nsources + 1, sizeof *b->sources);
+    b->sources[b->nsources++] = (struct source){rel, blocked};
+    if (rel < 0) b->unknown = true;
+}
+
+static void collect_sources(struct block *b, const json_t *from, bool blocked)
+{
+    blocked = blocked || peri_ast_get(from, "sample");
+    if (peri_ast_is_type(from, "JOIN")) {
+        const char *kind = peri_ast_str(from, "ref_type");
+        bool ordered = strcmp(kind, "ASOF") == 0 || strcmp(kind, "POSITIONAL") == 0;
+        collect_sources(b, peri_ast_get(from, "left"), blocked || ordered);
+        collect_sources(b, peri_ast_get(from, "right"), blocked || ordered);
+    } else if (from && !peri_ast_is_type(from, "EMPTY")) {
+        add_source(b, peri_rel_index(from), blocked);
+    }
+}
+
+static void inner_conditions(const struct block *b, const json_t *from)
+{
+    if (!peri_ast_is_type(from, "JOIN")) return;
+    if (strcmp(peri_ast_str(from, "join_type"), "INNER") == 0 &&
+        strcmp(peri_ast_str(from, "ref_type"), "REGULAR") == 0) {
+        /* only what this join sees, so that an outer table of the same name stays out */
+        struct block below = {.p = b->p};
+        collect_sources(&below, from, false);
+        read_terms(&below, peri_ast_get(from, "condition"));
+        free(below.sources);
+    }
+    inner_conditions(b, peri_ast_get(from, "left"));
+    inner_conditions(b, peri_ast_get(from, "right"));
+}
+
+static int visit(json_t *node, void *arg)
+{
+    if (!peri_ast_is_type(node, "SELECT_NODE")) return 0;
+    struct block b = {.p = arg};
+    bool sample = peri_ast_get(node, "sample") != NULL;
+    collect_sources(&b, peri_ast_get(node, "from_table"), sample);
+    read_terms(&b, peri_ast_get(node, "where_clause"));
+    if (!sample) inner_conditions(&b, peri_ast_get(node, "from_table"));
+    free(b.sources);
+    return 0;
+}
+
+void peri_preds_collect(peri_planner_t *p, json_t *query)
+{
+    peri_ast_walk(query, visit, p);
+}

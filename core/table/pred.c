@@ -1,0 +1,158 @@
+/* pred.c - can a zone, given by its smallest and largest value, satisfy a condition?
+ *
+ * Only ever errs towards "may match". Numbers are compared as DuckDB does: it may round a
+ * constant to the column's type or a column's value to double before it compares, so
+ * bounds that went through a double are widened by one unit in the last place on each
+ * side. Pure functions; any thread.
+ */
+#include "core/table/pred.h"
+
+#include <math.h>
+#include <string.h>
+
+/* All values that a number may have been rounded from or to. */
+typedef struct {
+    double lo, hi;
+} span_t;
+
+static span_t span_of_double(double d)
+{
+    return (span_t){nextafter(d, -INFINITY), nextafter(d, INFINITY)};
+}
+
+static span_t span_of_int(__int128 i)
+{
+    const __int128 exact = (__int128)1 << 53;
+    double d = (double)i;
+    if (i >= -exact && i <= exact) return (span_t){d, d};
+    return span_of_double(d);
+}
+
+/* The span once it has been rounded to float as well. */
+static span_t span_as_float(span_t s)
+{
+    return (span_t){(double)nextafterf((float)s.lo, -INFINITY),
+                    (double)nextafterf((float)s.hi, INFINITY)};
+}
+
+/* Is there a value in [min, max] and a constant in [c.lo, c.hi] with "value op constant"?
+ */
+static bool spans_may_match(peri_op_t op, double min, double max, span_t c)
+{
+    switch (op) {
+    case PERI_OP_LT:
+        return min < c.hi;
+    case PERI_OP_LE:
+        return min <= c.hi;
+    case PERI_OP_GT:
+        return max > c.lo;
+    case PERI_OP_GE:
+        return max >= c.lo;
+    case PERI_OP_EQ:
+    case PERI_OP_IN:
+        return min <= c.hi && max >= c.lo;
+    case PERI_OP_NEVER:
+        return false;
+    }
+    return true;
+}
+
+static bool ints_may_match(peri_op_t op, __int128 min, __int128 max, __int128 c)
+{
+    switch (op) {
+    case PERI_OP_LT:
+        return min < c;
+    case PERI_OP_LE:
+        return min <= c;
+    case PERI_OP_GT:
+        return max > c;
+    case PERI_OP_GE:
+        return max >= c;
+    case PERI_OP_EQ:
+    case PERI_OP_IN:
+        return min <= c && c <= max;
+    case PERI_OP_NEVER:
+        return false;
+    }
+    return true;
+}
+
+/* A comparison with NaN, which is equal to itself and greater than everything else. */
+static bool nan_may_match(peri_op_t op, bool has_numbers, bool has_nan)
+{
+    switch (op) {
+    case PERI_OP_LT:
+        return has_numbers;
+    case PERI_OP_LE:
+        return has_numbers || has_nan;
+    case PERI_OP_EQ:
+    case PERI_OP_IN:
+    case PERI_OP_GE:
+        return has_nan;
+    case PERI_OP_GT:
+    case PERI_OP_NEVER:
+        return false;
+    }
+    return true;
+}
+
+static bool int_const_may_match(const peri_pred_t *p, const peri_const_t *c, __int128 min,
+                                __int128 max)
+{
+    switch (c->kind) {
+    case PERI_CONST_INT:
+    case PERI_CONST_BOOL:
+        return ints_may_match(p->op, min, max, c->i);
+    case PERI_CONST_REAL:
+        if (isnan(c->d)) return nan_may_match(p->op, true, false);
+        return spans_may_match(p->op, span_of_int(min).lo, span_of_int(max).hi,
+                               span_of_double(c->d));
+    case PERI_CONST_STR:
+        return true;
+    }
+    return true;
+}
+
+static bool real_const_may_match(const peri_pred_t *p, const peri_const_t *c, double min,
+                                 double max, bool has_nan, bool is_float)
+{
+    if (c->kind != PERI_CONST_INT && c->kind != PERI_CONST_REAL) return true;
+    bool has_numbers = min <= max;
+    if (c->kind == PERI_CONST_REAL && isnan(c->d))
+        return nan_may_match(p->op, has_numbers, has_nan);
+    if (has_nan && (p->op == PERI_OP_GT || p->op == PERI_OP_GE)) return true;
+    if (!has_numbers) return false;
+    span_t s = c->kind == PERI_CONST_INT ? span_of_int(c->i) : span_of_double(c->d);
+    if (is_float) s = span_as_float(s);
+    return spans_may_match(p->op, min, max, s);
+}
+
+bool peri_pred_may_match_int(const peri_pred_t *p, __int128 min, __int128 max)
+{
+    if (p->op == PERI_OP_NEVER) return false;
+    for (size_t i = 0; i < p->nvalues; i++)
+        if (int_const_may_match(p, &p->values[i], min, max)) return true;
+    return p->nvalues == 0;
+}
+
+bool peri_pred_may_match_real(const peri_pred_t *p, double min, double max,
+                              uint64_t nan_count, bool is_float)
+{
+    if (p->op == PERI_OP_NEVER) return false;
+    if (isnan(min) || isnan(max)) return true;
+    for (size_t i = 0; i < p->nvalues; i++)
+        if (real_const_may_match(p, &p->values[i], min, max, nan_count > 0, is_float))
+            return true;
+    return p->nvalues == 0;
+}
+
+bool peri_pred_may_match_str(const peri_pred_t *p, const char *value)
+{
+    if (p->op == PERI_OP_NEVER) return false;
+    for (size_t i = 0; i < p->nvalues; i++) {
+        if (p->values[i].kind != PERI_CONST_STR) return true;
+        int order = strcmp(value, p->values[i].s);
+        if (ints_may_match(p->op, order, order, 0)) return true;
+    }
+    return p->nvalues == 0;
+}

@@ -1,0 +1,38 @@
+/* exec.h - one query over all ranks of a communicator.
+ *
+ * Rank 0 resolves and plans the query and gives every rank its share; all ranks run the
+ * plan's stages; rank 0 writes the result. In every rank the thread that initialised MPI
+ * does nothing but MPI (and sleeps when there is none to do), a worker thread runs
+ * DuckDB, a third one takes rows that arrive. Nothing blocks for ever: the first error of
+ * any rank, a cancellation or the time limit ends the query on all of them.
+ *
+ * Collective; MPI must have been initialised with MPI_THREAD_FUNNELED or more.
+ */
+#ifndef MPI_EXEC_H
+#define MPI_EXEC_H
+
+#include <mpi.h>
+
+#include "core/query/query.h"
+
+typedef struct {
+    /* Asked some thousand times a second on every rank: non-zero cancels the query. */
+    int (*cancelled)(void *arg);
+    /* On rank 0, at most 10 times a second: sums over all ranks. */
+    void (*progress)(const peri_progress_t *sum, void *arg);
+    void *arg;
+} peri_execopts_t;
+
+typedef struct {
+    uint64_t rows;     /* of the result */
+    char summary[256]; /* one line about the run; "" after EXPLAIN */
+    bool stuck;        /* some rank did not end in time: call MPI_Abort, not _Finalize */
+} peri_execresult_t;
+
+/* spec matters on rank 0 only; NULL there means that the caller already failed with *err,
+ * which then ends all ranks. Returns 0, or -1 on every rank; *err holds the reason on
+ * rank 0, elsewhere PERI_ECANCEL. */
+int peri_exec_run(MPI_Comm comm, const peri_queryspec_t *spec, const peri_execopts_t *o,
+                  peri_execresult_t *res, peri_err_t *err);
+
+#endif

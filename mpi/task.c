@@ -1,0 +1,139 @@
+/* task.c - perigee-task: the MPI program behind `perigee query -n`. One task file in,
+ * rows and files out; see control.h for how it talks to who started it.
+ *
+ * Exit status as of the perigee command, from rank 0; other ranks end with 0 if they
+ * could end in order.
+ */
+#include <mpi.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/arena.h"
+#include "core/base/util.h"
+#include "core/h5/h5.h"
+#include "mpi/control.h"
+#include "mpi/exec.h"
+
+#define MAX_TASK (16u << 20)
+
+static volatile sig_atomic_t signalled;
+
+static void on_signal(int sig)
+{
+    (void)sig;
+    signalled = 1;
+}
+
+static void catch_signals(void)
+{
+    struct sigaction a = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigaction(SIGINT, &a, NULL);
+    sigaction(SIGTERM, &a, NULL);
+    sigaction(SIGUSR1, &a, NULL); /* srun hands this one on at once */
+    /* A reader that has gone away is an error of write. Rows go to a terminal although
+     * mpirun runs in the background of it. */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGTTOU, SIG_IGN);
+}
+
+static int on_cancelled(void *arg)
+{
+    peri_control_t *c = arg;
+    return signalled || (c && peri_control_cancelled(c));
+}
+
+static void on_progress(const peri_progress_t *sum, void *arg)
+{
+    peri_control_progress(arg, sum);
+}
+
+/* Threads for each rank: the cores that it may use, shared with the ranks of this machine
+ * that may use the same. All ranks take the smallest number found. */
+static int threads_per_rank(MPI_Comm comm)
+{
+    MPI_Comm node;
+    int n;
+    MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node);
+    MPI_Comm_size(node, &n);
+    cpu_set_t mine, *all = peri_xcalloc((size_t)n, sizeof(*all));
+    CPU_ZERO(&mine);
+    sched_getaffinity(0, sizeof(mine), &mine);
+    MPI_Allgather(&mine, sizeof(mine), MPI_BYTE, all, sizeof(mine), MPI_BYTE, node);
+    int sharing = 0;
+    for (int i = 0; i < n; i++) sharing += CPU_EQUAL(&mine, &all[i]) != 0;
+    int cores = CPU_COUNT(&mine) / (sharing ? sharing : 1);
+    int threads = cores > 0 ? cores : 1;
+    MPI_Allreduce(MPI_IN_PLACE, &threads, 1, MPI_INT, MPI_MIN, comm);
+    free(all);
+    MPI_Comm_free(&node);
+    return threads;
+}
+
+static int read_task(const char *path, peri_arena_t *arena, peri_queryspec_t *spec,
+                     peri_err_t *err)
+{
+    char *json = NULL;
+    size_t len;
+    if (strcmp(path, "-") == 0) path = "/dev/stdin";
+    if (peri_file_slurp(path, MAX_TASK, &json, &len, err)) return -1;
+    int rc = peri_queryspec_from_json(json, len, arena, spec, err);
+    free(json);
+    return rc ? peri_err_prefix(err, "task file %s", path) : 0;
+}
+
+/* The status of this rank's process. */
+static int run(const char *path, int rank)
+{
+    peri_err_t err = {0};
+    peri_control_t control = {.socket = -1};
+    peri_arena_t *arena = peri_arena_new();
+    peri_queryspec_t spec;
+    bool have_spec = false;
+    int threads = threads_per_rank(MPI_COMM_WORLD);
+    if (rank == 0) {
+        have_spec = peri_control_open(&control, &err) == 0 &&
+                    read_task(path, arena, &spec, &err) == 0;
+        if (have_spec && spec.threads == 0) spec.threads = threads;
+    }
+    peri_execopts_t o = {.cancelled = on_cancelled,
+                         .progress = on_progress,
+                         .arg = rank == 0 ? &control : NULL};
+    peri_execresult_t res;
+    int rc = peri_exec_run(MPI_COMM_WORLD, have_spec ? &spec : NULL, &o, &res, &err);
+    if (rank == 0 && rc == 0 && res.summary[0])
+        peri_control_summary(&control, res.summary);
+    if (rank == 0 && rc) peri_control_error(&control, &err);
+    int status = rank == 0 && rc ? peri_err_exit_status(&err) : 0;
+    if (res.stuck) MPI_Abort(MPI_COMM_WORLD, status ? status : 1);
+    peri_control_close(&control);
+    peri_arena_free(arena);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2 || (argv[1][0] == '-' && argv[1][1])) {
+        fprintf(stderr, "Usage: perigee-task TASKFILE    (- is standard input)\n"
+                        "Started by `perigee query` through mpirun or srun.\n");
+        return 2;
+    }
+    catch_signals();
+    peri_h5_guard_signals();
+    int provided, rank;
+    if (MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided)) return 1;
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    if (provided < MPI_THREAD_FUNNELED) {
+        if (rank == 0)
+            fprintf(stderr, "perigee-task: this MPI library cannot be used by a program "
+                            "with threads; use another one\n");
+        MPI_Finalize();
+        return 1;
+    }
+    int status = run(argv[1], rank);
+    MPI_Finalize();
+    return status;
+}

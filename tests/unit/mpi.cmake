@@ -1,0 +1,1 @@
+peri_unit_test(mpi_rows peri_rows)

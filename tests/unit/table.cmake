@@ -1,0 +1,7 @@
+peri_unit_test(pred peri_table)
+peri_unit_test(table_ranges peri_table)
+peri_unit_test(table_names peri_table)
+peri_unit_test(table_pack peri_table)
+peri_unit_test(table_resolve peri_table)
+peri_unit_test(table_real peri_table)
+peri_unit_test(dataset peri_table)

@@ -1,0 +1,215 @@
+/* test_pred.c - conditions never skip a zone that has a matching value, and do skip
+ * others. */
+#include <float.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "core/table/pred.h"
+
+static const peri_op_t ops[] = {PERI_OP_LT, PERI_OP_LE, PERI_OP_EQ, PERI_OP_GE,
+                                PERI_OP_GT};
+
+static peri_const_t of_int(__int128 i)
+{
+    return (peri_const_t){.kind = PERI_CONST_INT, .i = i};
+}
+
+static peri_const_t of_real(double d)
+{
+    return (peri_const_t){.kind = PERI_CONST_REAL, .d = d};
+}
+
+static bool int_zone(peri_op_t op, peri_const_t c, __int128 min, __int128 max)
+{
+    const peri_pred_t p = {
+        .column = "x", .component = -1, .op = op, .nvalues = 1, .values = &c};
+    return peri_pred_may_match_int(&p, min, max);
+}
+
+static bool real_zone(peri_op_t op, peri_const_t c, double min, double max, uint64_t nan,
+                      bool is_float)
+{
+    const peri_pred_t p = {
+        .column = "x", .component = -1, .op = op, .nvalues = 1, .values = &c};
+    return peri_pred_may_match_real(&p, min, max, nan, is_float);
+}
+
+static bool holds(peri_op_t op, double v, double c)
+{
+    switch (op) {
+    case PERI_OP_LT:
+        return v < c;
+    case PERI_OP_LE:
+        return v <= c;
+    case PERI_OP_EQ:
+        return v == c;
+    case PERI_OP_GE:
+        return v >= c;
+    case PERI_OP_GT:
+        return v > c;
+    default:
+        return false;
+    }
+}
+
+/* Every zone in a small range of integers against every constant: exact in both senses.
+ */
+static void ints_are_exact(void **state)
+{
+    (void)state;
+    for (size_t o = 0; o < 5; o++)
+        for (int min = -4; min <= 4; min++)
+            for (int max = min; max <= 4; max++)
+                for (int c = -6; c <= 6; c++) {
+                    bool any = false;
+                    for (int v = min; v <= max; v++) any |= holds(ops[o], v, c);
+                    assert_int_equal(int_zone(ops[o], of_int(c), min, max), any);
+                }
+}
+
+/* Constants between integers skip exactly; on an integer they may not skip wrongly. */
+static void ints_against_reals(void **state)
+{
+    (void)state;
+    for (size_t o = 0; o < 5; o++)
+        for (int min = -4; min <= 4; min++)
+            for (int max = min; max <= 4; max++)
+                for (int c = -12; c <= 12; c++) {
+                    bool any = false;
+                    for (int v = min; v <= max; v++) any |= holds(ops[o], v, c / 2.0);
+                    bool may = int_zone(ops[o], of_real(c / 2.0), min, max);
+                    if (any) assert_true(may);
+                    if (c % 2 && ops[o] != PERI_OP_EQ) assert_int_equal(may, any);
+                }
+}
+
+/* 2^53 + 1 is no double: what DuckDB makes of it must not be skipped. */
+static void large_integers_are_widened(void **state)
+{
+    (void)state;
+    const __int128 big = ((__int128)1 << 53) + 1;
+    assert_true(int_zone(PERI_OP_EQ, of_real(9007199254740992.0), big, big));
+    assert_true(int_zone(PERI_OP_EQ, of_int(big), big, big));
+    assert_false(int_zone(PERI_OP_EQ, of_int(big - 1), big, big));
+    assert_true(real_zone(PERI_OP_EQ, of_int(big), 9007199254740992.0, 9007199254740992.0,
+                          0, false));
+    const __int128 u64 = ((__int128)1 << 64) - 1;
+    assert_true(int_zone(PERI_OP_GE, of_int(u64), 0, u64));
+    assert_false(int_zone(PERI_OP_GT, of_int(u64), 0, u64));
+    assert_true(int_zone(PERI_OP_GT, of_int(-1), 0, 0));
+}
+
+static void floats_are_widened(void **state)
+{
+    (void)state;
+    float f = 0.1f;
+    for (size_t o = 1; o <= 3; o++) /* <=, =, >= with the constant rounded to float */
+        assert_true(real_zone(ops[o], of_real(0.1), f, f, 0, true));
+    assert_false(real_zone(PERI_OP_EQ, of_real(0.1), 0.11f, 0.2f, 0, true));
+    assert_false(
+        real_zone(PERI_OP_EQ, of_real(0.1), f, f, 0, false)); /* a double column */
+    assert_true(real_zone(PERI_OP_LT, of_real(1e300), 0, 1, 0, true));
+    assert_true(real_zone(PERI_OP_GE, of_real(1e300), 0, INFINITY, 0, true));
+    assert_false(real_zone(PERI_OP_GT, of_real(1e300), 0, 1, 0, true));
+    assert_true(real_zone(PERI_OP_EQ, of_int(0), -0.0, -0.0, 0, false));
+}
+
+/* NaN is above +inf and equal to itself. */
+static void nan_rules(void **state)
+{
+    (void)state;
+    const peri_const_t nan = of_real(NAN), ten = of_real(10);
+    assert_true(real_zone(PERI_OP_GT, ten, 0, 1, 1, false));
+    assert_true(real_zone(PERI_OP_GE, ten, 0, 1, 1, false));
+    assert_false(real_zone(PERI_OP_GT, ten, 0, 1, 0, false));
+    assert_false(real_zone(PERI_OP_EQ, ten, 0, 1, 1, false));
+    assert_true(real_zone(PERI_OP_EQ, nan, 0, 1, 1, false));
+    assert_false(real_zone(PERI_OP_EQ, nan, 0, 1, 0, false));
+    assert_true(real_zone(PERI_OP_LT, nan, 0, 1, 0, false));
+    assert_false(real_zone(PERI_OP_GT, nan, 0, 1, 5, false));
+    assert_true(real_zone(PERI_OP_GE, nan, 0, 1, 5, false));
+    assert_true(real_zone(PERI_OP_LE, nan, 0, 1, 0, false));
+    /* A zone of nothing but NaN has no numbers: min > max. */
+    assert_false(real_zone(PERI_OP_LT, ten, INFINITY, -INFINITY, 3, false));
+    assert_false(real_zone(PERI_OP_LT, nan, INFINITY, -INFINITY, 3, false));
+    assert_true(real_zone(PERI_OP_GT, ten, INFINITY, -INFINITY, 3, false));
+    assert_true(real_zone(PERI_OP_LE, nan, INFINITY, -INFINITY, 3, false));
+    /* Bounds that are no numbers say nothing. */
+    assert_true(real_zone(PERI_OP_EQ, ten, NAN, 1, 0, false));
+    assert_false(int_zone(PERI_OP_GT, nan, 0, 9));
+    assert_true(int_zone(PERI_OP_LT, nan, 0, 9));
+}
+
+static void random_reals_never_skip_wrongly(void **state)
+{
+    (void)state;
+    srand(1);
+    for (int i = 0; i < 200000; i++) {
+        double a = (rand() - RAND_MAX / 2) / 1e3, b = (rand() - RAND_MAX / 2) / 1e3;
+        double min = fmin(a, b), max = fmax(a, b);
+        double v = min + (max - min) * (rand() / (double)RAND_MAX);
+        if (rand() % 4 == 0) v = rand() % 2 ? min : max;
+        double c = rand() % 2 ? v : (rand() - RAND_MAX / 2) / 1e3;
+        peri_op_t op = ops[rand() % 5];
+        if (v < min || v > max || !holds(op, v, c)) continue;
+        assert_true(real_zone(op, of_real(c), min, max, 0, false));
+        float fmin_ = (float)min, fmax_ = (float)max;
+        if (holds(op, (float)v, (float)c))
+            assert_true(real_zone(op, of_real(c), fmin_, fmax_, 0, true));
+    }
+}
+
+static void lists_never_and_kinds(void **state)
+{
+    (void)state;
+    const peri_const_t v[] = {of_int(3), of_int(50), {.kind = PERI_CONST_STR, .s = "7"}};
+    peri_pred_t p = {
+        .column = "x", .component = -1, .op = PERI_OP_IN, .nvalues = 2, .values = v};
+    assert_true(peri_pred_may_match_int(&p, 40, 60));
+    assert_true(peri_pred_may_match_int(&p, 0, 3));
+    assert_false(peri_pred_may_match_int(&p, 4, 49));
+    assert_false(peri_pred_may_match_real(&p, 4, 49, 0, true));
+    p.nvalues = 3; /* text among numbers: DuckDB may convert it */
+    assert_true(peri_pred_may_match_int(&p, 4, 49));
+    p.op = PERI_OP_NEVER;
+    assert_false(peri_pred_may_match_int(&p, 0, 100));
+    assert_false(peri_pred_may_match_real(&p, 0, 100, 1, false));
+    assert_false(peri_pred_may_match_str(&p, "a"));
+}
+
+static void strings(void **state)
+{
+    (void)state;
+    const peri_const_t b = {.kind = PERI_CONST_STR, .s = "b.hdf5"};
+    peri_pred_t p = {
+        .column = "file", .component = -1, .op = PERI_OP_EQ, .nvalues = 1, .values = &b};
+    assert_true(peri_pred_may_match_str(&p, "b.hdf5"));
+    assert_false(peri_pred_may_match_str(&p, "a.hdf5"));
+    p.op = PERI_OP_LT;
+    assert_true(peri_pred_may_match_str(&p, "a.hdf5"));
+    assert_false(peri_pred_may_match_str(&p, "b.hdf5"));
+    assert_false(peri_pred_may_match_str(&p, "\xc3\xa4"));
+    const peri_const_t one = of_int(1);
+    p.values = &one;
+    assert_true(peri_pred_may_match_str(&p, "x"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ints_are_exact),
+        cmocka_unit_test(ints_against_reals),
+        cmocka_unit_test(large_integers_are_widened),
+        cmocka_unit_test(floats_are_widened),
+        cmocka_unit_test(nan_rules),
+        cmocka_unit_test(random_reals_never_skip_wrongly),
+        cmocka_unit_test(lists_never_and_kinds),
+        cmocka_unit_test(strings),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
