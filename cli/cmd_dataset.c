@@ -200,8 +200,8 @@ static int run_verb(int n, char **args, const options_t *o)
         return peri_cli_usage("dataset");
     }
     const char *near = peri_did_you_mean(args[0], names, NVERBS);
-    fprintf(stderr, "perigee: \"dataset %s\" is unknown%s%s%s.\n", args[0],
-            near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    fprintf(stderr, "perigee: There is no \"dataset %s\"%s%s%s\n", args[0],
+            near ? "; did you mean \"" : ".", near ? near : "", near ? "\"?" : "");
     return peri_cli_usage("dataset");
 }
 

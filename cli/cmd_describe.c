@@ -104,7 +104,7 @@ static int show_file(request_t *r, const char *pattern, peri_arena_t *arena,
                      peri_err_t *err)
 {
     peri_found_list_t found;
-    if (peri_inspect_first(pattern, NULL, NULL, arena, &found, err) < 0) return -1;
+    if (peri_inspect_pattern(pattern, NULL, NULL, arena, &found, err) < 0) return -1;
     if (found.ntables == 0 && found.nothers == 0)
         return peri_err_set(err, PERI_ENOTFOUND, "%s holds no datasets.", pattern);
     if (found.ntables > MAX_SHOWN)

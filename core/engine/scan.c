@@ -76,6 +76,7 @@ static void scan_bind(duckdb_bind_info info)
     }
     add_column(info, "file", DUCKDB_TYPE_VARCHAR, 1);
     add_column(info, "snapnum", DUCKDB_TYPE_INTEGER, 1);
+    add_column(info, "idx", DUCKDB_TYPE_BIGINT, 1);
     duckdb_bind_set_cardinality(info, rel->share_rows, false);
     duckdb_bind_set_bind_data(info, xdup(&rel, sizeof(rel)), free);
 }
@@ -96,6 +97,9 @@ static void scan_unref(void *p)
 
 static void scan_init(duckdb_init_info info)
 {
+    static const int kinds[PERI_NVCOLS] = {[PERI_VCOL_FILE] = PERI_OUT_FILE,
+                                           [PERI_VCOL_SNAPNUM] = PERI_OUT_SNAPNUM,
+                                           [PERI_VCOL_IDX] = PERI_OUT_IDX};
     peri_scanrel_t *rel = *(peri_scanrel_t **)duckdb_init_get_bind_data(info);
     peri_scan_t *s = peri_xcalloc(1, sizeof(*s));
     s->session = rel->session;
@@ -114,8 +118,7 @@ static void scan_init(duckdb_init_info info)
             s->outs[i].k = s->ncolumns;
             s->columns[s->ncolumns++] = c - 1;
         } else {
-            s->outs[i].kind =
-                c == n + 1 + PERI_VCOL_FILE ? PERI_OUT_FILE : PERI_OUT_SNAPNUM;
+            s->outs[i].kind = kinds[c - n - 1];
         }
     }
     uint64_t blocks = rel->share_rows / PERI_BLOCK_ROWS + 1;
@@ -157,13 +160,22 @@ static const peri_column_t *column_of(const peri_scan_t *s, size_t k)
     return &s->rel->table->columns[s->columns[k]];
 }
 
+static void fill_nulls(uint32_t n, duckdb_vector vec)
+{
+    duckdb_vector_ensure_validity_writable(vec);
+    memset(duckdb_vector_get_validity(vec), 0, (n + 63) / 64 * 8);
+}
+
 static void fill_virtual(const peri_scan_t *s, int kind, uint32_t file_no,
                          peri_frow_t row, uint32_t n, duckdb_vector vec)
 {
     const peri_file_t *f = &s->rel->table->files[file_no];
-    if (kind == PERI_OUT_ROW) {
+    if (kind == PERI_OUT_IDX && f->set_row0 == PERI_ROW_UNKNOWN) {
+        fill_nulls(n, vec);
+    } else if (kind == PERI_OUT_ROW || kind == PERI_OUT_IDX) {
+        int64_t first = (int64_t)(row + (kind == PERI_OUT_IDX ? f->set_row0 : 0));
         int64_t *out = duckdb_vector_get_data(vec);
-        for (uint32_t i = 0; i < n; i++) out[i] = (int64_t)(row + i);
+        for (uint32_t i = 0; i < n; i++) out[i] = first + i;
     } else if (kind == PERI_OUT_SNAPNUM) {
         int32_t *out = duckdb_vector_get_data(vec);
         for (uint32_t i = 0; i < n; i++) out[i] = f->snapnum;
@@ -172,12 +184,6 @@ static void fill_virtual(const peri_scan_t *s, int kind, uint32_t file_no,
         for (uint32_t i = 0; i < n; i++)
             duckdb_vector_assign_string_element_len(vec, i, f->name, len);
     }
-}
-
-static void fill_nulls(uint32_t n, duckdb_vector vec)
-{
-    duckdb_vector_ensure_validity_writable(vec);
-    memset(duckdb_vector_get_validity(vec), 0, (n + 63) / 64 * 8);
 }
 
 static duckdb_vector values_of(const peri_column_t *c, duckdb_vector vec)

@@ -150,6 +150,7 @@ int peri_session_add_relation(peri_session_t *s, int id, peri_table_t *table,
     if (virtuals & PERI_VIRT_FILE) peri_buf_puts(&b, ", file");
     if (virtuals & PERI_VIRT_ROW) peri_buf_puts(&b, ", c0 AS row");
     if (virtuals & PERI_VIRT_SNAPNUM) peri_buf_puts(&b, ", snapnum");
+    if (virtuals & PERI_VIRT_IDX) peri_buf_puts(&b, ", idx");
     peri_buf_printf(&b, " FROM peri_scan(%d)", id);
     int rc = peri_buf_check(&b, "the list of columns", err);
     if (rc == 0) rc = run_plain(s->con, b.data, err);

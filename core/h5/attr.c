@@ -33,7 +33,7 @@ static int attr_open(attr_t *a, peri_h5file_t *f, const char *path, const char *
     peri_err_t local = {0};
     *a = (attr_t){
         .what = peri_xasprintf("attribute '%s' of '%s' in %s", name, path, f->path)};
-    peri_h5_enter(f->path, H5_BUSY_META);
+    peri_h5_enter(f->path, H5_BUSY_ONE);
     a->obj = peri_h5_object_open(f, path, &a->in, &local);
     if (a->obj < 0) {
         if (local.code == PERI_ENOTFOUND) return 1;

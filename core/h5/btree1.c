@@ -18,7 +18,7 @@ int peri_h5_btree1_map(const peri_h5set_t *s, peri_chunkloc_t *locs, uint64_t nc
                        uint64_t *found)
 {
     (void)s, (void)locs, (void)nchunks, (void)found;
-    return 1;
+    return -1;
 }
 
 #else
@@ -164,19 +164,17 @@ int peri_h5_btree1_map(const peri_h5set_t *s, peri_chunkloc_t *locs, uint64_t nc
                        uint64_t *found)
 {
     H5O_info_t info;
-    H5D_chunk_index_t kind;
     size_t addr_size = 0, len_size = 0;
     uint64_t tree = 0;
+    if (!s->btree) return -1;
+    peri_h5_enter(s->file->path, H5_BUSY_META);
     hid_t fcpl = H5Fget_create_plist(s->file->hid);
     bool usual = fcpl >= 0 && H5Pget_sizes(fcpl, &addr_size, &len_size) >= 0 &&
-                 addr_size == 8 && len_size == 8;
+                 addr_size == 8 && len_size == 8 &&
+                 H5Oget_info2(s->dset, &info, H5O_INFO_BASIC) >= 0;
     if (fcpl >= 0) H5Pclose(fcpl);
-    if (!usual || H5Dget_chunk_index_type(s->dset, &kind) < 0 ||
-        kind != H5D_CHUNK_IDX_BTREE)
-        return 1;
-    if (H5Oget_info2(s->dset, &info, H5O_INFO_BASIC) < 0 ||
-        find_tree(s, info.addr, &tree) != 0)
-        return -1;
+    peri_h5_leave();
+    if (!usual || find_tree(s, info.addr, &tree) != 0) return -1;
     walk_t w = {.s = s, .locs = locs, .nchunks = nchunks};
     /* Inner nodes of a damaged tree might share children: a taken chunk is not taken
      * twice, so the walk ends there. */

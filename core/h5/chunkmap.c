@@ -74,24 +74,38 @@ static int on_chunk(const hsize_t *at, unsigned mask, haddr_t addr, hsize_t size
     return put(it->s, it->locs, at, location(it->s, addr, size, mask));
 }
 
-static int map_by_hdf5(peri_h5set_t *s, peri_chunkloc_t *locs)
+static int map_by_hdf5(peri_h5set_t *s, peri_chunkloc_t *locs, char why[256])
 {
     iter_t it = {s, locs};
-    return H5Dchunk_iter(s->dset, H5P_DEFAULT, on_chunk, &it) < 0 ? -1 : 0;
+    peri_h5_enter(s->file->path, H5_BUSY_META);
+    int rc = H5Dchunk_iter(s->dset, H5P_DEFAULT, on_chunk, &it) < 0 ? -1 : 0;
+    if (rc != 0) peri_h5_why(why);
+    peri_h5_leave();
+    return rc;
 }
 #else
-static int map_by_hdf5(peri_h5set_t *s, peri_chunkloc_t *locs)
+/* The lock is taken for each chunk: this may take long, others want to read meanwhile. */
+static int map_by_hdf5(peri_h5set_t *s, peri_chunkloc_t *locs, char why[256])
 {
     hsize_t n = 0, at[H5S_MAX_RANK], size;
-    if (H5Dget_num_chunks(s->dset, s->space, &n) < 0) return -1;
-    for (hsize_t i = 0; i < n; i++) {
+    int rc = 0;
+    peri_h5_enter(s->file->path, H5_BUSY_META);
+    if (H5Dget_num_chunks(s->dset, s->space, &n) < 0) {
+        peri_h5_why(why);
+        rc = -1;
+    }
+    peri_h5_leave();
+    for (hsize_t i = 0; i < n && rc == 0; i++) {
         unsigned mask;
         haddr_t addr;
-        if (H5Dget_chunk_info(s->dset, s->space, i, at, &mask, &addr, &size) < 0 ||
-            put(s, locs, at, location(s, addr, size, mask)) != 0)
-            return -1;
+        peri_h5_enter(s->file->path, H5_BUSY_META);
+        rc =
+            H5Dget_chunk_info(s->dset, s->space, i, at, &mask, &addr, &size) < 0 ? -1 : 0;
+        if (rc != 0) peri_h5_why(why);
+        peri_h5_leave();
+        if (rc == 0) rc = put(s, locs, at, location(s, addr, size, mask));
     }
-    return 0;
+    return rc;
 }
 #endif
 
@@ -102,9 +116,11 @@ static bool map_by_tree(peri_h5set_t *s, peri_chunkloc_t *locs, uint64_t n)
     uint64_t found = 0, last = n;
     hsize_t count = 0;
     peri_chunkloc_t loc;
-    if (peri_h5_btree1_map(s, locs, n, &found) != 0 ||
-        H5Dget_num_chunks(s->dset, s->space, &count) < 0 || count != found)
-        return false;
+    if (peri_h5_btree1_map(s, locs, n, &found) != 0) return false;
+    peri_h5_enter(s->file->path, H5_BUSY_META);
+    herr_t rc = H5Dget_num_chunks(s->dset, s->space, &count);
+    peri_h5_leave();
+    if (rc < 0 || count != found) return false;
     while (last > 0 && locs[last - 1].offset == UINT64_MAX) last--;
     if (last == 0) return true;
     const peri_chunkloc_t *ours = &locs[last - 1];
@@ -121,21 +137,40 @@ static void clear(peri_chunkloc_t *locs, uint64_t n)
 int peri_h5set_chunk_map(peri_h5set_t *s, peri_chunkloc_t *locs, peri_err_t *err)
 {
     uint64_t n = peri_h5set_nchunks(s);
-    char why[256] = "";
-    int rc = 0;
+    char why[256] = "a chunk at an impossible place";
     if (check_whole(s, err) != 0) return -1;
     clear(locs, n);
-    peri_h5_enter(s->file->path, H5_BUSY_DATA);
-    if (!map_by_tree(s, locs, n)) {
-        clear(locs, n);
-        rc = map_by_hdf5(s, locs);
-        if (rc != 0) peri_h5_why(why);
-    }
-    peri_h5_leave();
-    if (rc != 0)
+    if (map_by_tree(s, locs, n)) return 0;
+    clear(locs, n);
+    if (map_by_hdf5(s, locs, why) != 0)
         return peri_err_set(err, PERI_EFORMAT, "%s has a damaged chunk index: %s",
                             s->what, why);
     return 0;
+}
+
+/* The first map stays: cursors of other threads may be reading it. */
+static const peri_chunkloc_t *keep(peri_h5set_t *s, peri_chunkloc_t *map)
+{
+    peri_chunkloc_t *none = NULL;
+    if (!atomic_compare_exchange_strong(&s->map, &none, map)) {
+        free(map);
+        return none;
+    }
+    return map;
+}
+
+const peri_chunkloc_t *peri_h5set_auto_map(peri_h5set_t *s)
+{
+    /* Neither a file of holes nor a damaged shape may make us take much memory. */
+    uint64_t n = peri_h5set_nchunks(s), most = s->file->size / 16 + 1024;
+    if (!s->btree || n > most) return NULL;
+    peri_chunkloc_t *map = peri_xmalloc(n * sizeof(*map) + 1);
+    clear(map, n);
+    if (!map_by_tree(s, map, n)) {
+        free(map);
+        return NULL;
+    }
+    return keep(s, map);
 }
 
 int peri_h5set_use_chunk_map(peri_h5set_t *s, const peri_chunkloc_t *locs, uint64_t n,
@@ -157,9 +192,8 @@ int peri_h5set_use_chunk_map(peri_h5set_t *s, const peri_chunkloc_t *locs, uint6
                 "the index puts chunk %llu of %s outside of the file: make "
                 "the index again",
                 (unsigned long long)i, s->what);
-    peri_chunkloc_t *copy = peri_xcalloc(n ? n : 1, sizeof(*copy)), *none = NULL;
+    peri_chunkloc_t *copy = peri_xmalloc(n * sizeof(*copy) + 1);
     memcpy(copy, locs, n * sizeof(*copy));
-    if (!atomic_compare_exchange_strong(&s->map, &none, copy))
-        free(copy); /* another thread was first, with the same map */
+    keep(s, copy);
     return 0;
 }

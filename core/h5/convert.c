@@ -238,7 +238,7 @@ static int run_lib(const h5_conv_t *cv, const uint8_t *s, size_t stride, size_t 
         size_t k = n < BATCH ? n : BATCH;
         for (size_t i = 0; i < k; i++, s += stride)
             memcpy(buf + i * cv->size, s, cv->size);
-        peri_h5_enter(NULL, H5_BUSY_DATA);
+        peri_h5_enter(NULL, H5_BUSY_ONE);
         herr_t rc = H5Tconvert(cv->lib_from, cv->lib_to, k, buf, NULL, H5P_DEFAULT);
         peri_h5_leave();
         if (rc < 0)

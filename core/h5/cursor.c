@@ -26,6 +26,7 @@ struct peri_h5cursor {
     h5_pool_t vlen; /* what HDF5 allocated for the block */
     hid_t dxpl;
     uint64_t bytes;
+    bool no_map; /* peri_h5set_auto_map was tried in vain */
 };
 
 peri_h5cursor_t *peri_h5cursor_new(peri_h5set_t *s, peri_err_t *err)
@@ -165,19 +166,21 @@ static int raw_by_map(peri_h5cursor_t *c, uint64_t chunk, const peri_chunkloc_t 
 }
 
 /* Stored bytes of a chunk, 0 if it is not there; under the lock. HDF5 1.10 gives the same
- * error for a chunk that was never written and for a damaged index: ask again, slower. */
+ * error for a chunk that was never written and for a damaged index, and for unfiltered
+ * chunks the size they should have instead of the size that H5Dread_chunk will read: in
+ * these cases ask again, slower. */
 static int stored_size(const peri_h5set_t *s, const hsize_t *at, hsize_t *n,
                        char why[256])
 {
     unsigned mask;
     haddr_t addr = HADDR_UNDEF;
-    if (H5Dget_chunk_storage_size(s->dset, at, n) >= 0) return 0;
+    if (H5Dget_chunk_storage_size(s->dset, at, n) >= 0 && (s->pipe.n > 0 || !s->btree))
+        return 0;
     peri_h5_why(why);
     *n = 0;
-    return H5Dget_chunk_info_by_coord(s->dset, at, &mask, &addr, n) >= 0 &&
-                   addr == HADDR_UNDEF
-               ? 0
-               : -1;
+    if (H5Dget_chunk_info_by_coord(s->dset, at, &mask, &addr, n) < 0) return -1;
+    if (addr == HADDR_UNDEF) *n = 0;
+    return 0;
 }
 
 /* *size = 0: no such chunk. */
@@ -188,7 +191,7 @@ static int raw_by_hdf5(peri_h5cursor_t *c, uint64_t chunk, uint64_t *size, uint3
     hsize_t at[H5S_MAX_RANK] = {chunk * s->chunk_rows}, n = 0;
     char why[256];
     int rc = -1;
-    peri_h5_enter(s->file->path, H5_BUSY_DATA);
+    peri_h5_enter(s->file->path, H5_BUSY_META);
     if (stored_size(s, at, &n, why) != 0) {
         peri_err_set(err, PERI_EFORMAT,
                      "chunk %llu of %s is not found: %s; the file is damaged",
@@ -215,6 +218,10 @@ static int load_chunk(peri_h5cursor_t *c, uint64_t row, peri_err_t *err)
 {
     const peri_h5set_t *s = c->set;
     const peri_chunkloc_t *map = atomic_load(&s->map);
+    if (!map && s->pipe.n == 0 && !c->no_map) { /* raw bytes: worth not to enter HDF5 */
+        map = peri_h5set_auto_map(c->set);
+        c->no_map = !map;
+    }
     uint64_t chunk = row / s->chunk_rows, first = chunk * s->chunk_rows, size = 0;
     uint64_t end = first + min64(s->rows - first, s->chunk_rows);
     uint32_t mask = 0;
@@ -282,7 +289,10 @@ static int load_library(peri_h5cursor_t *c, uint64_t row, peri_err_t *err)
     if (buffers(c, n * s->row_bytes, false, err) != 0) return -1;
     peri_h5pool_reset(&c->vlen);
     if (s->vlen) memset(c->buf[0], 0, n * s->row_bytes);
-    peri_h5_enter(s->file->path, H5_BUSY_DATA);
+    /* Far slower than any filter or heap of strings is. */
+    uint64_t busy = H5_BUSY_ONE + (n * s->row_bytes >> 20) +
+                    (s->vlen ? n * (s->row_bytes / s->elem) / 10000 : 0);
+    peri_h5_enter(s->file->path, (unsigned)busy);
     herr_t rc = read_rows(c, first, n);
     if (rc < 0) peri_h5_why(why);
     peri_h5_leave();

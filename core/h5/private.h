@@ -12,6 +12,21 @@
 
 #include "core/h5/h5.h"
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define H5_UNDER_ASAN 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define H5_UNDER_ASAN 1
+#endif
+#if H5_UNDER_ASAN
+#include <sanitizer/lsan_interface.h>
+#else
+#define __lsan_disable() (void)0
+#define __lsan_enable()  (void)0
+#endif
+
 /* Blocks end in this many readable bytes, so that any integer may be loaded as 8 bytes.
  */
 #define H5_SLACK 16
@@ -25,8 +40,8 @@
 
 /* peri_h5_lock with a note of which file is at work, for the guard's message. `busy` is
  * the CPU time in seconds after which the call counts as an endless loop. */
-#define H5_BUSY_META 60
-#define H5_BUSY_DATA 300
+#define H5_BUSY_META 20 /* opening, listing */
+#define H5_BUSY_ONE  3  /* one attribute, one conversion */
 void peri_h5_enter(const char *path, unsigned busy);
 void peri_h5_leave(void);
 /* HDF5's own words for the call that just failed in this thread; under the lock. */
@@ -211,7 +226,7 @@ struct peri_h5set {
     hid_t dset, space, memtype;
     peri_layout_t layout;
     bool rows_whole; /* chunked, and each chunk holds whole rows */
-    bool row_split;  /* some dimension after the first is split over chunks */
+
     uint64_t rows, chunk_rows;
     uint64_t row_bytes;   /* of a row in a block */
     uint64_t raw_bytes;   /* rows as the dataset's shape says */
@@ -223,6 +238,7 @@ struct peri_h5set {
     hsize_t dims[H5S_MAX_RANK], chunk[H5S_MAX_RANK];
     size_t elem; /* bytes of an element in a block */
     bool vlen;
+    bool btree; /* chunks are indexed by a version-1 B-tree */
     h5_fields_t fields;
     h5_pipe_t pipe;
     uint8_t *compact; /* COMPACT: all raw bytes */
@@ -230,11 +246,16 @@ struct peri_h5set {
     _Atomic(peri_chunkloc_t *) map;
 };
 
+/* ---- chunkmap.c ---- */
+
+/* Give the set a map from its B-tree, if that costs little; NULL if not. */
+const peri_chunkloc_t *peri_h5set_auto_map(peri_h5set_t *s);
+
 /* ---- btree1.c ---- */
 
 #define H5_HAVE_BTREE1 (!H5_VERSION_GE(1, 12, 0))
-/* The chunk map out of a version-1 B-tree, read directly. 1: not such a dataset, ask
- * HDF5; -1: cannot be trusted, ask HDF5 too. Fills locs (preset to "not allocated"). */
+/* The chunk map out of a version-1 B-tree, read directly. Fills locs (preset to "not
+ * allocated"); -1: not such a dataset, or not to be trusted: ask HDF5. */
 int peri_h5_btree1_map(const peri_h5set_t *s, peri_chunkloc_t *locs, uint64_t nchunks,
                        uint64_t *found);
 

@@ -56,6 +56,9 @@ static int chunk_shape(peri_h5set_t *s, hid_t dcpl, peri_err_t *err)
     unsigned opts = 0;
     if (s->rank == 0 || H5Pget_chunk(dcpl, H5S_MAX_RANK, s->chunk) != (int)s->rank)
         return damaged(s, "it has no readable chunk shape", err);
+    H5D_chunk_index_t kind;
+    s->btree = H5_HAVE_BTREE1 && H5Dget_chunk_index_type(s->dset, &kind) >= 0 &&
+               kind == H5D_CHUNK_IDX_BTREE;
     s->rows_whole = true;
     for (unsigned i = 0; i < s->rank; i++) {
         if (s->chunk[i] == 0) return damaged(s, "it has chunks of no size", err);

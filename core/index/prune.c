@@ -12,7 +12,7 @@
 #include "core/base/util.h"
 #include "core/index/index_private.h"
 
-typedef enum { ON_SNAPNUM, ON_FILE, ON_ROW, ON_COLUMN } target_t;
+typedef enum { ON_SNAPNUM, ON_FILE, ON_ROW, ON_IDX, ON_COLUMN } target_t;
 
 typedef struct {
     const peri_pred_t *pred;
@@ -45,6 +45,8 @@ static bool resolve(const peri_table_t *t, const peri_pred_t *p, cond_t *c)
             c->target = ON_FILE;
         else if (strcasecmp(p->column, "row") == 0)
             c->target = ON_ROW;
+        else if (strcasecmp(p->column, "idx") == 0)
+            c->target = ON_IDX;
         else
             return false;
         return p->component < 0;
@@ -70,7 +72,7 @@ static int compare_conds(const void *a, const void *b)
     return (int)ca->target - (int)cb->target;
 }
 
-/* ---- virtual column row ---- */
+/* ---- virtual columns row and idx ---- */
 
 typedef struct {
     uint64_t row0, row1;
@@ -81,9 +83,10 @@ static uint64_t clamp_row(__int128 r, uint64_t rows)
     return r < 0 ? 0 : r > (__int128)rows ? rows : (uint64_t)r;
 }
 
-/* The rows of [0, rows) with "row op constant"; false if the constant is not a number
- * that compares exactly with a row. */
-static bool row_span(peri_op_t op, const peri_const_t *c, uint64_t rows, span_t *out)
+/* The rows of [0, rows) with "first + row op constant"; false if the constant is not a
+ * number that compares exactly with a row. */
+static bool row_span(peri_op_t op, const peri_const_t *c, uint64_t first, uint64_t rows,
+                     span_t *out)
 {
     __int128 below, above; /* the nearest integers <= and >= the constant */
     if (c->kind == PERI_CONST_INT) {
@@ -99,6 +102,8 @@ static bool row_span(peri_op_t op, const peri_const_t *c, uint64_t rows, span_t 
     const __int128 far = (__int128)1 << 65;
     if (below > far) below = above = far;
     if (above < -far) below = above = -far;
+    below -= first;
+    above -= first;
     __int128 from = 0, to = rows;
     switch (op) {
     case PERI_OP_LT:
@@ -127,13 +132,14 @@ static int compare_spans(const void *a, const void *b)
     return (x->row0 > y->row0) - (x->row0 < y->row0);
 }
 
-static bool row_ranges(const cond_t *c, uint32_t ifile, uint64_t rows, peri_ranges_t *out)
+static bool row_ranges(const cond_t *c, uint32_t ifile, uint64_t first, uint64_t rows,
+                       peri_ranges_t *out)
 {
     size_t n = c->pred->nvalues;
     span_t *spans = peri_xcalloc(n, sizeof *spans);
     bool known = n > 0;
     for (size_t i = 0; i < n && known; i++)
-        known = row_span(c->pred->op, &c->pred->values[i], rows, &spans[i]);
+        known = row_span(c->pred->op, &c->pred->values[i], first, rows, &spans[i]);
     if (known) {
         qsort(spans, n, sizeof *spans, compare_spans);
         for (size_t i = 0; i < n; i++)
@@ -197,7 +203,11 @@ static bool cond_ranges(prune_t *p, cond_t *c, uint32_t ifile, peri_ranges_t *ou
     case ON_FILE:
         return !peri_pred_may_match_str(c->pred, f->name);
     case ON_ROW:
-        return row_ranges(c, ifile, f->rows, out);
+        return row_ranges(c, ifile, 0, f->rows, out);
+    case ON_IDX:
+        /* Unknown is NULL in every row: never true. */
+        return f->set_row0 == PERI_ROW_UNKNOWN ||
+               row_ranges(c, ifile, f->set_row0, f->rows, out);
     default:
         return column_ranges(p, c, ifile, out);
     }

@@ -8,31 +8,35 @@
 #include "core/out/format.h"
 #include "core/out/text.h"
 
+/* `mark` stands for NULL inside a vector of integers: a value that the SQL type lacks, or
+ * its smallest, which is then refused as a value. */
 static const struct {
     duckdb_type type;
     const char *datatype;
     const char *xtype;
+    const char *in_vector; /* datatype there; NULL: the same */
+    const char *mark;
 } datatypes[] = {
-    {DUCKDB_TYPE_BOOLEAN, "boolean", NULL},
-    {DUCKDB_TYPE_UTINYINT, "unsignedByte", NULL},
-    {DUCKDB_TYPE_TINYINT, "short", NULL},
-    {DUCKDB_TYPE_SMALLINT, "short", NULL},
-    {DUCKDB_TYPE_USMALLINT, "int", NULL},
-    {DUCKDB_TYPE_INTEGER, "int", NULL},
-    {DUCKDB_TYPE_UINTEGER, "long", NULL},
-    {DUCKDB_TYPE_BIGINT, "long", NULL},
-    {DUCKDB_TYPE_UBIGINT, "long", NULL},
-    {DUCKDB_TYPE_HUGEINT, "long", NULL},
-    {DUCKDB_TYPE_UHUGEINT, "long", NULL},
-    {DUCKDB_TYPE_FLOAT, "float", NULL},
-    {DUCKDB_TYPE_DOUBLE, "double", NULL},
-    {DUCKDB_TYPE_DECIMAL, "double", NULL},
-    {DUCKDB_TYPE_DATE, NULL, "timestamp"},
-    {DUCKDB_TYPE_TIMESTAMP, NULL, "timestamp"},
-    {DUCKDB_TYPE_TIMESTAMP_S, NULL, "timestamp"},
-    {DUCKDB_TYPE_TIMESTAMP_MS, NULL, "timestamp"},
-    {DUCKDB_TYPE_TIMESTAMP_NS, NULL, "timestamp"},
-    {DUCKDB_TYPE_TIMESTAMP_TZ, NULL, "timestamp"},
+    {DUCKDB_TYPE_BOOLEAN, "boolean", NULL, NULL, NULL},
+    {DUCKDB_TYPE_UTINYINT, "unsignedByte", NULL, "short", "-32768"},
+    {DUCKDB_TYPE_TINYINT, "short", NULL, NULL, "-32768"},
+    {DUCKDB_TYPE_SMALLINT, "short", NULL, NULL, "-32768"},
+    {DUCKDB_TYPE_USMALLINT, "int", NULL, NULL, "-2147483648"},
+    {DUCKDB_TYPE_INTEGER, "int", NULL, NULL, "-2147483648"},
+    {DUCKDB_TYPE_UINTEGER, "long", NULL, NULL, "-9223372036854775808"},
+    {DUCKDB_TYPE_BIGINT, "long", NULL, NULL, "-9223372036854775808"},
+    {DUCKDB_TYPE_UBIGINT, "long", NULL, NULL, "-9223372036854775808"},
+    {DUCKDB_TYPE_HUGEINT, "long", NULL, NULL, "-9223372036854775808"},
+    {DUCKDB_TYPE_UHUGEINT, "long", NULL, NULL, "-9223372036854775808"},
+    {DUCKDB_TYPE_FLOAT, "float", NULL, NULL, NULL},
+    {DUCKDB_TYPE_DOUBLE, "double", NULL, NULL, NULL},
+    {DUCKDB_TYPE_DECIMAL, "double", NULL, NULL, NULL},
+    {DUCKDB_TYPE_DATE, NULL, "timestamp", NULL, NULL},
+    {DUCKDB_TYPE_TIMESTAMP, NULL, "timestamp", NULL, NULL},
+    {DUCKDB_TYPE_TIMESTAMP_S, NULL, "timestamp", NULL, NULL},
+    {DUCKDB_TYPE_TIMESTAMP_MS, NULL, "timestamp", NULL, NULL},
+    {DUCKDB_TYPE_TIMESTAMP_NS, NULL, "timestamp", NULL, NULL},
+    {DUCKDB_TYPE_TIMESTAMP_TZ, NULL, "timestamp", NULL, NULL},
 };
 
 static int datatype_index(duckdb_type t)
@@ -102,6 +106,8 @@ static void put_field(peri_writer_t *w, size_t c)
     peri_buf_t *b = &w->text;
     int i = datatype_index(is_vector(f) ? f->kids[0].type : f->type);
     const char *datatype = i >= 0 ? datatypes[i].datatype : NULL;
+    const char *mark = i >= 0 && is_vector(f) ? datatypes[i].mark : NULL;
+    if (mark && datatypes[i].in_vector) datatype = datatypes[i].in_vector;
     char size[24] = "*";
     if (f->type == DUCKDB_TYPE_ARRAY && datatype)
         snprintf(size, sizeof(size), "%llu", (unsigned long long)f->array_size);
@@ -116,13 +122,18 @@ static void put_field(peri_writer_t *w, size_t c)
     if (i >= 0 && datatypes[i].xtype) put_attribute(b, "xtype", datatypes[i].xtype);
     if (*col->unit) put_attribute(b, "unit", col->unit);
     if (*col->ucd) put_attribute(b, "ucd", col->ucd);
-    if (!*col->description) {
+    if (!*col->description && !mark) {
         peri_buf_puts(b, "/>\n");
         return;
     }
-    peri_buf_puts(b, "><DESCRIPTION>");
-    put_xml(b, col->description, strlen(col->description));
-    peri_buf_puts(b, "</DESCRIPTION></FIELD>\n");
+    peri_buf_putc(b, '>');
+    if (*col->description) {
+        peri_buf_puts(b, "<DESCRIPTION>");
+        put_xml(b, col->description, strlen(col->description));
+        peri_buf_puts(b, "</DESCRIPTION>");
+    }
+    if (mark) peri_buf_printf(b, "<VALUES null=\"%s\"/>", mark);
+    peri_buf_puts(b, "</FIELD>\n");
 }
 
 static int votable_open(peri_writer_t *w, peri_err_t *err)
@@ -172,6 +183,7 @@ static int put_number(const peri_field_t *f, idx_t row, peri_buf_t *b, peri_err_
 static int put_vector(const peri_field_t *f, idx_t row, peri_buf_t *b, peri_err_t *err)
 {
     const peri_field_t *kid = &f->kids[0];
+    const char *mark = datatypes[datatype_index(kid->type)].mark;
     idx_t first = row * f->array_size, n = f->array_size;
     if (f->type == DUCKDB_TYPE_LIST) {
         duckdb_list_entry e = ((const duckdb_list_entry *)f->data)[row];
@@ -180,19 +192,19 @@ static int put_vector(const peri_field_t *f, idx_t row, peri_buf_t *b, peri_err_
     }
     for (idx_t i = 0; i < n; i++) {
         if (i) peri_buf_putc(b, ' ');
-        if (!peri_field_is_null(kid, first + i)) {
-            if (put_number(kid, first + i, b, err)) return -1;
-        } else if (kid->type == DUCKDB_TYPE_FLOAT || kid->type == DUCKDB_TYPE_DOUBLE ||
-                   kid->type == DUCKDB_TYPE_DECIMAL) {
-            peri_buf_puts(b, "NaN");
-        } else if (kid->type == DUCKDB_TYPE_BOOLEAN) {
-            peri_buf_putc(b, '?');
-        } else {
-            return peri_err_set(err, PERI_EUNSUPP,
-                                "column \"%s\" has a NULL inside a vector of integers, "
-                                "which votable cannot hold: cast its elements to DOUBLE",
-                                f->name);
+        if (peri_field_is_null(kid, first + i)) {
+            bool is_bool = kid->type == DUCKDB_TYPE_BOOLEAN;
+            peri_buf_puts(b, mark ? mark : is_bool ? "?" : "NaN");
+            continue;
         }
+        size_t before = b->len;
+        if (put_number(kid, first + i, b, err)) return -1;
+        if (mark && !b->failed && strcmp(b->data + before, mark) == 0)
+            return peri_err_set(
+                err, PERI_EUNSUPP,
+                "column \"%s\" has a vector that holds %s, which votable "
+                "needs to mark NULLs in vectors: cast the elements to DOUBLE",
+                f->name, mark);
     }
     return 0;
 }

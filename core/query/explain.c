@@ -69,18 +69,13 @@ static cost_t cost_of(const rel_t *r, const peri_relation_t *planned)
 
 static void put_columns(peri_buf_t *out, const rel_t *r, const peri_relation_t *planned)
 {
-    static const struct {
-        unsigned bit;
-        const char *name;
-    } virtuals[] = {
-        {PERI_VIRT_FILE, "file"}, {PERI_VIRT_ROW, "row"}, {PERI_VIRT_SNAPNUM, "snapnum"}};
     const char *sep = "";
     peri_buf_puts(out, "    columns: ");
     for (size_t i = 0; i < planned->nused; i++, sep = ", ")
         peri_buf_printf(out, "%s%s", sep, r->table->columns[planned->used[i]].name);
-    for (size_t i = 0; i < 3; i++) {
-        if (!(planned->virtuals & virtuals[i].bit)) continue;
-        peri_buf_printf(out, "%s%s (virtual)", sep, virtuals[i].name);
+    for (unsigned i = 0; i < PERI_NVIRTUALS; i++) {
+        if (!(planned->virtuals & 1u << i)) continue;
+        peri_buf_printf(out, "%s%s (virtual)", sep, peri_virtual_name(i));
         sep = ", ";
     }
     peri_buf_puts(out, *sep ? "\n" : "none\n");

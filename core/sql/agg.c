@@ -307,13 +307,19 @@ static int add_key(struct agg *a, json_t *expr)
     return 0;
 }
 
-/* GROUP BY 2, GROUP BY alias: the item of the select list; else the expression. */
-static json_t *group_target(struct agg *a, json_t *expr)
+/* GROUP BY 2: the second item of the select list. */
+static int resolve_ordinals(struct agg *a)
 {
-    const json_t *value = json_object_get(peri_ast_get(expr, "value"), "value");
-    if (!peri_ast_is_class(expr, "CONSTANT")) return expr; /* aliases are expanded already */
-    json_int_t k = json_is_integer(value) ? json_integer_value(value) : 0;
-    return k < 1 ? NULL : json_array_get(a->items, (size_t)k - 1);
+    size_t i;
+    json_t *expr;
+    json_array_foreach(peri_ast_list(a->query, "group_expressions"), i, expr) {
+        const json_t *value = json_object_get(peri_ast_get(expr, "value"), "value");
+        if (!peri_ast_is_class(expr, "CONSTANT") || !json_is_integer(value)) continue;
+        json_t *item = json_array_get(a->items, (size_t)json_integer_value(value) - 1);
+        if (!item) return -1;
+        peri_ast_become(expr, json_deep_copy(item));
+    }
+    return 0;
 }
 
 static int is_aggregate_or_window(json_t *node, void *arg)
@@ -339,8 +345,7 @@ static int find_keys(struct agg *a)
         (json_array_size(sets) == 1 && json_array_size(json_array_get(sets, 0)) != n))
         return -1;
     json_array_foreach(groups, i, expr) {
-        json_t *target = group_target(a, expr);
-        if (!target || add_key(a, target)) return -1;
+        if (add_key(a, expr)) return -1;
     }
     return 0;
 }
@@ -444,7 +449,7 @@ static int plan(struct agg *a, peri_dest_t dest, const peri_desc_t *want, bool *
         json_array_size(a->items) != want->n || !peri_from_rowwise(a->p, q, leaves))
         return -1;
     peri_names_unify(a->p, q);
-    if (peri_names_expand(a->p, q) || find_keys(a) || rewrite(a, a->items) ||
+    if (resolve_ordinals(a) || peri_names_expand(a->p, q) || find_keys(a) || rewrite(a, a->items) ||
         rewrite(a, json_object_get(q, "having")) || rewrite(a, json_object_get(q, "qualify")) ||
         rewrite_modifiers(a) || name_items(a, want))
         return -1;

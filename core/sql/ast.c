@@ -89,10 +89,31 @@ static int fold_cte(json_t *node, void *arg)
     return 0;
 }
 
+/* VALUES prints as (VALUES ...) AS valueslist, which reads as a subquery around it. */
+static int fold_values(json_t *node, void *arg)
+{
+    (void)arg;
+    json_t *query = peri_ast_subquery(node);
+    json_t *from = peri_ast_get(query, "from_table");
+    if (!peri_ast_is_type(node, "SUBQUERY") || !peri_ast_is_type(from, "EXPRESSION_LIST") ||
+        strcmp(peri_ast_str(node, "alias"), "valueslist") != 0 ||
+        json_array_size(peri_ast_list(node, "column_name_alias")))
+        return 0;
+    json_t *plain = peri_ast_select_new(json_pack("[o]", peri_ast_star_new()),
+                                        json_incref(from), NULL);
+    if (peri_ast_same(plain, query)) {
+        json_object_clear(node);
+        json_object_update(node, json_object_get(plain, "from_table"));
+    }
+    json_decref(plain);
+    return 0;
+}
+
 void peri_ast_canonical(json_t *tree)
 {
     drop_positions(tree);
     peri_ast_walk(tree, fold_cte, NULL);
+    peri_ast_walk(tree, fold_values, NULL);
 }
 
 static void shortest_double(double v, char out[40])
@@ -105,7 +126,6 @@ static void shortest_double(double v, char out[40])
 
 static int fix_constant(json_t *node, void *arg)
 {
-    (void)arg;
     if (!peri_ast_is_class(node, "CONSTANT")) return 0;
     json_t *value = peri_ast_get(node, "value");
     json_t *type = peri_ast_get(value, "type");
@@ -129,12 +149,15 @@ static int fix_constant(json_t *node, void *arg)
         "VALUE_CONSTANT", "alias", "", "value", "type", "id", "VARCHAR", "type_info",
         "is_null", 0, "value", text, "cast_type", type, "try_cast", 0);
     if (cast) peri_ast_become(node, cast);
+    *(bool *)arg = true;
     return 1;
 }
 
-void peri_ast_fix_constants(json_t *tree)
+bool peri_ast_fix_constants(json_t *tree)
 {
-    peri_ast_walk(tree, fix_constant, NULL);
+    bool changed = false;
+    peri_ast_walk(tree, fix_constant, &changed);
+    return changed;
 }
 
 /* ---- comparing ---- */

@@ -27,7 +27,7 @@ const char *peri_json_marked(const json_t *value);
 /* Fold away what two texts of one statement may differ in: positions and CTE_NODE. */
 void peri_ast_canonical(json_t *tree);
 /* Constants whose text would be read back as another type become casts of strings. */
-void peri_ast_fix_constants(json_t *tree);
+bool peri_ast_fix_constants(json_t *tree); /* true: something changed */
 
 /* Text of a key, "" if it is missing or no string. */
 const char *peri_ast_str(const json_t *node, const char *key);

@@ -185,7 +185,7 @@ static bool query_leaves(peri_planner_t *p, json_t *q, bool *leaves)
 {
     if (!plain_block(q)) return false;
     if (peri_ast_is_type(q, "SET_OPERATION_NODE")) {
-        if (strcmp(peri_ast_str(q, "setop_type"), "UNION") != 0 ||
+        if (strncmp(peri_ast_str(q, "setop_type"), "UNION", 5) != 0 ||
             !peri_ast_true(q, "setop_all") || json_array_size(peri_ast_list(q, "children")) > 2)
             return false;
         return query_leaves(p, peri_ast_get(q, "left"), leaves) &&
@@ -217,6 +217,7 @@ static int plan_rowwise(peri_planner_t *p, const json_t *query, peri_dest_t dest
     if (peri_block_rowwise(p, q, leaves) && peri_localise_around(p, q, leaves) == 0)
         rc = peri_step_add(p, q, dest, true,
                            dest == PERI_DEST_ALL ? "rows for all ranks" : "rows", want);
+    if (rc >= 0) p->steps[rc].gather = dest == PERI_DEST_ROOT;
     json_decref(q);
     free(leaves);
     return rc;
@@ -242,6 +243,7 @@ static int filter_on_ranks(peri_planner_t *p, json_t *q)
         peri_steps_truncate(p, before);
         return -1;
     }
+    p->steps[step].gather = true;
     char name[32];
     snprintf(name, sizeof name, "peri_s%d", step);
     json_object_set_new(from, "table_name", json_string(name));
@@ -310,7 +312,7 @@ int peri_block_plan(peri_planner_t *p, const json_t *query, peri_dest_t dest,
     int rc = -1;
     peri_desc_t want = {0};
     json_t *q = json_deep_copy(query);
-    if (--p->budget < 0 || peri_query_describe(p, q, &want)) goto out;
+    if (--p->budget < 0 || (!as && peri_query_describe(p, q, &want))) goto out;
     if (dest == PERI_DEST_ALL && !may_broadcast(p, q)) goto out;
     if (!as) as = &want;
     if (!peri_has_relations(q)) {

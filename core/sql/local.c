@@ -62,6 +62,7 @@ static int localise_relation(peri_planner_t *p, json_t *ref, int rel, peri_dest_
                              NULL);
     json_decref(scan);
     if (step < 0) return -1;
+    p->steps[step].gather = dest == PERI_DEST_ROOT;
     become_step(ref, step);
     return 0;
 }

@@ -35,7 +35,7 @@ static bool split_modifiers(json_t *q, struct parts *out)
         else out->distinct = true;
     }
     if (peri_ast_is_type(q, "SET_OPERATION_NODE") && !peri_ast_true(q, "setop_all")) {
-        if (strcmp(peri_ast_str(q, "setop_type"), "UNION") != 0) return false;
+        if (strncmp(peri_ast_str(q, "setop_type"), "UNION", 5) != 0) return false;
         json_object_set_new(q, "setop_all", json_true()); /* UNION is a distinct UNION ALL */
         out->distinct = true;
     }

@@ -9,6 +9,14 @@
 #define BLOCK_BUDGET    200
 #define BROADCAST_BYTES ((uint64_t)256 << 20)
 
+/* The statement as DuckDB binds it. */
+struct statement {
+    json_t *query;
+    char *sql;
+    peri_desc_t want;
+    bool renamed; /* the text gives other column names than the statement as written */
+};
+
 /* ---- LIMIT of the command line ---- */
 
 static bool plain_limit(const json_t *mod, json_int_t *out)
@@ -71,10 +79,20 @@ static const char *gather_reason(const peri_planner_t *p, json_t *q)
     return "the statement does not split into shares of one table";
 }
 
-static int plan_single(peri_planner_t *p, json_t *query, const peri_desc_t *want)
+/* Do plain rows of a relation go to the root? */
+static bool gathers_rows(const peri_planner_t *p)
 {
+    for (size_t i = 0; i < p->nsteps; i++)
+        if (p->steps[i].gather) return true;
+    return false;
+}
+
+static int plan_single(peri_planner_t *p, json_t *query, const struct statement *st)
+{
+    static const char what[] = "the whole statement";
     p->strategy = "one process runs the whole statement";
-    return peri_step_add(p, query, PERI_DEST_OUTPUT, false, "the whole statement", want);
+    if (st->renamed) return peri_step_add(p, query, PERI_DEST_OUTPUT, false, what, &st->want);
+    return peri_step_put(p, query, st->sql, PERI_DEST_OUTPUT, false, what);
 }
 
 static int plan_ranks(peri_planner_t *p, json_t *query, const peri_desc_t *want)
@@ -91,7 +109,9 @@ static int plan_ranks(peri_planner_t *p, json_t *query, const peri_desc_t *want)
         if (peri_localise_query(p, q, PERI_DEST_ROOT) == 0)
             rc = peri_step_add(p, q, PERI_DEST_OUTPUT, false, "the statement on the root", want);
     }
-    if (!p->strategy)
+    if (!p->strategy && !gathers_rows(p))
+        p->strategy = "every rank runs inner parts of the statement, the root the rest";
+    else if (!p->strategy)
         p->strategy = peri_arena_printf(
             p->arena, "gather: the root finishes the statement (%s)", gather_reason(p, query));
     json_decref(q);
@@ -179,38 +199,35 @@ static int bind_relations(peri_planner_t *p, peri_err_t *err)
 
 /* Types and names of the statement, or DuckDB's own message about it. The names come from
  * the tree before constants are changed. */
-static int describe_statement(peri_planner_t *p, json_t *query, peri_desc_t *want,
-                              peri_err_t *err)
+static int describe_statement(peri_planner_t *p, struct statement *st, peri_err_t *err)
 {
     peri_desc_t original = {0};
-    char *sql = NULL;
+    json_t *raw = json_deep_copy(st->query);
     int rc = -1;
-    peri_query_describe(p, query, &original);
-    peri_ast_fix_constants(query);
-    sql = peri_sql_render(p->con, query, true, err);
-    if (sql && (rc = peri_duck_describe(p->con, p->arena, sql, want, err)) != 0)
+    bool changed = peri_ast_fix_constants(st->query);
+    st->sql = peri_sql_render(p->con, st->query, true, err);
+    if (st->sql && (rc = peri_duck_describe(p->con, p->arena, st->sql, &st->want, err)) != 0)
         peri_message_clean(p, err);
-    if (rc == 0 && original.n == want->n) want->names = original.names;
+    if (rc == 0 && changed && peri_query_describe(p, raw, &original) == 0) {
+        st->renamed = !peri_desc_same_names(&st->want, &original);
+        if (original.n == st->want.n) st->want.names = original.names;
+    }
     peri_desc_clear(&original);
-    duckdb_free(sql);
+    json_decref(raw);
     return rc;
 }
 
-static json_t *read_statement(peri_planner_t *p, const char *sql, const peri_planopts_t *opts,
-                              peri_desc_t *want, peri_err_t *err)
+static int read_statement(peri_planner_t *p, const char *sql, const peri_planopts_t *opts,
+                          struct statement *st, peri_err_t *err)
 {
-    json_t *query = peri_sql_parse(p->con, sql, err);
-    if (!query) return NULL;
-    if (peri_sql_allowed(query, err) == 0) {
-        query = limit_query(query, opts->limit);
-        if (peri_scope_resolve(p, query, err) == 0 && bind_relations(p, err) == 0 &&
-            describe_statement(p, query, want, err) == 0 && peri_rels_describe(p, err) == 0) {
-            peri_preds_collect(p, query);
-            return query;
-        }
-    }
-    json_decref(query);
-    return NULL;
+    st->query = peri_sql_parse(p->con, sql, err);
+    if (!st->query || peri_sql_allowed(st->query, err)) return -1;
+    st->query = limit_query(st->query, opts->limit);
+    if (peri_scope_resolve(p, st->query, err) || bind_relations(p, err) ||
+        describe_statement(p, st, err) || peri_rels_describe(p, err))
+        return -1;
+    peri_preds_collect(p, st->query);
+    return 0;
 }
 
 static void planner_clear(peri_planner_t *p)
@@ -236,11 +253,10 @@ peri_plan_t *peri_plan_new(duckdb_connection con, const char *sql, const peri_re
                         .broadcast_limit =
                             opts->broadcast_limit ? opts->broadcast_limit : BROADCAST_BYTES};
     peri_plan_t *plan = NULL;
-    peri_desc_t want = {0};
-    json_t *query = read_statement(&p, sql, opts, &want, err);
-    if (!query) goto out;
-    int rc = p.nranks == 1 || !p.nrels ? plan_single(&p, query, &want)
-                                       : plan_ranks(&p, query, &want);
+    struct statement st = {0};
+    if (read_statement(&p, sql, opts, &st, err)) goto out;
+    int rc = p.nranks == 1 || !p.nrels ? plan_single(&p, st.query, &st)
+                                       : plan_ranks(&p, st.query, &st.want);
     if (rc < 0) {
         peri_err_set(err, PERI_EINTERNAL,
                      "The statement is understood but could not be planned for %d ranks; run it "
@@ -251,12 +267,13 @@ peri_plan_t *peri_plan_new(duckdb_connection con, const char *sql, const peri_re
     plan = peri_arena_calloc(p.arena, 1, sizeof *plan);
     fill_relations(&p, plan);
     fill_stages(&p, plan);
-    fill_columns(&p, query, &want, plan);
+    fill_columns(&p, st.query, &st.want, plan);
     plan->strategy = p.strategy;
     plan->arena = p.arena;
 out:
-    peri_desc_clear(&want);
-    json_decref(query);
+    peri_desc_clear(&st.want);
+    duckdb_free(st.sql);
+    json_decref(st.query);
     planner_clear(&p);
     if (!plan) peri_arena_free(p.arena);
     return plan;

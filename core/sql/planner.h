@@ -39,6 +39,7 @@ typedef struct {
     const char *sql, *what;
     peri_dest_t dest;
     bool on_all;
+    bool gather; /* plain rows of a relation, for the root to work on */
 } peri_step_t;
 
 typedef struct {
@@ -81,10 +82,13 @@ void peri_preds_collect(peri_planner_t *p, json_t *query);
 /* Text and columns of a query over peri_r and peri_s; the caller clears desc. */
 int peri_query_describe(peri_planner_t *p, const json_t *query, peri_desc_t *desc);
 /* Add a step: checked, its view peri_s<n> made so that later queries can be bound. `query`
- * is copied. Names and types must be those of `want` if it is not NULL: names are put right,
- * other types fail. Returns the step's number or -1. */
+ * is copied. `want`: names are put right, other types fail; NULL only for text of our own
+ * with column names of our own. Returns the step's number or -1. */
 int peri_step_add(peri_planner_t *p, const json_t *query, peri_dest_t dest, bool on_all,
                   const char *what, const peri_desc_t *want);
+/* The same, without any check or view. */
+int peri_step_put(peri_planner_t *p, const json_t *query, const char *sql, peri_dest_t dest,
+                  bool on_all, const char *what);
 void peri_steps_truncate(peri_planner_t *p, size_t n);
 void peri_steps_drop_views(peri_planner_t *p);
 

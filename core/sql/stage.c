@@ -31,27 +31,29 @@ static json_t *rename_around(json_t *query, const peri_desc_t *want, peri_arena_
     return peri_ast_select_new(list, peri_ast_subquery_ref_new(query, "peri_q", columns), NULL);
 }
 
-/* Give the query the wanted column names. Steals and returns a query; NULL if it is wrong. */
-static json_t *with_names(peri_planner_t *p, json_t *query, const peri_desc_t *want)
+/* Text of the query with the wanted column names and types; *query is changed for that.
+ * NULL: it does not bind, or the types are others. */
+static char *render_as(peri_planner_t *p, json_t **query, const peri_desc_t *want)
 {
     for (int attempt = 0; attempt < 3; attempt++) {
-        peri_desc_t got;
-        bool bound = peri_query_describe(p, query, &got) == 0;
-        bool types = bound && peri_desc_same_types(&got, want);
+        peri_desc_t got = {0};
+        char *sql = peri_sql_render(p->con, *query, true, NULL);
+        bool types = sql && peri_duck_describe(p->con, p->arena, sql, &got, NULL) == 0 &&
+                     peri_desc_same_types(&got, want);
         bool done = types && peri_desc_same_names(&got, want);
-        json_t *list = peri_ast_list(query, "select_list");
+        json_t *list = peri_ast_list(*query, "select_list");
         if (types && !done && attempt == 0 && json_array_size(list) == want->n) {
             for (size_t i = 0; i < want->n; i++)
                 if (strcmp(got.names[i], want->names[i]) != 0)
                     peri_ast_with_alias(json_array_get(list, i), want->names[i]);
         } else if (types && !done) {
-            query = rename_around(query, want, p->arena);
+            *query = rename_around(*query, want, p->arena);
         }
         peri_desc_clear(&got);
-        if (done) return query;
+        if (done) return sql;
+        duckdb_free(sql);
         if (!types) break;
     }
-    json_decref(query);
     return NULL;
 }
 
@@ -71,37 +73,44 @@ static int misplaced(json_t *node, void *arg)
     return c->on_all && c->p->steps[step].dest != PERI_DEST_ALL ? -1 : 0;
 }
 
+/* The step's rows as a view for the steps after it; binds the text. */
+static int make_view(peri_planner_t *p, const char *sql)
+{
+    const char *ddl = peri_arena_printf(p->arena, "CREATE OR REPLACE TEMP VIEW peri_s%zu AS %s",
+                                        p->nsteps, sql);
+    if (peri_duck_exec(p->con, ddl, NULL)) return -1;
+    if (p->nviews <= p->nsteps) p->nviews = p->nsteps + 1;
+    return 0;
+}
+
+int peri_step_put(peri_planner_t *p, const json_t *query, const char *sql, peri_dest_t dest,
+                  bool on_all, const char *what)
+{
+    if (p->nsteps == p->cap_steps) {
+        p->cap_steps = p->cap_steps ? 2 * p->cap_steps : 8;
+        p->steps = peri_xrealloc(p->steps, p->cap_steps, sizeof *p->steps);
+    }
+    p->steps[p->nsteps] = (peri_step_t){.query = json_incref((json_t *)query),
+                                        .sql = peri_arena_strdup(p->arena, sql),
+                                        .what = what,
+                                        .dest = dest,
+                                        .on_all = on_all};
+    return (int)p->nsteps++;
+}
+
 int peri_step_add(peri_planner_t *p, const json_t *query, peri_dest_t dest, bool on_all,
                   const char *what, const peri_desc_t *want)
 {
     int rc = -1;
     char *sql = NULL;
-    peri_desc_t got = {0};
     json_t *q = json_deep_copy(query);
     struct check check = {p, on_all};
-    if (want && !(q = with_names(p, q, want))) return -1;
     if (peri_ast_walk(q, misplaced, &check)) goto out;
-    sql = peri_sql_render(p->con, q, true, NULL);
-    if (!sql || peri_duck_describe(p->con, p->arena, sql, &got, NULL)) goto out;
-    if (dest != PERI_DEST_OUTPUT) {
-        if (!peri_desc_unique_names(&got)) goto out;
-        const char *ddl = peri_arena_printf(
-            p->arena, "CREATE OR REPLACE TEMP VIEW peri_s%zu AS %s", p->nsteps, sql);
-        if (peri_duck_exec(p->con, ddl, NULL)) goto out;
-        if (p->nviews <= p->nsteps) p->nviews = p->nsteps + 1;
-    }
-    if (p->nsteps == p->cap_steps) {
-        p->cap_steps = p->cap_steps ? 2 * p->cap_steps : 8;
-        p->steps = peri_xrealloc(p->steps, p->cap_steps, sizeof *p->steps);
-    }
-    p->steps[p->nsteps] = (peri_step_t){.query = json_incref(q),
-                                        .sql = peri_arena_strdup(p->arena, sql),
-                                        .what = what,
-                                        .dest = dest,
-                                        .on_all = on_all};
-    rc = (int)p->nsteps++;
+    if (want && dest != PERI_DEST_OUTPUT && !peri_desc_unique_names(want)) goto out;
+    sql = want ? render_as(p, &q, want) : peri_sql_render(p->con, q, true, NULL);
+    if (!sql || (dest != PERI_DEST_OUTPUT && make_view(p, sql))) goto out;
+    rc = peri_step_put(p, q, sql, dest, on_all, what);
 out:
-    peri_desc_clear(&got);
     duckdb_free(sql);
     json_decref(q);
     return rc;

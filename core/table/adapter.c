@@ -121,13 +121,20 @@ bool peri_adapter_is_present(const peri_tablespec_t *spec)
     if (!a) return true;
     peri_arena_t *arena = peri_arena_new();
     peri_fileset_t set;
-    bool present = true; /* where nothing can be read, the table's own error says why */
-    peri_h5file_t *f = NULL;
-    if (peri_fileset_find(spec, arena, &set, NULL) == 0)
-        f = peri_h5file_open(set.files[0].path, spec->root, NULL);
-    if (f) {
-        present = peri_adapter_is_in(f, a);
-        peri_h5file_unref(f);
+    bool present = true, looked = false;
+    if (peri_fileset_find(spec, arena, &set, NULL) == 0) {
+        present = false;
+        /* The last one first: early snapshots have no stars yet. */
+        const size_t ends[] = {set.nfiles - 1, 0};
+        for (size_t i = 0; i < 2 && !present; i++) {
+            peri_h5file_t *f =
+                peri_h5file_open(set.files[ends[i]].path, spec->root, NULL);
+            if (!f) continue;
+            looked = true;
+            present = peri_adapter_is_in(f, a);
+            peri_h5file_unref(f);
+        }
+        if (!looked) present = true; /* the table's own error says what is wrong */
     }
     peri_arena_free(arena);
     return present;

@@ -138,23 +138,21 @@ int peri_inspect(peri_h5file_t *f, peri_arena_t *arena, peri_found_list_t *out,
     return rc;
 }
 
-int peri_inspect_first(const char *pattern, const char *base, const char *root,
-                       peri_arena_t *arena, peri_found_list_t *out, peri_err_t *err)
+int peri_inspect_pattern(const char *pattern, const char *base, const char *root,
+                         peri_arena_t *arena, peri_found_list_t *out, peri_err_t *err)
 {
     const peri_tablespec_t spec = {
         .name = pattern, .files = &pattern, .nfiles = 1, .base = base, .root = root};
     peri_fileset_t set;
     if (peri_fileset_find(&spec, arena, &set, err) < 0) return -1;
-    peri_h5file_t *f = peri_h5file_open(set.files[0].path, root, err);
-    if (!f) return -1;
-    int rc = peri_inspect(f, arena, out, err);
-    if (rc == 0 && out->ntables == 0 && !out->format && out->nothers == 0 &&
-        set.nfiles > 1) {
-        /* The first one may be an empty part of a set. */
+    /* The last one knows most: early snapshots lack stars. But it may be an empty part.
+     */
+    const size_t ends[] = {set.nfiles - 1, 0};
+    for (size_t i = 0; i < 2; i++) {
+        peri_h5file_t *f = peri_h5file_open(set.files[ends[i]].path, root, err);
+        int rc = f ? peri_inspect(f, arena, out, err) : -1;
         peri_h5file_unref(f);
-        f = peri_h5file_open(set.files[set.nfiles - 1].path, root, err);
-        rc = f ? peri_inspect(f, arena, out, err) : -1;
+        if (rc < 0 || out->ntables > 0) return rc;
     }
-    peri_h5file_unref(f);
-    return rc;
+    return 0;
 }

@@ -30,8 +30,8 @@ int peri_inspect(peri_h5file_t *f, peri_arena_t *arena, peri_found_list_t *out,
 void peri_pathspec_split(const char *text, peri_arena_t *arena, const char **pattern,
                          const char **path);
 
-/* What the first of the files that a pattern names has inside. */
-int peri_inspect_first(const char *pattern, const char *base, const char *root,
-                       peri_arena_t *arena, peri_found_list_t *out, peri_err_t *err);
+/* What a file of those that a pattern names has inside. */
+int peri_inspect_pattern(const char *pattern, const char *base, const char *root,
+                         peri_arena_t *arena, peri_found_list_t *out, peri_err_t *err);
 
 #endif

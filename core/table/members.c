@@ -37,13 +37,14 @@ struct peri_members {
     size_t hint; /* files list the same names in the same order */
     peri_member_t *v;
     size_t n, cap;
-    const char *group; /* path of the read that is under way */
+    hid_t at; /* the group that is being read, or -1 */
 };
 
 peri_members_t *peri_members_new(peri_arena_t *arena)
 {
     peri_members_t *m = peri_xcalloc(1, sizeof(*m));
     m->arena = arena;
+    m->at = -1;
     return m;
 }
 
@@ -100,9 +101,9 @@ typedef struct {
     hsize_t dims[H5S_MAX_RANK];
 } shape_t;
 
-static bool read_shape(peri_h5file_t *f, const char *path, shape_t *out)
+static bool read_shape(hid_t group, const char *name, shape_t *out)
 {
-    hid_t set = H5Dopen2(peri_h5file_hid(f), path, H5P_DEFAULT);
+    hid_t set = H5Dopen2(group, name, H5P_DEFAULT);
     if (set < 0) return false;
     hid_t space = H5Dget_space(set);
     out->type = H5Dget_type(set);
@@ -114,10 +115,10 @@ static bool read_shape(peri_h5file_t *f, const char *path, shape_t *out)
     return false;
 }
 
-static bool is_hard_link(peri_h5file_t *f, const char *path)
+static bool is_hard_link(hid_t group, const char *name)
 {
     H5L_info_t info;
-    return H5Lget_info(peri_h5file_hid(f), path, &info, H5P_DEFAULT) >= 0 &&
+    return H5Lget_info(group, name, &info, H5P_DEFAULT) >= 0 &&
            info.type == H5L_TYPE_HARD;
 }
 
@@ -178,7 +179,7 @@ static int read_dataset(peri_members_t *m, peri_h5file_t *f, const char *path,
     entry_t *e = &m->entries[entry];
     *out = (peri_member_t){.name = e->name, .dataset = e->dataset};
     shape_t shape;
-    if (!is_hard_link(f, path) || !read_shape(f, path, &shape))
+    if (m->at < 0 || !is_hard_link(m->at, name) || !read_shape(m->at, name, &shape))
         return read_slow(m, f, e, NULL, out, err);
     int rc = 0;
     const seen_t *s =
@@ -222,11 +223,15 @@ static int read_group(peri_members_t *m, peri_h5file_t *f, const char *path,
             "The group %s of %s has %d datasets or more: more than a table "
             "may have columns.",
             path, peri_h5file_path(f), PERI_MAX_COLUMNS);
-    for (size_t i = 0; i < m->n; i++) {
+    int rc = 0;
+    m->at = H5Gopen2(peri_h5file_hid(f), path, H5P_DEFAULT);
+    for (size_t i = 0; i < m->n && rc == 0; i++) {
         const char *dataset = peri_path_join(m->arena, path, m->v[i].name);
-        if (read_dataset(m, f, dataset, m->v[i].name, &m->v[i], err) < 0) return -1;
+        rc = read_dataset(m, f, dataset, m->v[i].name, &m->v[i], err);
     }
-    return 0;
+    if (m->at >= 0) H5Gclose(m->at);
+    m->at = -1;
+    return rc;
 }
 
 int peri_members_read(peri_members_t *m, peri_h5file_t *f, const char *path,

@@ -91,6 +91,7 @@ static void put_file(peri_buf_t *b, const peri_file_t *f, const char *before,
     put_uint(b, is_end ? strlen(f->name) + 1 : 0);
     if (!is_end) put_str(b, f->name);
     put_uint(b, f->rows);
+    put_uint(b, f->set_row0 + 1); /* unknown = 0 */
     put_int(b, f->snapnum);
     put_uint(b, f->size);
     put_int(b, f->mtime_ns);
@@ -238,6 +239,7 @@ static void get_file(reader_t *r, peri_file_t *f, const char *before, size_t nco
     size_t name = get_uint_max(r, strlen(f->path) + 1);
     f->name = name ? f->path + strlen(f->path) - (name - 1) : get_str(r);
     f->rows = get_uint_max(r, INT64_MAX);
+    f->set_row0 = get_uint_max(r, INT64_MAX) - 1;
     int64_t snapnum = get_int(r);
     if (snapnum < PERI_SNAPNUM_NONE || snapnum > INT32_MAX) r->bad = true;
     f->snapnum = (int32_t)snapnum;

@@ -96,7 +96,7 @@ peri_table_t *peri_table_resolve_text(const char *text, const char *base,
         spec.adapter = detect_format(&spec, arena);
     } else {
         peri_found_list_t found;
-        if (peri_inspect_first(pattern, base, root, arena, &found, err) < 0 ||
+        if (peri_inspect_pattern(pattern, base, root, arena, &found, err) < 0 ||
             choose(pattern, &found, &spec.path, err) < 0)
             goto out;
         spec.adapter = found.format;

@@ -187,6 +187,21 @@ static const uint8_t *settle_has(settle_t *s, const resolved_file_t *f)
     return kept;
 }
 
+/* Rows of the numbered set before file i. Its predecessor stands near: files are sorted
+ * by snapshot, then number. */
+static uint64_t set_row0(const peri_fileset_t *set, const peri_file_t *files, size_t i)
+{
+    const peri_filename_t *f = &set->files[i];
+    if (f->parts.number <= 0) return 0;
+    for (size_t k = i; k-- > 0 && set->files[k].parts.snapnum == f->parts.snapnum;) {
+        if (set->files[k].parts.number < f->parts.number - 1) break;
+        if (!peri_fileset_same_set(&set->files[k], f)) continue;
+        return files[k].set_row0 == PERI_ROW_UNKNOWN ? PERI_ROW_UNKNOWN
+                                                     : files[k].set_row0 + files[k].rows;
+    }
+    return PERI_ROW_UNKNOWN;
+}
+
 static int settle_files(settle_t *s, peri_table_t *t, peri_err_t *err)
 {
     peri_resolver_state_t *r = s->r;
@@ -205,6 +220,7 @@ static int settle_files(settle_t *s, peri_table_t *t, peri_err_t *err)
                                  .mtime_ns = f->mtime_ns,
                                  .inode = f->inode,
                                  .has = settle_has(s, f)};
+        files[i].set_row0 = set_row0(&r->set, files, i);
         t->rows += f->rows;
         if (t->rows > INT64_MAX)
             return peri_err_set(

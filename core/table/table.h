@@ -18,6 +18,7 @@
 typedef uint64_t peri_drow_t; /* row number in the whole table, all files in order */
 
 #define PERI_SNAPNUM_NONE (-1)
+#define PERI_ROW_UNKNOWN  UINT64_MAX
 
 typedef struct {
     const char *name;        /* SQL name; unique in the table, ignoring case */
@@ -38,6 +39,8 @@ typedef struct {
     const char *name;    /* shown in the virtual column `file`: relative to the table's root */
     uint64_t rows;
     peri_drow_t row0;    /* of this file's first row in the table */
+    uint64_t set_row0;   /* rows in the files before it of its numbered set (one snapshot);
+                            PERI_ROW_UNKNOWN if one of them is missing */
     int32_t snapnum;     /* from the name, or PERI_SNAPNUM_NONE */
     uint64_t size;       /* bytes, when resolved */
     int64_t mtime_ns;

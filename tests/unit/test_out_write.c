@@ -1,5 +1,5 @@
-/* test_out_write.c - writes the result of a query with core/out: not a test by itself, but what
- * tests/integration/check_formats.py and people use to make files.
+/* test_out_write.c - writes the result of a query with core/out: not a test by itself,
+ * but what tests/integration/check_formats.py and people use to make files.
  *
  *   test_out_write [-w WIDTH] [-n ROWS] [-8] [-f] [-q] [-u COLUMN=UNIT] [-d COLUMN=TEXT]
  *                  [-c COLUMN=UCD] FORMAT PATH SQL
@@ -46,8 +46,9 @@ static int run(peri_format_t fmt, const char *path, duckdb_result *result,
         cols[i].ucd = find(&pairs[2], cols[i].name);
         cols[i].type = duckdb_column_logical_type(result, i);
     }
-    peri_outsource_t sources[] = {{"/data/snap_099.0.hdf5", 123456789, 1700000000123456789},
-                                  {"/data/snap_099.1.hdf5", 0, 0}};
+    peri_outsource_t sources[] = {
+        {"/data/snap_099.0.hdf5", 123456789, 1700000000123456789},
+        {"/data/snap_099.1.hdf5", 0, 0}};
     peri_provenance_t prov = {sql, "perigee " PERIGEE_VERSION, sources, 2};
     double start = peri_now();
     peri_writer_t *w = peri_writer_new(fmt, path, stdout, cols, n, &prov, opts, err);
@@ -73,7 +74,10 @@ int main(int argc, char **argv)
     int o;
     signal(SIGPIPE, SIG_IGN);
     while ((o = getopt(argc, argv, "w:n:8fqu:d:c:")) != -1) {
-        pairs_t *p = o == 'u' ? &pairs[0] : o == 'd' ? &pairs[1] : o == 'c' ? &pairs[2] : NULL;
+        pairs_t *p = o == 'u'   ? &pairs[0]
+                     : o == 'd' ? &pairs[1]
+                     : o == 'c' ? &pairs[2]
+                                : NULL;
         if (p && p->n < PAIRS_MAX) p->pair[p->n++] = optarg;
         if (o == 'w') opts.width = strtoul(optarg, NULL, 10);
         if (o == 'n') opts.max_rows = strtoul(optarg, NULL, 10);

@@ -20,10 +20,10 @@ static peri_table_t *make_table(void)
         {"met", "/G/met", "a.b", -1, PERI_T_F64, 10, "", "", "", 0, "f64"}};
     static const uint8_t has[] = {1, 0, 1};
     static const peri_file_t files[] = {
-        {"/data/s_001.0.hdf5", "s_001.0.hdf5", 10, 0, 1, 1000, -5, 7, NULL},
-        {"/data/s_001.1.hdf5", "s_001.1.hdf5", 5, 10, 1, 2000, 1700000000123456789, 8,
+        {"/data/s_001.0.hdf5", "s_001.0.hdf5", 10, 0, 0, 1, 1000, -5, 7, NULL},
+        {"/data/s_001.1.hdf5", "s_001.1.hdf5", 5, 10, 10, 1, 2000, 1700000000123456789, 8,
          has},
-        {"/else/where", "shown", 0, 15, 2, 0, 0, 0, NULL}};
+        {"/else/where", "shown", 0, 15, PERI_ROW_UNKNOWN, 2, 0, 0, 0, NULL}};
     static const char *const notes[] = {"one", "two"};
     *t = (peri_table_t){.name = "d.t",
                         .description = "text",
@@ -73,6 +73,7 @@ static void assert_same(const peri_table_t *a, const peri_table_t *b)
         assert_string_equal(x->name, y->name);
         assert_int_equal(x->rows, y->rows);
         assert_int_equal(x->row0, y->row0);
+        assert_int_equal(x->set_row0, y->set_row0);
         assert_int_equal(x->snapnum, y->snapnum);
         assert_int_equal(x->size, y->size);
         assert_int_equal(x->mtime_ns, y->mtime_ns);

@@ -125,6 +125,30 @@ static bool has_note(const peri_table_t *t, const char *part)
     return false;
 }
 
+/* Row numbers start anew with each snapshot, and are unknown behind a gap. */
+static void rows_within_a_set(void **state)
+{
+    (void)state;
+    for (int snap = 1; snap <= 2; snap++) {
+        for (int k = 0; k < 4; k++) {
+            if (snap == 2 && k == 1) continue;
+            char name[40];
+            snprintf(name, sizeof(name), "within_%03d.%d.hdf5", snap, k);
+            hid_t f = create(name);
+            group(f, "/G");
+            column(f, "/G/ID", H5T_STD_I64LE, 10 * (hsize_t)(k + 1));
+            H5Fclose(f);
+        }
+    }
+    peri_table_t *t =
+        peri_table_resolve_text("within_*.hdf5:/G", folder, NULL, true, &err);
+    assert_non_null(t);
+    static const uint64_t want[] = {0, 10, 30, 60, 0, PERI_ROW_UNKNOWN, PERI_ROW_UNKNOWN};
+    assert_int_equal(t->nfiles, 7);
+    for (size_t i = 0; i < 7; i++) assert_int_equal(t->files[i].set_row0, want[i]);
+    peri_table_unref(t);
+}
+
 static void a_set_of_files(void **state)
 {
     (void)state;
@@ -148,6 +172,7 @@ static void a_set_of_files(void **state)
     assert_string_equal(t->files[10].name, "set_a.10.hdf5");
     assert_int_equal(t->files[3].rows, 0); /* an empty part */
     assert_int_equal(t->files[10].row0, 62 - 11);
+    assert_int_equal(t->files[10].set_row0, 62 - 11);
     assert_true(t->files[10].size > 0 && t->files[10].inode && t->files[10].mtime_ns);
     assert_int_equal(t->ncolumns, 2);
     const peri_column_t *pos = peri_table_column(t, "pos");
@@ -500,7 +525,8 @@ static void a_file_is_looked_through(void **state)
     H5Fclose(f);
     peri_arena_t *arena = peri_arena_new();
     peri_found_list_t found;
-    assert_int_equal(peri_inspect_first("walk.h5", folder, NULL, arena, &found, &err), 0);
+    assert_int_equal(peri_inspect_pattern("walk.h5", folder, NULL, arena, &found, &err),
+                     0);
     assert_null(found.format);
     assert_true(found.ntables >= 1);
     assert_string_equal(found.tables[0].path, "/a/b/c");
@@ -510,6 +536,40 @@ static void a_file_is_looked_through(void **state)
     assert_non_null(strstr(found.others[0], "/field"));
     assert_true(found.more);
     peri_arena_free(arena);
+}
+
+/* What only a late snapshot has is a table all the same; what none has is not. */
+static void tables_that_come_later(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        char name[40];
+        snprintf(name, sizeof(name), "late/snap_%03d.hdf5", i);
+        char *late = peri_xasprintf("%s/late", folder);
+        assert_int_equal(peri_mkdirs(late, &err), 0);
+        free(late);
+        hid_t f = create(name);
+        group(f, "/Header");
+        column(f, "/PartType1/ParticleIDs", H5T_STD_U64LE, 3);
+        if (i == 1) column(f, "/PartType4/ParticleIDs", H5T_STD_U64LE, 2);
+        H5Fclose(f);
+    }
+    const char *files = "late/snap_*.hdf5";
+    peri_tablespec_t spec = {.name = "t",
+                             .files = &files,
+                             .nfiles = 1,
+                             .base = folder,
+                             .path = "/PartType4",
+                             .adapter = "gadget-snapshot"};
+    assert_true(peri_adapter_is_present(&spec));
+    spec.path = "/PartType5";
+    assert_false(peri_adapter_is_present(&spec));
+    peri_table_t *t = must("late/snap_*.hdf5:/PartType4");
+    assert_int_equal(t->rows, 2);
+    assert_int_equal(t->nfiles, 2);
+    assert_int_equal(t->nnotes, 0);
+    peri_table_unref(t);
+    fails("late/snap_*.hdf5", PERI_EINVAL, "'late/snap_*.hdf5:/PartType4'");
 }
 
 static void descriptions(void **state)
@@ -542,6 +602,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_set_of_files),
+        cmocka_unit_test(rows_within_a_set),
         cmocka_unit_test(the_header_tells_the_size_of_a_set),
         cmocka_unit_test(types_that_differ),
         cmocka_unit_test(a_column_that_some_files_lack),
@@ -551,6 +612,7 @@ int main(void)
         cmocka_unit_test(wrong_names_and_files),
         cmocka_unit_test(links_out_of_the_root),
         cmocka_unit_test(a_file_is_looked_through),
+        cmocka_unit_test(tables_that_come_later),
         cmocka_unit_test(descriptions),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

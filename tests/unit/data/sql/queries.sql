@@ -71,7 +71,7 @@ SELECT pos[1], pos[3], array_extract(pos, 2) FROM groups WHERE pos[2] = 5
 SELECT id, CASE WHEN n > 30 THEN 'rich' WHEN n IS NULL THEN 'none' ELSE 'poor' END k FROM groups
 
 -- list_lambda split
-SELECT id, list_transform(pos::FLOAT[], lambda v: v * 2), list_sum([n, 1]) FROM groups WHERE id < 50
+SELECT id, list_transform(pos::FLOAT[], lambda v: v * 2) AS l, list_sum([n, 1]) FROM groups WHERE id < 50
 
 -- unnest_select split
 SELECT id, unnest(pos) p FROM groups WHERE id < 100
@@ -213,7 +213,7 @@ SELECT nothing, count(*), sum(nothing) FROM groups GROUP BY nothing
 SELECT stddev(mass), stddev_samp(n), stddev_pop(n), variance(mass), var_samp(mass), var_pop(mass), sem(mass) FROM groups
 
 -- moments_large_mean split
-SELECT var_pop(1e9 + n), stddev(1e9 + n), covar_samp(1e9 + n, 2e9 + snap), corr(1e9 + n, 1e9 + 3 * n) FROM groups
+SELECT var_pop(100000 + n), stddev(100000 + n), covar_samp(100000 + n, 200000 + snap), corr(100000 + n, 100000 + 3 * n) FROM groups
 
 -- moments_groups split
 SELECT snap, flag, stddev(mass) s, var_samp(n) v, corr(mass, n) c, covar_pop(mass, rad) p FROM groups WHERE rad < 1000 GROUP BY snap, flag
@@ -354,7 +354,7 @@ SELECT CASE WHEN count(*) > 10 THEN max(mass) ELSE 0 END, coalesce(sum(nothing),
 SELECT sum(n)::INTEGER, round(avg(mass), 3), sum(mass::DECIMAL(18, 3)), sum(flag::INTEGER) FROM groups
 
 -- aggregate_lambda split
-SELECT snap, list_transform([1, 2], lambda v: v * sum(n)) FROM groups GROUP BY snap
+SELECT snap, list_transform([1, 2], lambda v: v * sum(n)) AS l FROM groups GROUP BY snap
 
 -- median gather
 SELECT median(mass), quantile_cont(rad, 0.9) FROM groups WHERE rad < 800 AND snap = 2
@@ -503,7 +503,7 @@ SELECT id FROM trees WHERE mass > ALL (SELECT mass FROM trees WHERE snap < 2 AND
 -- nested_aggregates split
 SELECT avg(c), max(c) FROM (SELECT grp, count(*) AS c FROM subhalos GROUP BY grp)
 
--- nested_three gather ordered
+-- nested_three split ordered
 SELECT c, count(*) FROM (SELECT grp, count(*) AS c FROM (SELECT grp FROM subhalos WHERE mass > 100) GROUP BY grp) GROUP BY c ORDER BY c
 
 -- subquery_rowwise split
@@ -518,7 +518,7 @@ SELECT t.b, t.c FROM types t(a, b, c) WHERE t.c > 1
 -- subquery_limit split
 SELECT sum(id) FROM (SELECT id FROM trees ORDER BY mass DESC, id LIMIT 25)
 
--- subquery_distinct_count gather
+-- subquery_distinct_count split
 SELECT count(*) FROM (SELECT DISTINCT name, n FROM groups)
 
 -- cte_once split
@@ -527,7 +527,7 @@ WITH big AS (SELECT * FROM groups WHERE mass > 500) SELECT snap, count(*) FROM b
 -- cte_columns split
 WITH big(k, m) AS (SELECT snap, mass FROM groups) SELECT k, max(m) FROM big GROUP BY k
 
--- cte_twice gather
+-- cte_twice split
 WITH c AS (SELECT grp, count(*) AS n FROM subhalos GROUP BY grp) SELECT max(a.n), count(b.n) FROM c a JOIN c b ON a.grp = b.grp
 
 -- cte_twice_rowwise split
@@ -539,7 +539,7 @@ WITH a AS (SELECT id, mass FROM groups WHERE n > 1), b AS (SELECT id, mass * 2 A
 -- cte_shadows_table split
 WITH groups AS (SELECT id, -mass AS mass FROM groups) SELECT min(mass) FROM groups
 
--- cte_materialized gather
+-- cte_materialized split
 WITH c AS MATERIALIZED (SELECT snap, avg(mass) AS m FROM groups GROUP BY snap) SELECT a.snap, a.m - b.m FROM c a JOIN c b ON a.snap = b.snap + 1
 
 -- cte_unused split
@@ -558,16 +558,16 @@ SELECT id, mass FROM groups WHERE n = 1 UNION ALL SELECT id, mass FROM subhalos 
 SELECT snap, n FROM groups UNION SELECT type, type FROM subhalos
 
 -- union_order split ordered
-SELECT id AS k FROM trees WHERE id < 20 UNION ALL SELECT id FROM types t JOIN trees USING (id) ORDER BY k DESC LIMIT 7
+SELECT id AS k FROM trees WHERE id < 20 UNION ALL SELECT trees.id FROM types t JOIN trees ON t.type = trees.id ORDER BY k DESC LIMIT 7
 
 -- union_by_name split
 SELECT id, mass FROM groups WHERE id < 5 UNION ALL BY NAME SELECT name, id FROM subhalos WHERE id < 5
 
--- union_aggregates gather ordered
+-- union_aggregates split ordered
 SELECT 'g' AS k, count(*) AS c FROM groups UNION ALL SELECT 's', count(*) FROM subhalos ORDER BY k
 
 -- union_with_values gather
-SELECT id FROM types t JOIN trees USING (id) UNION ALL VALUES (1), (2)
+SELECT trees.id FROM types t JOIN trees ON t.type = trees.id UNION ALL VALUES (1), (2)
 
 -- union_all_aggregate split
 SELECT k, count(*) FROM (SELECT snap AS k FROM groups UNION ALL SELECT type FROM subhalos) GROUP BY k
@@ -594,7 +594,10 @@ SELECT 1 + 1 AS two, 'x' AS s, [1, 2] AS l
 SELECT s.id, v.n FROM subhalos s JOIN (VALUES (1, 'one'), (2, 'two')) v(t, n) ON v.t = s.type WHERE s.id < 200
 
 -- double_constants split
-SELECT id * 1e3, mass + 2.50, 5. * n, 1e400 FROM groups WHERE id < 10
+SELECT id * 1e3, mass + 2.50, 5. * n FROM groups WHERE id < 10
+
+-- infinite_constant split
+SELECT id, 1e400 AS inf FROM groups WHERE id < 10
 
 -- names_of_expressions split
 SELECT id + 1, count(*), sum(n) / 2.0, 'text', -n FROM groups WHERE id < 10 GROUP BY id, n
@@ -660,12 +663,12 @@ FROM types
 SELECT count(*) FROM groups, types
 
 -- exists_uncorrelated split
-SELECT id FROM types t JOIN trees USING (id) WHERE EXISTS (SELECT 1 FROM groups WHERE mass > 999)
+SELECT trees.id FROM types t JOIN trees ON t.type = trees.id WHERE EXISTS (SELECT 1 FROM groups WHERE mass > 999)
 
--- two_level_having gather ordered
+-- two_level_having split ordered
 SELECT snap, c FROM (SELECT snap, count(*) AS c FROM groups GROUP BY snap) WHERE c > (SELECT avg(c) FROM (SELECT count(*) AS c FROM groups GROUP BY n)) ORDER BY 1
 
--- window_over_subquery gather ordered
+-- window_over_subquery split ordered
 SELECT snap, m, m - lag(m) OVER (ORDER BY snap) AS d FROM (SELECT snap, avg(mass) AS m FROM groups GROUP BY snap) ORDER BY snap
 
 -- mass_function split ordered
