@@ -157,19 +157,19 @@ int peri_h5attr_int64(peri_h5file_t *f, const char *path, const char *name, size
 }
 
 /* The bytes of the first string of the attribute. */
-static int first_string(const attr_t *a, char *raw, peri_str_t *s)
+static void first_string(const attr_t *a, const char *raw, peri_str_t *s)
 {
     size_t n = H5Tget_size(a->type);
     if (H5Tis_variable_str(a->type) > 0) {
-        memcpy(&raw, raw, sizeof(raw));
-        *s = (peri_str_t){raw ? raw : "", raw ? (uint32_t)strlen(raw) : 0};
-        return 0;
+        const char *text;
+        memcpy(&text, raw, sizeof(char *));
+        *s = (peri_str_t){text ? text : "", text ? (uint32_t)strlen(text) : 0};
+        return;
     }
     H5T_str_t pad = H5Tget_strpad(a->type);
     if (pad == H5T_STR_SPACEPAD)
         while (n > 0 && raw[n - 1] == ' ') n--;
     *s = (peri_str_t){raw, (uint32_t)strnlen(raw, n)};
-    return 0;
 }
 
 int peri_h5attr_string(peri_h5file_t *f, const char *path, const char *name, char **out,

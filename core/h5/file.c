@@ -153,6 +153,7 @@ void peri_h5file_unref(peri_h5file_t *f)
         H5Fclose(f->hid);
         peri_h5_leave();
     }
+    peri_h5_forget(f->path);
     free(f->linked);
     free(f->path);
     free(f->real);

@@ -26,10 +26,9 @@ static int turn(walk_t *w, peri_h5file_t *file, bool to_root, const char *path,
                 const char *rest, const char *whole, peri_err_t *err)
 {
     if (file) {
+        peri_h5_now_at(file->path);
         peri_h5file_unref(w->file);
         w->file = file;
-        peri_h5_enter(file->path, H5_BUSY_META); /* the guard names this file from here */
-        peri_h5_leave();
     }
     if (++w->hops > MAX_HOPS || strlen(path) + strlen(rest) > MAX_PATH)
         return peri_err_set(err, PERI_EFORMAT,
@@ -149,6 +148,7 @@ hid_t peri_h5_object_open(peri_h5file_t *f, const char *path, peri_h5file_t **in
     return w.at;
 fail:
     if (w.at >= 0) H5Oclose(w.at);
+    peri_h5_now_at(f->path);
     free(w.rest);
     peri_h5file_unref(w.file);
     return -1;

@@ -12,7 +12,9 @@
 static pthread_mutex_t big_lock;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static const char *wanted_plugins;
+#define MAX_DEPTH 16
 static __thread unsigned depth;
+static __thread const char *paths[MAX_DEPTH]; /* of the calls that are under way */
 static __thread bool quiet;
 static __thread int my_tid;
 peri_h5_note_t peri_h5_note;
@@ -48,6 +50,26 @@ void peri_h5_init(const char *plugin_path)
     pthread_once(&once, init);
 }
 
+static const char *innermost_path(void)
+{
+    for (unsigned d = depth < MAX_DEPTH ? depth : MAX_DEPTH; d > 0; d--)
+        if (paths[d - 1]) return paths[d - 1];
+    return "an HDF5 file";
+}
+
+void peri_h5_now_at(const char *path)
+{
+    if (depth <= MAX_DEPTH) paths[depth - 1] = path;
+    atomic_store(&peri_h5_note.path, path);
+}
+
+void peri_h5_forget(const char *path)
+{
+    for (unsigned d = 0; d < depth && d < MAX_DEPTH; d++)
+        if (paths[d] == path) paths[d] = NULL;
+    if (depth > 0) atomic_store(&peri_h5_note.path, innermost_path());
+}
+
 void peri_h5_enter(const char *path, unsigned busy)
 {
     pthread_once(&once, init);
@@ -62,15 +84,15 @@ void peri_h5_enter(const char *path, unsigned busy)
         atomic_store_explicit(&peri_h5_note.busy, busy, memory_order_relaxed);
         atomic_store_explicit(&peri_h5_note.tid, my_tid, memory_order_relaxed);
         atomic_fetch_add(&peri_h5_note.seq, 1);
-        atomic_store(&peri_h5_note.path, path ? path : "an HDF5 file");
-    } else if (path) {
-        atomic_store(&peri_h5_note.path, path);
     }
+    if (depth <= MAX_DEPTH) paths[depth - 1] = NULL; /* what an earlier call left */
+    peri_h5_now_at(path ? path : innermost_path());
 }
 
 void peri_h5_leave(void)
 {
-    if (--depth == 0) atomic_store(&peri_h5_note.path, NULL);
+    depth--;
+    atomic_store(&peri_h5_note.path, depth > 0 ? innermost_path() : NULL);
     pthread_mutex_unlock(&big_lock);
 }
 

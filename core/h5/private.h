@@ -44,6 +44,10 @@
 #define H5_BUSY_ONE  3  /* one attribute, one conversion */
 void peri_h5_enter(const char *path, unsigned busy);
 void peri_h5_leave(void);
+/* From here on until the matching leave it is this file. Forget the path before it is
+ * freed. */
+void peri_h5_now_at(const char *path);
+void peri_h5_forget(const char *path);
 /* HDF5's own words for the call that just failed in this thread; under the lock. */
 const char *peri_h5_why(char buf[256]);
 

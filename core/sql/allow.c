@@ -120,9 +120,11 @@ static int refuse_function(const char *what, const char *name, peri_err_t *err)
                                 ADVICE[i].advice);
     }
     const char *names[NFUNCTIONS];
-    for (size_t i = 0; i < NFUNCTIONS; i++) names[i] = FUNCTIONS[i].name;
-    const char *near = peri_did_you_mean(name, names, NFUNCTIONS);
-    if (near && strcasecmp(near, name) != 0)
+    size_t n = 0;
+    for (size_t i = 0; i < NFUNCTIONS; i++)
+        if (isalpha((unsigned char)FUNCTIONS[i].name[0])) names[n++] = FUNCTIONS[i].name;
+    const char *near = peri_did_you_mean(name, names, n);
+    if (near)
         return peri_err_set(err, PERI_EDENIED,
                             "The %s '%s' is not among those that are allowed; did you mean "
                             "'%s'?",

@@ -12,8 +12,6 @@
 #include "core/base/util.h"
 #include "core/sql/planner.h"
 
-static const char *const VIRTUALS[] = {"file", "row", "snapnum"};
-
 static void become_step(json_t *ref, int step)
 {
     char name[32];
@@ -35,9 +33,9 @@ json_t *peri_rel_scan_new(const peri_planner_t *p, int rel)
     json_t *list = json_array();
     for (size_t i = 0; i < r->nused; i++)
         json_array_append_new(list, peri_ast_column_new(NULL, r->info.columns[r->used[i]]));
-    for (unsigned bit = 0; bit < 3; bit++)
+    for (unsigned bit = 0; bit < PERI_NVIRTUALS; bit++)
         if (r->virtuals & (1u << bit))
-            json_array_append_new(list, peri_ast_column_new(NULL, VIRTUALS[bit]));
+            json_array_append_new(list, peri_ast_column_new(NULL, peri_virtual_name(bit)));
     if (json_array_size(list) == 0) /* only the number of rows matters */
         json_array_append_new(list, peri_ast_with_alias(peri_ast_int_new(1), "peri_one"));
     char name[32];

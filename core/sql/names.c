@@ -36,12 +36,11 @@ static void collect(struct sources *s, const json_t *from)
 /* The column as the table spells it, or NULL; virtual columns count. */
 static const char *spelled(const peri_rel_t *rel, const char *name)
 {
-    static const char *const virtuals[] = {"file", "row", "snapnum"};
     int c = peri_rel_column(rel, name);
     if (c >= 0) return rel->info.columns[c];
-    for (unsigned bit = 0; bit < 3; bit++)
-        if (rel->virtuals & (1u << bit) && strcasecmp(name, virtuals[bit]) == 0)
-            return virtuals[bit];
+    for (unsigned bit = 0; bit < PERI_NVIRTUALS; bit++)
+        if (rel->virtuals & (1u << bit) && strcasecmp(name, peri_virtual_name(bit)) == 0)
+            return peri_virtual_name(bit);
     return NULL;
 }
 

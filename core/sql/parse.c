@@ -44,19 +44,21 @@ static int syntax_error(const char *sql, const char *message, long position, per
 
 /* ---- which statement is it? ---- */
 
+/* The end of a comment that starts here, else s. */
+static const char *skip_comment(const char *s)
+{
+    if (s[0] == '-' && s[1] == '-') return s + strcspn(s, "\n");
+    if (s[0] != '/' || s[1] != '*') return s;
+    const char *end = strstr(s + 2, "*/");
+    return end ? end + 2 : s + strlen(s);
+}
+
 static const char *skip_blank(const char *s)
 {
     for (;;) {
-        if (isspace((unsigned char)*s) || *s == ';' || *s == '(') {
-            s++;
-        } else if (s[0] == '-' && s[1] == '-') {
-            s += strcspn(s, "\n");
-        } else if (s[0] == '/' && s[1] == '*') {
-            const char *end = strstr(s + 2, "*/");
-            s = end ? end + 2 : s + strlen(s);
-        } else {
-            return s;
-        }
+        const char *next = skip_comment(s);
+        if (next == s && !isspace((unsigned char)*s) && *s != ';' && *s != '(') return s;
+        s = next == s ? s + 1 : next;
     }
 }
 
@@ -67,8 +69,8 @@ static const char *skip_token(const char *s)
         const char *end = strchr(s + 1, *s);
         return end ? end + 1 : s + strlen(s);
     }
-    if ((s[0] == '-' && s[1] == '-') || (s[0] == '/' && s[1] == '*')) return skip_blank(s);
-    return s + 1;
+    const char *next = skip_comment(s);
+    return next == s ? s + 1 : next;
 }
 
 static const char *next_statement(const char *s)

@@ -32,7 +32,7 @@ struct star {
 
 struct walk {
     peri_planner_t *p;
-    json_t *names; /* every part of every column reference, in lower case */
+    json_t *names; /* column references in lower case: "column", or "table\1column" */
     struct star *stars;
     size_t nstars;
     peri_err_t *err;
@@ -167,6 +167,15 @@ static int all_shown(json_t *node, void *arg)
     return 0;
 }
 
+static void note_name(struct walk *w, const char *table, const char *column)
+{
+    char key[512];
+    if (table) snprintf(key, sizeof key, "%s\1%s", table, column);
+    else snprintf(key, sizeof key, "%s", column);
+    lower(key, key, sizeof key);
+    json_object_set_new(w->names, key, json_true());
+}
+
 static int visit_from(struct walk *w, json_t *ref, struct scope *s)
 {
     if (peri_ast_is_type(ref, "BASE_TABLE")) return visit_table(w, ref, s);
@@ -177,11 +186,8 @@ static int visit_from(struct walk *w, json_t *ref, struct scope *s)
             return -1;
         size_t i;
         json_t *name;
-        json_array_foreach(peri_ast_list(ref, "using_columns"), i, name) {
-            char key[256];
-            lower(json_string_value(name), key, sizeof key);
-            json_object_set_new(w->names, key, json_true());
-        }
+        json_array_foreach(peri_ast_list(ref, "using_columns"), i, name)
+            note_name(w, NULL, json_string_value(name));
         if (strcmp(peri_ast_str(ref, "ref_type"), "NATURAL") == 0)
             peri_ast_walk_block(ref, all_shown, w);
         return visit_expr(w, json_object_get(ref, "condition"), s);
@@ -220,17 +226,23 @@ static void shorten(struct walk *w, json_t *parts, const struct scope *s)
     }
 }
 
+/* a.b is column b of table a, or field b of column a; longer ones may be anything. */
+static void note_column(struct walk *w, const json_t *parts)
+{
+    size_t i, n = json_array_size(parts);
+    json_t *part;
+    json_array_foreach(parts, i, part) {
+        if (n != 2 || i == 0) note_name(w, NULL, json_string_value(part));
+        else note_name(w, json_string_value(json_array_get(parts, 0)), json_string_value(part));
+    }
+}
+
 static void visit_column(struct walk *w, json_t *node, const struct scope *s)
 {
     json_t *parts = peri_ast_list(node, "column_names");
-    shorten(w, parts, s);
     size_t i;
-    json_t *part;
-    json_array_foreach(parts, i, part) {
-        char key[256];
-        lower(json_string_value(part), key, sizeof key);
-        json_object_set_new(w->names, key, json_true());
-    }
+    shorten(w, parts, s);
+    note_column(w, parts);
     const char *last = json_string_value(json_array_get(parts, json_array_size(parts) - 1));
     for (const struct scope *at = s; last && at; at = at->up) {
         for (i = 0; i < at->nrels; i++) { /* the table's name alone: a struct of its row */
@@ -366,52 +378,50 @@ out:
 
 /* ---- the end ---- */
 
-static bool named(const struct walk *w, const char *column)
+static bool named(const struct walk *w, const peri_rel_t *rel, const char *column)
 {
-    char key[256];
-    lower(column, key, sizeof key);
+    char key[512];
+    snprintf(key, sizeof key, "%s\1%s", rel->alias, column);
+    lower(key, key, sizeof key);
+    if (json_object_get(w->names, key)) return true;
+    snprintf(key, sizeof key, "%s", column);
+    lower(key, key, sizeof key);
     return json_object_get(w->names, key) != NULL;
 }
 
 static int finish_relation(struct walk *w, peri_rel_t *rel)
 {
-    static const struct {
-        const char *name;
-        unsigned bit;
-    } virtuals[] = {{"file", PERI_VIRT_FILE},
-                    {"row", PERI_VIRT_ROW},
-                    {"snapnum", PERI_VIRT_SNAPNUM}};
     size_t n = rel->info.ncolumns;
     rel->used = peri_arena_calloc(w->p->arena, n + 1, sizeof *rel->used);
     for (size_t i = 0; i < n; i++)
-        if (rel->whole || named(w, rel->info.columns[i])) rel->used[rel->nused++] = (uint32_t)i;
-    for (size_t i = 0; i < sizeof virtuals / sizeof *virtuals; i++) {
-        if (!named(w, virtuals[i].name) || peri_rel_column(rel, virtuals[i].name) >= 0 ||
-            (virtuals[i].bit == PERI_VIRT_SNAPNUM && !rel->info.has_snapnum))
+        if (rel->whole || named(w, rel, rel->info.columns[i])) rel->used[rel->nused++] = (uint32_t)i;
+    for (unsigned i = 0; i < PERI_NVIRTUALS; i++) {
+        const char *name = peri_virtual_name(i);
+        if (!named(w, rel, name) || peri_rel_column(rel, name) >= 0 ||
+            (1u << i == PERI_VIRT_SNAPNUM && !rel->info.has_snapnum))
             continue;
-        rel->virtuals |= virtuals[i].bit;
+        rel->virtuals |= 1u << i;
         if (rel->shape)
             return peri_err_set(w->err, PERI_EUNSUPP,
                                 "The virtual column '%s' of %s cannot be used together with %s; "
                                 "name the columns you want.",
-                                virtuals[i].name, rel->info.display, rel->shape);
+                                name, rel->info.display, rel->shape);
     }
     return 0;
 }
 
 static void exclude_virtuals(struct walk *w, const struct star *star)
 {
-    static const char *const names[] = {"file", "row", "snapnum"};
     json_t *list = json_object_get(star->node, "qualified_exclude_list");
     if (!json_is_array(list)) list = json_array();
     else json_incref(list);
     for (size_t i = 0; i < star->nrels; i++) {
         const peri_rel_t *rel = &w->p->rels[star->rels[i]];
-        for (unsigned bit = 0; bit < 3; bit++)
+        for (unsigned bit = 0; bit < PERI_NVIRTUALS; bit++)
             if (rel->virtuals & (1u << bit))
                 json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "catalog", "",
                                                       "schema", "", "table", rel->alias,
-                                                      "column", names[bit]));
+                                                      "column", peri_virtual_name(bit)));
     }
     if (json_array_size(list)) json_object_set(star->node, "qualified_exclude_list", list);
     json_decref(list);

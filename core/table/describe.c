@@ -198,7 +198,7 @@ int peri_describe_text(const peri_table_t *t, peri_buf_t *out, peri_err_t *err)
     const storage_t *s = look_at_storage(t, arena, &sample);
     put_headline(out, t);
     put_columns(out, t, s, arena);
-    peri_buf_printf(out, "  also: file VARCHAR, row BIGINT%s\n",
+    peri_buf_printf(out, "  also: file VARCHAR, row BIGINT, idx BIGINT%s\n",
                     t->has_snapnum ? ", snapnum INTEGER" : "");
     if (sample && t->nfiles > 1) {
         peri_buf_puts(out, "  layout, filters and ratio are those of ");

@@ -134,7 +134,7 @@ static void integers(void **unused)
     }
     *peri_num_i64(text, INT64_MIN) = '\0';
     assert_string_equal(text, "-9223372036854775808");
-    *peri_num_i128(text, (__int128)1 << 127) = '\0';
+    *peri_num_i128(text, (__int128)((unsigned __int128)1 << 127)) = '\0';
     assert_string_equal(text, "-170141183460469231731687303715884105728");
     *peri_num_u128(text, ~(unsigned __int128)0) = '\0';
     assert_string_equal(text, "340282366920938463463374607431768211455");

@@ -97,6 +97,7 @@ static void virtual_columns(peri_buf_t *b, unsigned virtuals)
     if (virtuals & PERI_VIRT_ROW) peri_buf_puts(b, ", (peri_row % 700)::BIGINT AS row");
     if (virtuals & PERI_VIRT_SNAPNUM)
         peri_buf_puts(b, ", (peri_row // 1000)::INTEGER AS snapnum");
+    if (virtuals & PERI_VIRT_IDX) peri_buf_puts(b, ", (peri_row % 1000)::BIGINT AS idx");
 }
 
 /* View peri_r<id> (or another name) of the rows first <= peri_row < last, where `extra`. */

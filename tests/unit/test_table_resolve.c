@@ -133,7 +133,7 @@ static void rows_within_a_set(void **state)
         for (int k = 0; k < 4; k++) {
             if (snap == 2 && k == 1) continue;
             char name[40];
-            snprintf(name, sizeof(name), "within_%03d.%d.hdf5", snap, k);
+            snprintf(name, sizeof(name), "within_snap_%03d.%d.hdf5", snap, k);
             hid_t f = create(name);
             group(f, "/G");
             column(f, "/G/ID", H5T_STD_I64LE, 10 * (hsize_t)(k + 1));
@@ -141,7 +141,7 @@ static void rows_within_a_set(void **state)
         }
     }
     peri_table_t *t =
-        peri_table_resolve_text("within_*.hdf5:/G", folder, NULL, true, &err);
+        peri_table_resolve_text("within_snap_*.hdf5:/G", folder, NULL, true, &err);
     assert_non_null(t);
     static const uint64_t want[] = {0, 10, 30, 60, 0, PERI_ROW_UNKNOWN, PERI_ROW_UNKNOWN};
     assert_int_equal(t->nfiles, 7);
