@@ -350,6 +350,18 @@ static int attend(launch_t *l)
     return status;
 }
 
+/* If mpirun was killed rank 0 may live on for a moment: its files can be removed when it
+ * is gone, which its end of the connection shows. */
+static void wait_for_rank0(launch_t *l)
+{
+    const double until = peri_now() + 1;
+    if (l->control >= 0 && l->rank0 > 0) kill(l->rank0, SIGKILL);
+    while (l->control >= 0 && peri_now() < until) {
+        poll(&(struct pollfd){l->control, POLLIN, 0}, 1, 100);
+        read_control(l);
+    }
+}
+
 /* ---- how it went ---- */
 
 static int died(launch_t *l, int status, peri_err_t *err)
@@ -424,6 +436,7 @@ int peri_launch_query(const peri_queryspec_t *spec, int nranks,
     if (start(&l, starter, task, nranks, here, err)) goto out;
     if (!o->quiet && !spec->explain) l.bar = peri_bar_new(stderr, "query", "rows");
     int status = attend(&l);
+    wait_for_rank0(&l);
     peri_bar_finish(l.bar);
     rc = conclude(&l, status, err);
     if (rc) peri_place_remove_output(spec->into, l.rank0);

@@ -291,7 +291,7 @@ SELECT sqr(4)
 -- quoted_function EDENIED current_setting
 SELECT "current_setting"('threads')
 
--- case_function EDENIED GetVariable
+-- case_function EDENIED getvariable
 SELECT GetVariable('x')
 
 -- method_call EDENIED getvariable
