@@ -9,7 +9,7 @@ static volatile sig_atomic_t interrupted;
 
 int peri_cli_fail(const peri_err_t *err)
 {
-    fprintf(stderr, "perigee: %s\n", err->text);
+    if (err->code != PERI_ECLOSED) fprintf(stderr, "perigee: %s\n", err->text);
     return peri_err_exit_status(err);
 }
 

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -96,6 +97,15 @@ static bool only_this_machine(void)
     return true;
 }
 
+/* In many containers a process may not read another one's memory; Open MPI finds out too
+ * late. */
+static bool may_read_memory(void)
+{
+    char from = 1, to = 0;
+    struct iovec a = {&to, 1}, b = {&from, 1};
+    return process_vm_readv(getpid(), &a, 1, &b, 1, 0) == 1;
+}
+
 /* In the child only. What the user has set stays. */
 static void set_environment(const launch_t *l, bool here)
 {
@@ -110,6 +120,7 @@ static void set_environment(const launch_t *l, bool here)
     setenv("OMPI_MCA_pml", "ob1", 0);
     setenv("OMPI_MCA_btl", "self,vader", 0);
     setenv("OMPI_MCA_odls_base_sigkill_timeout", "0", 0);
+    if (!may_read_memory()) setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", 0);
     setenv("TMPDIR", l->place.dir, 1);
     if (l->place.shm) setenv("OMPI_MCA_btl_vader_backing_directory", l->place.shm, 0);
 }

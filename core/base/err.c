@@ -43,6 +43,8 @@ int peri_err_exit_status(const peri_err_t *err)
         return 2;
     case PERI_ECANCEL:
         return 130;
+    case PERI_ECLOSED:
+        return 141;
     default:
         return 1;
     }

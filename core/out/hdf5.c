@@ -29,9 +29,10 @@ typedef struct {
     size_t width; /* numbers a row */
     size_t item;  /* bytes a row in `data` */
     const char *link;
-    char *data; /* chunk_rows rows; texts as char * */
-    uint8_t *nulls;
-    bool has_null; /* in the rows collected */
+    char *data;     /* chunk_rows rows; texts as char * */
+    uint8_t *nulls; /* chunk_rows * width flags */
+    bool has_null;  /* in the rows collected */
+    bool vector;
     hid_t type, set, mask;
 } column_t;
 
@@ -189,7 +190,7 @@ static void size_buffers(peri_writer_t *w, hdf5_t *h)
     h->room_rows = h->chunk_rows;
     for (size_t c = 0; c < w->ncols; c++) {
         h->cols[c].data = peri_xcalloc(h->chunk_rows, h->cols[c].item);
-        h->cols[c].nulls = peri_xcalloc(h->chunk_rows, 1);
+        h->cols[c].nulls = peri_xcalloc(h->chunk_rows, h->cols[c].width);
     }
     h->room = h->chunk_rows * widest;
     h->shuffled = peri_xmalloc(h->room);
@@ -209,6 +210,8 @@ static int hdf5_open(peri_writer_t *w, peri_err_t *err)
         column_t *col = &h->cols[c];
         col->kind = peri_binary_kind(&w->fields[c], true, &col->width);
         col->type = col->set = col->mask = -1;
+        col->vector =
+            w->fields[c].type == DUCKDB_TYPE_ARRAY && col->kind != PERI_BIN_TEXT;
         col->link = links[c];
     }
     size_buffers(w, h);
@@ -246,9 +249,8 @@ static int create_column(peri_writer_t *w, hdf5_t *h, size_t c, size_t chunk)
 {
     column_t *col = &h->cols[c];
     const peri_outcol_t *out = &w->cols[c];
-    bool vector = w->fields[c].type == DUCKDB_TYPE_ARRAY && col->kind != PERI_BIN_TEXT;
     col->type = file_type(col->kind);
-    col->set = create_set(h->file, col->link, col->type, col->width, vector, chunk,
+    col->set = create_set(h->file, col->link, col->type, col->width, col->vector, chunk,
                           col->kind == PERI_BIN_TEXT);
     if (col->set < 0) return -1;
     peri_buf_clear(&h->text);
@@ -268,7 +270,8 @@ static int create_mask(hdf5_t *h, column_t *col, size_t chunk)
         h->nulls =
             H5Gcreate2(h->file, PERI_H5_NULLS, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
     hid_t type = file_type(PERI_BIN_BOOL);
-    col->mask = create_set(h->nulls, col->link, type, 1, false, chunk, false);
+    col->mask =
+        create_set(h->nulls, col->link, type, col->width, col->vector, chunk, false);
     H5Tclose(type);
     char path[1024];
     snprintf(path, sizeof(path), "/" PERI_H5_NULLS "/%s", col->link);
@@ -335,7 +338,7 @@ static int flush_column(hdf5_t *h, column_t *col, size_t chunk)
     peri_h5_lock();
     int rc = extend(col->set, h->written + h->fill, col->width);
     if (!rc && col->has_null && col->mask < 0) rc = create_mask(h, col, chunk);
-    if (!rc && col->mask >= 0) rc = extend(col->mask, h->written + h->fill, 1);
+    if (!rc && col->mask >= 0) rc = extend(col->mask, h->written + h->fill, col->width);
     if (!rc && is_text) rc = write_texts(h, col);
     peri_h5_unlock();
     if (!rc && !is_text) {
@@ -344,12 +347,13 @@ static int flush_column(hdf5_t *h, column_t *col, size_t chunk)
         rc = write_chunk(h, col->set, col->data, whole, peri_binary_size(col->kind));
     }
     if (!rc && col->has_null) {
-        memset(col->nulls + h->fill, 0, chunk - h->fill);
-        rc = write_chunk(h, col->mask, (char *)col->nulls, chunk, 1);
+        size_t used = h->fill * col->width, whole = chunk * col->width;
+        memset(col->nulls + used, 0, whole - used);
+        rc = write_chunk(h, col->mask, (char *)col->nulls, whole, 1);
     }
     if (rc) return rc;
     drop_texts(col, h->fill);
-    if (col->has_null) memset(col->nulls, 0, h->room_rows);
+    if (col->has_null) memset(col->nulls, 0, h->room_rows * col->width);
     col->has_null = false;
     return 0;
 }
@@ -402,6 +406,19 @@ static int take_texts(peri_writer_t *w, hdf5_t *h, size_t c, idx_t first, idx_t 
     return 0;
 }
 
+static void take_nulls(const peri_field_t *f, column_t *col, size_t fill, idx_t first,
+                       idx_t n)
+{
+    const peri_field_t *kid = col->vector ? &f->kids[0] : f;
+    if (!f->valid && !kid->valid && f->type != DUCKDB_TYPE_SQLNULL) return;
+    uint8_t *flags = col->nulls + fill * col->width;
+    for (size_t i = 0; i < n * col->width; i++) {
+        flags[i] = peri_field_is_null(f, first + i / col->width) ||
+                   peri_field_is_null(kid, first * col->width + i);
+        col->has_null = col->has_null || flags[i];
+    }
+}
+
 static int take_rows(peri_writer_t *w, hdf5_t *h, idx_t first, idx_t n, peri_err_t *err)
 {
     for (size_t c = 0; c < w->ncols; c++) {
@@ -412,12 +429,7 @@ static int take_rows(peri_writer_t *w, hdf5_t *h, idx_t first, idx_t n, peri_err
                      : peri_binary_rows(f, first, n, col->kind,
                                         col->data + h->fill * col->item, "hdf5", err);
         if (rc) return -1;
-        if (!f->valid && f->type != DUCKDB_TYPE_SQLNULL) continue;
-        for (idx_t i = 0; i < n; i++) {
-            if (!peri_field_is_null(f, first + i)) continue;
-            col->nulls[h->fill + i] = 1;
-            col->has_null = true;
-        }
+        take_nulls(f, col, h->fill, first, n);
     }
     h->fill += n;
     return 0;

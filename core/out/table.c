@@ -247,7 +247,8 @@ static void put_line(const layout_t *l, const cell_t *cells, bool dim)
         if (!l->cols[c].shown) continue;
         peri_buf_puts(b, first ? "" : l->look->middle);
         const cell_t *cell = cells ? &cells[c] : &mark;
-        put_cell(l, cell, l->cols[c].width, !l->cols[c].text, dim || cell->null);
+        put_cell(l, cell, l->cols[c].width, peri_field_is_number(&l->w->fields[c]),
+                 dim || cell->null);
         first = false;
     }
     peri_buf_puts(b, l->look->right);
@@ -308,7 +309,7 @@ static int table_close(peri_writer_t *w, peri_err_t *err)
     layout_t l = {w, w->opts.utf8 ? &look_utf8 : &look_ascii,
                   peri_xcalloc(nc, sizeof(peri_fit_t)), SIZE_MAX};
 
-    for (size_t c = 0; c < nc; c++) l.cols[c].text = !peri_field_is_number(&w->fields[c]);
+    for (size_t c = 0; c < nc; c++) l.cols[c].text = !peri_field_is_plain(&w->fields[c]);
     measure(w, l.cols, t->titles, 1, CELL_MAX);
     measure(w, l.cols, t->titles + nc, 2, TYPE_MAX);
     measure(w, l.cols, t->head, head, CELL_MAX);

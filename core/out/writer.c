@@ -60,9 +60,8 @@ int peri_format_from_path(const char *path, peri_format_t *fmt, peri_err_t *err)
             return 0;
         }
         size_t have = strlen(list);
-        snprintf(list + have, sizeof(list) - have, "%s", e);
+        snprintf(list + have, sizeof(list) - have, "%.*s", (int)strlen(e) - 1, e);
     }
-    list[strlen(list) - 1] = '\0';
     return peri_err_set(err, PERI_EINVAL,
                         "the format of %s cannot be told from its name: name the format, "
                         "or let the name end in one of%s",
@@ -136,7 +135,7 @@ static void copy_provenance(peri_writer_t *w, const peri_provenance_t *prov)
 static int fail_write(const peri_writer_t *w, int number, peri_err_t *err)
 {
     if (number == EPIPE)
-        return peri_err_set(err, PERI_EIO, "the reader of the output closed it");
+        return peri_err_set(err, PERI_ECLOSED, "the reader of the output closed it");
     const char *what = w->target ? peri_target_path(w->target) : "the output";
     if (number == ENOSPC || number == EDQUOT)
         return peri_err_set(err, PERI_EIO,

@@ -1,13 +1,13 @@
 /* agg.c - aggregates over a row-wise FROM and WHERE, in two steps.
  *
- *   ranks: SELECT keys AS peri_k.., DISTINCT arguments AS peri_d.., partial aggregates AS peri_p..
- *          FROM .. WHERE .. GROUP BY keys, DISTINCT arguments
- *   root:  SELECT the select list FROM (SELECT peri_k.., merged aggregates AS peri_m..
- *          FROM those rows GROUP BY peri_k..) WHERE having QUALIFY .. ORDER BY .. LIMIT ..
+ *   ranks: SELECT keys AS peri_k.., DISTINCT arguments AS peri_d.., partial aggregates AS
+ * peri_p.. FROM .. WHERE .. GROUP BY keys, DISTINCT arguments root:  SELECT the select
+ * list FROM (SELECT peri_k.., merged aggregates AS peri_m.. FROM those rows GROUP BY
+ * peri_k..) WHERE having QUALIFY .. ORDER BY .. LIMIT ..
  *
- * Everything above the aggregates (HAVING, windows, DISTINCT, ORDER BY, LIMIT) stays as it
- * was written, with keys and aggregates replaced by columns. What is left over of the FROM's
- * columns then does not bind, and the block is planned in another way.
+ * Everything above the aggregates (HAVING, windows, DISTINCT, ORDER BY, LIMIT) stays as
+ * it was written, with keys and aggregates replaced by columns. What is left over of the
+ * FROM's columns then does not bind, and the block is planned in another way.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,17 +30,17 @@ struct agg {
     json_t *partial, *merge; /* expressions: peri_p<i>, peri_m<i> */
     struct call *calls;
     size_t ncalls;
-    bool ordered;    /* some merge depends on the order of rows */
-    json_t *params;  /* names of lambda parameters in scope */
+    bool ordered;   /* some merge depends on the order of rows */
+    json_t *params; /* names of lambda parameters in scope */
 };
 
 /* ---- templates ---- */
 
 struct binding {
-    char letter;       /* of a0, a1, ..; 0: the arguments a and b */
-    size_t base;       /* number of the first column */
+    char letter; /* of a0, a1, ..; 0: the arguments a and b */
+    size_t base; /* number of the first column */
     const json_t *args;
-    json_t *filter;    /* for aggregates of the template, or NULL */
+    json_t *filter; /* for aggregates of the template, or NULL */
 };
 
 static int bind_template(json_t *node, void *arg)
@@ -55,9 +55,11 @@ static int bind_template(json_t *node, void *arg)
         peri_ast_become(node, with);
         return 1;
     }
-    if (b->letter && name[0] == b->letter && name[1] >= '0' && name[1] <= '9' && !name[2]) {
+    if (b->letter && name[0] == b->letter && name[1] >= '0' && name[1] <= '9' &&
+        !name[2]) {
         char full[32];
-        snprintf(full, sizeof full, "peri_%c%zu", b->letter, b->base + (size_t)(name[1] - '0'));
+        snprintf(full, sizeof full, "peri_%c%zu", b->letter,
+                 b->base + (size_t)(name[1] - '0'));
         peri_ast_become(node, peri_ast_column_new(NULL, full));
         return 1;
     }
@@ -106,11 +108,13 @@ static json_t *distinct_column_new(struct agg *a, json_t *expr)
 /* The aggregate itself runs on the root, over distinct arguments. */
 static json_t *distinct_call_new(struct agg *a, json_t *expr)
 {
-    json_t *args = peri_ast_list(expr, "children"), *filter = peri_ast_get(expr, "filter");
+    json_t *args = peri_ast_list(expr, "children"),
+           *filter = peri_ast_get(expr, "filter");
     json_t *copy = json_copy(expr);
     json_object_set_new(copy, "alias", json_string(""));
-    json_object_set_new(copy, "children",
-                        json_pack("[o]", distinct_column_new(a, json_array_get(args, 0))));
+    json_object_set_new(
+        copy, "children",
+        json_pack("[o]", distinct_column_new(a, json_array_get(args, 0))));
     if (filter) json_object_set_new(copy, "filter", distinct_column_new(a, filter));
     struct binding b = {.letter = 'm', .base = json_array_size(a->merge)};
     json_array_append_new(a->merge, copy);
@@ -131,15 +135,18 @@ static int append_templates(struct agg *a, json_t *list, const char *const *text
 /* The value of an aggregate over merged columns; NULL if it does not split. Borrowed. */
 static const json_t *aggregate_value(struct agg *a, json_t *expr)
 {
-    json_t *args = peri_ast_list(expr, "children"), *filter = peri_ast_get(expr, "filter");
+    json_t *args = peri_ast_list(expr, "children"),
+           *filter = peri_ast_get(expr, "filter");
     for (size_t i = 0; i < a->ncalls; i++)
         if (peri_ast_same_expr(a->calls[i].expr, expr)) return a->calls[i].value;
     const peri_split_t *s =
         peri_split_find(peri_ast_str(expr, "function_name"), json_array_size(args));
     if (!s || json_array_size(peri_ast_list(peri_ast_get(expr, "order_bys"), "orders")) ||
-        (args && !peri_expr_rowwise(a->p, args)) || (filter && !peri_expr_rowwise(a->p, filter)))
+        (args && !peri_expr_rowwise(a->p, args)) ||
+        (filter && !peri_expr_rowwise(a->p, filter)))
         return NULL;
-    bool distinct = peri_ast_true(expr, "distinct") && !(s->flags & PERI_SPLIT_INSENSITIVE);
+    bool distinct =
+        peri_ast_true(expr, "distinct") && !(s->flags & PERI_SPLIT_INSENSITIVE);
     json_t *value;
     if (distinct) {
         if (s->nargs != 1 || (s->flags & PERI_SPLIT_ORDERED)) return NULL;
@@ -183,10 +190,13 @@ static int rewrite_lambda(struct agg *a, json_t *node)
     json_t *refs = json_array(), *outer = a->params;
     size_t i, j;
     json_t *ref;
-    if (peri_ast_is_class(lhs, "COLUMN_REF")) json_array_append(refs, lhs);
-    else json_array_extend(refs, peri_ast_list(lhs, "children"));
+    if (peri_ast_is_class(lhs, "COLUMN_REF"))
+        json_array_append(refs, lhs);
+    else
+        json_array_extend(refs, peri_ast_list(lhs, "children"));
     a->params = json_copy(outer);
-    json_array_foreach(refs, i, ref) {
+    json_array_foreach(refs, i, ref)
+    {
         json_array_foreach(peri_ast_list(ref, "column_names"), j, name)
             json_array_append(a->params, name);
     }
@@ -204,7 +214,8 @@ static int rewrite_name(const struct agg *a, const json_t *node)
     const char *name = json_string_value(json_array_get(parts, 0));
     size_t i;
     json_t *param;
-    json_array_foreach(a->params, i, param) {
+    json_array_foreach(a->params, i, param)
+    {
         if (strcasecmp(json_string_value(param), name) == 0) return 0;
     }
     return json_array_size(parts) == 1 && peri_names_alias(a->items, name) >= 0 ? 0 : -1;
@@ -215,7 +226,8 @@ static int rewrite_expr(struct agg *a, json_t *node)
     size_t i;
     json_t *key, *child;
     const char *name;
-    json_array_foreach(a->keys, i, key) {
+    json_array_foreach(a->keys, i, key)
+    {
         if (!peri_ast_same_expr(key, node)) continue;
         char column[32];
         snprintf(column, sizeof column, "peri_k%zu", i);
@@ -225,17 +237,20 @@ static int rewrite_expr(struct agg *a, json_t *node)
     if (peri_fn_is_aggregate(node)) {
         json_t *original = json_deep_copy(node);
         const json_t *value = aggregate_value(a, original);
-        if (value) peri_ast_become(node, json_deep_copy(value));
+        if (value)
+            peri_ast_become(node, json_deep_copy(value));
         else if (!a->p->why_gather)
-            a->p->why_gather = peri_arena_printf(a->p->arena, "%s() does not split into parts",
-                                                 peri_ast_str(original, "function_name"));
+            a->p->why_gather =
+                peri_arena_printf(a->p->arena, "%s() does not split into parts",
+                                  peri_ast_str(original, "function_name"));
         json_decref(original);
         return value ? 0 : -1;
     }
     if (peri_ast_is_class(node, "SUBQUERY")) return rewrite_subquery(a, node);
     if (peri_ast_is_class(node, "LAMBDA")) return rewrite_lambda(a, node);
     if (peri_ast_is_class(node, "COLUMN_REF")) return rewrite_name(a, node);
-    if (peri_ast_is_class(node, "STAR") || peri_ast_is_type(node, "GROUPING_FUNCTION")) return -1;
+    if (peri_ast_is_class(node, "STAR") || peri_ast_is_type(node, "GROUPING_FUNCTION"))
+        return -1;
     json_object_foreach(node, name, child) if (rewrite(a, child)) return -1;
     return 0;
 }
@@ -262,7 +277,8 @@ static int rewrite_output(struct agg *a, json_t *expr)
     bool lone = peri_ast_is_class(expr, "COLUMN_REF") && json_array_size(parts) == 1;
     if (peri_ast_is_class(expr, "CONSTANT") ||
         (peri_ast_is_class(expr, "STAR") && !peri_ast_get(expr, "expr")) ||
-        (lone && peri_names_alias(a->items, json_string_value(json_array_get(parts, 0))) >= 0))
+        (lone &&
+         peri_names_alias(a->items, json_string_value(json_array_get(parts, 0))) >= 0))
         return 0;
     return rewrite(a, expr);
 }
@@ -271,11 +287,14 @@ static int rewrite_modifiers(struct agg *a)
 {
     size_t i, j;
     json_t *mod, *term;
-    json_array_foreach(peri_ast_list(a->query, "modifiers"), i, mod) {
-        json_array_foreach(peri_ast_list(mod, "orders"), j, term) {
+    json_array_foreach(peri_ast_list(a->query, "modifiers"), i, mod)
+    {
+        json_array_foreach(peri_ast_list(mod, "orders"), j, term)
+        {
             if (rewrite_output(a, peri_ast_get(term, "expression"))) return -1;
         }
-        json_array_foreach(peri_ast_list(mod, "distinct_on_targets"), j, term) {
+        json_array_foreach(peri_ast_list(mod, "distinct_on_targets"), j, term)
+        {
             if (rewrite_output(a, term)) return -1;
         }
         if (peri_has_relations(json_object_get(mod, "limit")) ||
@@ -312,7 +331,8 @@ static int resolve_ordinals(struct agg *a)
 {
     size_t i;
     json_t *expr;
-    json_array_foreach(peri_ast_list(a->query, "group_expressions"), i, expr) {
+    json_array_foreach(peri_ast_list(a->query, "group_expressions"), i, expr)
+    {
         const json_t *value = json_object_get(peri_ast_get(expr, "value"), "value");
         if (!peri_ast_is_class(expr, "CONSTANT") || !json_is_integer(value)) continue;
         json_t *item = json_array_get(a->items, (size_t)json_integer_value(value) - 1);
@@ -335,8 +355,10 @@ static int find_keys(struct agg *a)
     size_t i, n = json_array_size(groups);
     if (strcmp(peri_ast_str(a->query, "aggregate_handling"), "FORCE_AGGREGATES") == 0) {
         if (n || json_array_size(sets)) return -1;
-        json_array_foreach(a->items, i, expr) {
-            if (!peri_ast_walk_block(expr, is_aggregate_or_window, NULL) && add_key(a, expr))
+        json_array_foreach(a->items, i, expr)
+        {
+            if (!peri_ast_walk_block(expr, is_aggregate_or_window, NULL) &&
+                add_key(a, expr))
                 return -1;
         }
         return 0;
@@ -344,7 +366,8 @@ static int find_keys(struct agg *a)
     if (json_array_size(sets) > 1 ||
         (json_array_size(sets) == 1 && json_array_size(json_array_get(sets, 0)) != n))
         return -1;
-    json_array_foreach(groups, i, expr) {
+    json_array_foreach(groups, i, expr)
+    {
         if (add_key(a, expr)) return -1;
     }
     return 0;
@@ -367,7 +390,8 @@ static bool is_aggregation(json_t *q)
 
 /* ---- the two steps ---- */
 
-static void append_columns(json_t *list, const json_t *exprs, char letter, bool names_only)
+static void append_columns(json_t *list, const json_t *exprs, char letter,
+                           bool names_only)
 {
     for (size_t i = 0; i < json_array_size(exprs); i++) {
         char name[32];
@@ -398,8 +422,9 @@ static int add_partial(struct agg *a, const bool *leaves)
     append_columns(list, a->distinct, 'd', false);
     append_columns(list, a->partial, 'p', false);
     json_t *where = peri_ast_get(a->query, "where_clause");
-    json_t *q = peri_ast_select_new(list, json_deep_copy(peri_ast_get(a->query, "from_table")),
-                                    where ? json_deep_copy(where) : NULL);
+    json_t *q =
+        peri_ast_select_new(list, json_deep_copy(peri_ast_get(a->query, "from_table")),
+                            where ? json_deep_copy(where) : NULL);
     group_by_first(q, json_array_size(a->keys) + json_array_size(a->distinct));
     if (peri_localise_around(a->p, q, leaves) == 0)
         step = peri_step_add(a->p, q, PERI_DEST_ROOT, true, "partial aggregates", NULL);
@@ -444,19 +469,22 @@ static int plan(struct agg *a, peri_dest_t dest, const peri_desc_t *want, bool *
     json_t *q = a->query;
     struct binding none = {0};
     a->items = peri_ast_list(q, "select_list");
-    if (!peri_ast_is_type(q, "SELECT_NODE") || !is_aggregation(q) || peri_ast_get(q, "sample") ||
+    if (!peri_ast_is_type(q, "SELECT_NODE") || !is_aggregation(q) ||
+        peri_ast_get(q, "sample") ||
         json_array_size(peri_ast_list(peri_ast_get(q, "cte_map"), "map")) ||
         json_array_size(a->items) != want->n || !peri_from_rowwise(a->p, q, leaves))
         return -1;
     peri_names_unify(a->p, q);
-    if (resolve_ordinals(a) || peri_names_expand(a->p, q) || find_keys(a) || rewrite(a, a->items) ||
-        rewrite(a, json_object_get(q, "having")) || rewrite(a, json_object_get(q, "qualify")) ||
-        rewrite_modifiers(a) || name_items(a, want))
+    if (resolve_ordinals(a) || peri_names_expand(a->p, q) || find_keys(a) ||
+        rewrite(a, a->items) || rewrite(a, json_object_get(q, "having")) ||
+        rewrite(a, json_object_get(q, "qualify")) || rewrite_modifiers(a) ||
+        name_items(a, want))
         return -1;
     if (a->ordered && json_array_size(a->distinct)) return -1;
     if (!json_array_size(a->keys) && !json_array_size(a->partial))
         json_array_append_new(a->partial, template_new(a->p, "count_star()", none));
-    if (!json_array_size(a->keys) && !json_array_size(a->merge)) /* one row, of constants */
+    if (!json_array_size(a->keys) &&
+        !json_array_size(a->merge)) /* one row, of constants */
         json_array_append_new(a->merge, template_new(a->p, "count_star()", none));
     int step = add_partial(a, leaves);
     return step < 0 ? -1 : add_final(a, step, dest, want);

@@ -17,7 +17,8 @@ static const struct fn {
 };
 #define NFUNCTIONS (sizeof FUNCTIONS / sizeof *FUNCTIONS)
 
-/* Expression classes with the types they may have; NULL: any that starts with the class. */
+/* Expression classes with the types they may have; NULL: any that starts with the class.
+ */
 static const struct {
     const char *class_name;
     const char *types[16];
@@ -29,34 +30,56 @@ static const struct {
     {"COLUMN_REF", {"COLUMN_REF"}},
     {"COMPARISON",
      {"COMPARE_EQUAL", "COMPARE_NOTEQUAL", "COMPARE_LESSTHAN", "COMPARE_GREATERTHAN",
-      "COMPARE_LESSTHANOREQUALTO", "COMPARE_GREATERTHANOREQUALTO", "COMPARE_DISTINCT_FROM",
-      "COMPARE_NOT_DISTINCT_FROM"}},
+      "COMPARE_LESSTHANOREQUALTO", "COMPARE_GREATERTHANOREQUALTO",
+      "COMPARE_DISTINCT_FROM", "COMPARE_NOT_DISTINCT_FROM"}},
     {"CONJUNCTION", {"CONJUNCTION_AND", "CONJUNCTION_OR"}},
     {"CONSTANT", {"VALUE_CONSTANT"}},
     {"FUNCTION", {"FUNCTION"}},
     {"LAMBDA", {"LAMBDA"}},
     {"OPERATOR",
      {"OPERATOR_NOT", "OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL", "OPERATOR_COALESCE",
-      "OPERATOR_NULLIF", "OPERATOR_TRY", "OPERATOR_UNPACK", "COMPARE_IN", "COMPARE_NOT_IN",
-      "ARRAY_EXTRACT", "ARRAY_SLICE", "STRUCT_EXTRACT", "ARRAY_CONSTRUCTOR", "ARROW",
-      "GROUPING_FUNCTION"}},
+      "OPERATOR_NULLIF", "OPERATOR_TRY", "OPERATOR_UNPACK", "COMPARE_IN",
+      "COMPARE_NOT_IN", "ARRAY_EXTRACT", "ARRAY_SLICE", "STRUCT_EXTRACT",
+      "ARRAY_CONSTRUCTOR", "ARROW", "GROUPING_FUNCTION"}},
     {"STAR", {"STAR"}},
     {"SUBQUERY", {"SUBQUERY"}},
     {"WINDOW",
      {"WINDOW_AGGREGATE", "WINDOW_RANK", "WINDOW_RANK_DENSE", "WINDOW_NTILE",
-      "WINDOW_PERCENT_RANK", "WINDOW_CUME_DIST", "WINDOW_ROW_NUMBER", "WINDOW_FIRST_VALUE",
-      "WINDOW_LAST_VALUE", "WINDOW_NTH_VALUE", "WINDOW_LEAD", "WINDOW_LAG", "WINDOW_FILL"}},
+      "WINDOW_PERCENT_RANK", "WINDOW_CUME_DIST", "WINDOW_ROW_NUMBER",
+      "WINDOW_FIRST_VALUE", "WINDOW_LAST_VALUE", "WINDOW_NTH_VALUE", "WINDOW_LEAD",
+      "WINDOW_LAG", "WINDOW_FILL"}},
 };
 
-/* Types of what is no expression: query nodes, table references, modifiers, orders, and the
- * descriptions of data types in casts. */
+/* Types of what is no expression: query nodes, table references, modifiers, orders, and
+ * the descriptions of data types in casts. */
 static const char *const TYPES[] = {
-    "SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "BASE_TABLE", "EMPTY",
-    "EXPRESSION_LIST", "JOIN", "PIVOT", "SUBQUERY", "TABLE_FUNCTION", "DISTINCT_MODIFIER",
-    "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER", "ORDER_MODIFIER", "ORDER_DEFAULT",
-    "ASCENDING", "DESCENDING", "ANY_TYPE_INFO", "ARRAY_TYPE_INFO", "DECIMAL_TYPE_INFO",
-    "ENUM_TYPE_INFO", "GENERIC_TYPE_INFO", "INTEGER_LITERAL_TYPE_INFO", "LIST_TYPE_INFO",
-    "STRING_TYPE_INFO", "STRUCT_TYPE_INFO", "USER_TYPE_INFO",
+    "SELECT_NODE",
+    "SET_OPERATION_NODE",
+    "RECURSIVE_CTE_NODE",
+    "BASE_TABLE",
+    "EMPTY",
+    "EXPRESSION_LIST",
+    "JOIN",
+    "PIVOT",
+    "SUBQUERY",
+    "TABLE_FUNCTION",
+    "DISTINCT_MODIFIER",
+    "LIMIT_MODIFIER",
+    "LIMIT_PERCENT_MODIFIER",
+    "ORDER_MODIFIER",
+    "ORDER_DEFAULT",
+    "ASCENDING",
+    "DESCENDING",
+    "ANY_TYPE_INFO",
+    "ARRAY_TYPE_INFO",
+    "DECIMAL_TYPE_INFO",
+    "ENUM_TYPE_INFO",
+    "GENERIC_TYPE_INFO",
+    "INTEGER_LITERAL_TYPE_INFO",
+    "LIST_TYPE_INFO",
+    "STRING_TYPE_INFO",
+    "STRUCT_TYPE_INFO",
+    "USER_TYPE_INFO",
 };
 
 static const char *const TABLE_FUNCTIONS[] = {"generate_series", "range", "unnest"};
@@ -116,8 +139,8 @@ static int refuse_function(const char *what, const char *name, peri_err_t *err)
         bool prefix = ADVICE[i].name[n - 1] == '*';
         if (prefix ? strncasecmp(name, ADVICE[i].name, n - 1) == 0
                    : strcasecmp(name, ADVICE[i].name) == 0)
-            return peri_err_set(err, PERI_EDENIED, "The %s '%s' is refused: %s.", what, name,
-                                ADVICE[i].advice);
+            return peri_err_set(err, PERI_EDENIED, "The %s '%s' is refused: %s.", what,
+                                name, ADVICE[i].advice);
     }
     const char *names[NFUNCTIONS];
     size_t n = 0;
@@ -125,14 +148,16 @@ static int refuse_function(const char *what, const char *name, peri_err_t *err)
         if (isalpha((unsigned char)FUNCTIONS[i].name[0])) names[n++] = FUNCTIONS[i].name;
     const char *near = peri_did_you_mean(name, names, n);
     if (near)
-        return peri_err_set(err, PERI_EDENIED,
-                            "The %s '%s' is not among those that are allowed; did you mean "
-                            "'%s'?",
-                            what, name, near);
-    return peri_err_set(err, PERI_EDENIED,
-                        "The %s '%s' is not among those that are allowed; docs/sql.md lists "
-                        "them.",
-                        what, name);
+        return peri_err_set(
+            err, PERI_EDENIED,
+            "The %s '%s' is not among those that are allowed; did you mean "
+            "'%s'?",
+            what, name, near);
+    return peri_err_set(
+        err, PERI_EDENIED,
+        "The %s '%s' is not among those that are allowed; docs/sql.md lists "
+        "them.",
+        what, name);
 }
 
 static int check_call(const json_t *node, peri_err_t *err)
@@ -140,18 +165,20 @@ static int check_call(const json_t *node, peri_err_t *err)
     const char *name = peri_ast_str(node, "function_name");
     const char *schema = peri_ast_str(node, "schema");
     if ((*schema && strcmp(schema, "main") != 0) || *peri_ast_str(node, "catalog"))
-        return peri_err_set(err, PERI_EDENIED,
-                            "The function '%s' is called through the schema '%s', which is "
-                            "refused; call functions by their plain name.",
-                            name, schema);
+        return peri_err_set(
+            err, PERI_EDENIED,
+            "The function '%s' is called through the schema '%s', which is "
+            "refused; call functions by their plain name.",
+            name, schema);
     if (peri_ast_true(node, "export_state"))
-        return peri_err_set(err, PERI_EDENIED,
-                            "EXPORT_STATE of the aggregate '%s' is refused; select its value.",
-                            name);
+        return peri_err_set(
+            err, PERI_EDENIED,
+            "EXPORT_STATE of the aggregate '%s' is refused; select its value.", name);
     peri_fnkind_t kind = peri_fn_kind(name);
     if (kind == PERI_FN_UNKNOWN) return refuse_function("function", name, err);
     if (kind == PERI_FN_WINDOW && !peri_ast_is_class(node, "WINDOW"))
-        return peri_err_set(err, PERI_EINVAL, "The function '%s' needs an OVER clause.", name);
+        return peri_err_set(err, PERI_EINVAL, "The function '%s' needs an OVER clause.",
+                            name);
     return 0;
 }
 
@@ -160,12 +187,14 @@ static int check_expression(const json_t *node, peri_err_t *err)
     const char *class_name = peri_ast_str(node, "class");
     const char *type = peri_ast_str(node, "type");
     if (strcmp(class_name, "PARAMETER") == 0)
-        return peri_err_set(err, PERI_EDENIED,
-                            "Parameters ('?', '$%s') are refused: write the value itself.",
-                            peri_ast_str(node, "identifier"));
+        return peri_err_set(
+            err, PERI_EDENIED,
+            "Parameters ('?', '$%s') are refused: write the value itself.",
+            peri_ast_str(node, "identifier"));
     if (strcmp(class_name, "POSITIONAL_REFERENCE") == 0)
-        return peri_err_set(err, PERI_EDENIED,
-                            "Columns by position ('#1') are refused: write the column's name.");
+        return peri_err_set(
+            err, PERI_EDENIED,
+            "Columns by position ('#1') are refused: write the column's name.");
     for (size_t i = 0; i < sizeof CLASSES / sizeof *CLASSES; i++) {
         if (strcmp(class_name, CLASSES[i].class_name) != 0) continue;
         if (!in_list(type, CLASSES[i].types, 16)) break;
@@ -173,26 +202,30 @@ static int check_expression(const json_t *node, peri_err_t *err)
             return check_call(node, err);
         return 0;
     }
-    return peri_err_set(err, PERI_EDENIED,
-                        "Expressions of the kind %s (%s) are not among those that are allowed.",
-                        class_name, type);
+    return peri_err_set(
+        err, PERI_EDENIED,
+        "Expressions of the kind %s (%s) are not among those that are allowed.",
+        class_name, type);
 }
 
 static int check_other(const json_t *node, const char *type, peri_err_t *err)
 {
     if (strcmp(type, "SHOW_REF") == 0)
-        return peri_err_set(err, PERI_EDENIED,
-                            "DESCRIBE, SUMMARIZE and SHOW are refused: use 'perigee describe' "
-                            "for a table's columns, or SELECT min(x), max(x), count(*) ....");
+        return peri_err_set(
+            err, PERI_EDENIED,
+            "DESCRIBE, SUMMARIZE and SHOW are refused: use 'perigee describe' "
+            "for a table's columns, or SELECT min(x), max(x), count(*) ....");
     if (!in_list(type, TYPES, sizeof TYPES / sizeof *TYPES))
-        return peri_err_set(err, PERI_EDENIED,
-                            "The statement contains %s, which is not among the parts of SQL "
-                            "that are allowed.",
-                            type);
+        return peri_err_set(
+            err, PERI_EDENIED,
+            "The statement contains %s, which is not among the parts of SQL "
+            "that are allowed.",
+            type);
     if (strcmp(type, "BASE_TABLE") == 0 && peri_ast_get(node, "at_clause"))
-        return peri_err_set(err, PERI_EDENIED,
-                            "FROM %s AT (...) is refused: tables have no older versions here.",
-                            peri_ast_str(node, "table_name"));
+        return peri_err_set(
+            err, PERI_EDENIED,
+            "FROM %s AT (...) is refused: tables have no older versions here.",
+            peri_ast_str(node, "table_name"));
     if (strcmp(type, "TABLE_FUNCTION") == 0) {
         const json_t *call = peri_ast_get(node, "function");
         const char *name = peri_ast_str(call, "function_name");
@@ -210,7 +243,8 @@ static int check(json_t *v, int depth, size_t *nodes, peri_err_t *err)
     json_t *child;
     const char *key;
     if (json_is_array(v)) {
-        json_array_foreach(v, i, child) {
+        json_array_foreach(v, i, child)
+        {
             if (check(child, depth, nodes, err)) return -1;
         }
         return 0;
@@ -230,11 +264,13 @@ static int check(json_t *v, int depth, size_t *nodes, peri_err_t *err)
         if (check_other(v, type, err)) return -1;
     }
     if (depth > PERI_SQL_MAX_DEPTH)
-        return peri_err_set(err, PERI_ELIMIT,
-                            "The statement is nested more than %d levels deep; write it with "
-                            "fewer levels.",
-                            PERI_SQL_MAX_DEPTH);
-    json_object_foreach(v, key, child) {
+        return peri_err_set(
+            err, PERI_ELIMIT,
+            "The statement is nested more than %d levels deep; write it with "
+            "fewer levels.",
+            PERI_SQL_MAX_DEPTH);
+    json_object_foreach(v, key, child)
+    {
         if (check(child, depth, nodes, err)) return -1;
     }
     return 0;

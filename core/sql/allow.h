@@ -1,5 +1,6 @@
-/* allow.h - what a statement may contain. Everything is allowed by list, nothing by default:
- * node classes, node types, table functions and functions; depth and size are bounded. */
+/* allow.h - what a statement may contain. Everything is allowed by list, nothing by
+ * default: node classes, node types, table functions and functions; depth and size are
+ * bounded. */
 #ifndef CORE_SQL_ALLOW_H
 #define CORE_SQL_ALLOW_H
 

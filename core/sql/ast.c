@@ -95,7 +95,8 @@ static int fold_values(json_t *node, void *arg)
     (void)arg;
     json_t *query = peri_ast_subquery(node);
     json_t *from = peri_ast_get(query, "from_table");
-    if (!peri_ast_is_type(node, "SUBQUERY") || !peri_ast_is_type(from, "EXPRESSION_LIST") ||
+    if (!peri_ast_is_type(node, "SUBQUERY") ||
+        !peri_ast_is_type(from, "EXPRESSION_LIST") ||
         strcmp(peri_ast_str(node, "alias"), "valueslist") != 0 ||
         json_array_size(peri_ast_list(node, "column_name_alias")))
         return 0;
@@ -133,16 +134,19 @@ static int fix_constant(json_t *node, void *arg)
     const char *id = peri_ast_str(type, "id");
     bool real = strcmp(id, "DOUBLE") == 0 || strcmp(id, "FLOAT") == 0;
     bool whole = strcmp(id, "DECIMAL") == 0 && json_is_integer(number) &&
-                 json_integer_value(json_object_get(json_object_get(type, "type_info"),
-                                                    "scale")) == 0;
+                 json_integer_value(
+                     json_object_get(json_object_get(type, "type_info"), "scale")) == 0;
     if (peri_ast_true(value, "is_null") || !(real || whole)) return 1;
     char text[40] = "";
     const char *marked = peri_json_marked(number);
-    if (marked) snprintf(text, sizeof text, "%s", marked);
+    if (marked)
+        snprintf(text, sizeof text, "%s", marked);
     else if (json_is_integer(number))
         snprintf(text, sizeof text, "%" JSON_INTEGER_FORMAT, json_integer_value(number));
-    else if (json_is_real(number)) shortest_double(json_real_value(number), text);
-    else return 1;
+    else if (json_is_real(number))
+        shortest_double(json_real_value(number), text);
+    else
+        return 1;
     json_t *cast = json_pack(
         "{s:s, s:s, s:{s:s, s:s, s:s, s:{s:{s:s, s:n}, s:b, s:s}}, s:O, s:b}", "class",
         "CAST", "type", "OPERATOR_CAST", "child", "class", "CONSTANT", "type",
@@ -184,7 +188,8 @@ static bool same_set(const json_t *a, const json_t *b)
     size_t i, j;
     json_t *x, *y;
     if (json_array_size(a) != json_array_size(b)) return false;
-    json_array_foreach(a, i, x) {
+    json_array_foreach(a, i, x)
+    {
         bool found = false;
         json_array_foreach(b, j, y) found = found || peri_ast_same(x, y);
         if (!found) return false;
@@ -216,11 +221,13 @@ static bool compare(const json_t *a, const json_t *b, const json_t **where)
     const char *key;
     json_t *v;
     if (where && (json_object_get(a, "class") || json_object_get(a, "type"))) *where = a;
-    json_object_foreach((json_t *)a, key, v) {
+    json_object_foreach((json_t *)a, key, v)
+    {
         const json_t *other = json_object_get(b, key);
         if (!(is_set(key) ? same_set(v, other) : compare(v, other, where))) return false;
     }
-    json_object_foreach((json_t *)b, key, v) {
+    json_object_foreach((json_t *)b, key, v)
+    {
         if (!json_object_get(a, key) && !compare(NULL, v, where)) return false;
     }
     return true;
@@ -260,13 +267,15 @@ static int walk(json_t *v, peri_ast_visit_f visit, void *arg, bool into_subqueri
     json_t *child;
     const char *key;
     if (json_is_array(v)) {
-        json_array_foreach(v, i, child) {
+        json_array_foreach(v, i, child)
+        {
             if (walk(child, visit, arg, into_subqueries)) return -1;
         }
     } else if (json_is_object(v)) {
         int rc = visit(v, arg);
         if (rc) return rc < 0 ? -1 : 0;
-        json_object_foreach(v, key, child) {
+        json_object_foreach(v, key, child)
+        {
             if (!into_subqueries &&
                 (strcmp(key, "subquery") == 0 || strcmp(key, "cte_map") == 0))
                 continue;

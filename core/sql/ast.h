@@ -1,12 +1,12 @@
 /* ast.h - DuckDB's syntax tree, as jansson values: reading, comparing, walking, building.
  *
  * A tree is what json_serialize_sql gives, without source positions and with CTE_NODE
- * folded away (it only repeats what cte_map says). Kinds of objects: query nodes ("type" is
- * SELECT_NODE, SET_OPERATION_NODE, RECURSIVE_CTE_NODE), table references ("type" is
+ * folded away (it only repeats what cte_map says). Kinds of objects: query nodes ("type"
+ * is SELECT_NODE, SET_OPERATION_NODE, RECURSIVE_CTE_NODE), table references ("type" is
  * BASE_TABLE, JOIN, ...) and expressions (they have a "class").
  *
- * Ownership: a function named _new or that takes "steals" follows jansson's rules: builders
- * return a new reference and steal the nodes they are given.
+ * Ownership: a function named _new or that takes "steals" follows jansson's rules:
+ * builders return a new reference and steal the nodes they are given.
  */
 #ifndef CORE_SQL_AST_H
 #define CORE_SQL_AST_H
@@ -52,18 +52,20 @@ bool peri_ast_same_expr(const json_t *a, const json_t *b);
 /* Class, type or function name at the first difference, for a message. */
 const char *peri_ast_difference(const json_t *a, const json_t *b);
 
-/* Preorder over all objects below and including `node`. The callback returns 0 to go on, 1 to
- * leave out the children, -1 to stop; the walk returns -1 if it was stopped. */
+/* Preorder over all objects below and including `node`. The callback returns 0 to go on,
+ * 1 to leave out the children, -1 to stop; the walk returns -1 if it was stopped. */
 typedef int (*peri_ast_visit_f)(json_t *node, void *arg);
 int peri_ast_walk(json_t *node, peri_ast_visit_f visit, void *arg);
 /* The same, but not into the query nodes of subqueries and CTEs. */
 int peri_ast_walk_block(json_t *node, peri_ast_visit_f visit, void *arg);
 
-/* Make `node` equal to `with` (stolen), in place; an alias of node stays if it has one. */
+/* Make `node` equal to `with` (stolen), in place; an alias of node stays if it has one.
+ */
 void peri_ast_become(json_t *node, json_t *with);
 
 /* Builders. Names are copied. */
-json_t *peri_ast_column_new(const char *table, const char *column); /* table may be NULL */
+json_t *peri_ast_column_new(const char *table,
+                            const char *column); /* table may be NULL */
 json_t *peri_ast_int_new(int64_t value);
 json_t *peri_ast_star_new(void);
 json_t *peri_ast_table_new(const char *name, const char *alias);

@@ -1,11 +1,11 @@
 /* block.c - how one query block is spread over the ranks.
  *
  * Tried in this order, each try on a copy and checked by DuckDB's binder:
- *   row-wise    every rank runs the block on its share of one relation; the union is the answer
- *   order.c     DISTINCT, ORDER BY and LIMIT over a row-wise block: partial, then final
- *   agg.c       aggregates over a row-wise FROM: partial groups, then merged
- *   local.c     the block runs on the root over rows that the ranks filtered and computed
- * The last one always fits.
+ *   row-wise    every rank runs the block on its share of one relation; the union is the
+ * answer order.c     DISTINCT, ORDER BY and LIMIT over a row-wise block: partial, then
+ * final agg.c       aggregates over a row-wise FROM: partial groups, then merged local.c
+ * the block runs on the root over rows that the ranks filtered and computed The last one
+ * always fits.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,7 +56,8 @@ static int inner_column(json_t *node, void *arg)
     return 0;
 }
 
-/* An aggregate of a subquery over columns of the outer block belongs to the outer block. */
+/* An aggregate of a subquery over columns of the outer block belongs to the outer block.
+ */
 static int smuggles(json_t *node, void *arg)
 {
     struct inner *in = arg;
@@ -106,7 +107,8 @@ static uint64_t relation_bytes(const peri_rel_t *rel)
 {
     uint64_t width = 8;
     for (size_t i = 0; i < rel->nused; i++) width += rel->info.value_bytes[rel->used[i]];
-    return rel->info.rows > UINT64_MAX / 2 / width ? UINT64_MAX / 2 : rel->info.rows * width;
+    return rel->info.rows > UINT64_MAX / 2 / width ? UINT64_MAX / 2
+                                                   : rel->info.rows * width;
 }
 
 uint64_t peri_leaves_bytes(const peri_planner_t *p, const bool *leaves)
@@ -127,8 +129,8 @@ static bool plain_block(const json_t *q)
 
 static bool query_leaves(peri_planner_t *p, json_t *q, bool *leaves);
 
-/* Sides of a join whose every row appears in the result by itself, whatever the other rows
- * of that side are. */
+/* Sides of a join whose every row appears in the result by itself, whatever the other
+ * rows of that side are. */
 static bool splits_left(const json_t *join)
 {
     static const char *const kinds[] = {"INNER", "LEFT", "SEMI", "ANTI"};
@@ -156,7 +158,8 @@ static bool from_leaves(peri_planner_t *p, json_t *ref, bool *leaves)
     int rel = peri_rel_index(ref);
     if (!ref || peri_ast_get(ref, "sample")) return false;
     if (rel >= 0) return leaves[rel] = true;
-    if (peri_ast_is_type(ref, "SUBQUERY")) return query_leaves(p, peri_ast_subquery(ref), leaves);
+    if (peri_ast_is_type(ref, "SUBQUERY"))
+        return query_leaves(p, peri_ast_subquery(ref), leaves);
     if (!peri_ast_is_type(ref, "JOIN") || !ordinary_join(ref)) return false;
     bool *side[2];
     bool fits[2];
@@ -165,8 +168,8 @@ static bool from_leaves(peri_planner_t *p, json_t *ref, bool *leaves)
         fits[i] = (i ? splits_right(ref) : splits_left(ref)) &&
                   from_leaves(p, peri_ast_get(ref, i ? "right" : "left"), side[i]);
     }
-    int best = fits[1] && (!fits[0] || peri_leaves_bytes(p, side[1]) >
-                                           peri_leaves_bytes(p, side[0]));
+    int best = fits[1] && (!fits[0] ||
+                           peri_leaves_bytes(p, side[1]) > peri_leaves_bytes(p, side[0]));
     if (fits[best])
         for (size_t i = 0; i < p->nrels; i++) leaves[i] = leaves[i] || side[best][i];
     free(side[0]);
@@ -186,7 +189,8 @@ static bool query_leaves(peri_planner_t *p, json_t *q, bool *leaves)
     if (!plain_block(q)) return false;
     if (peri_ast_is_type(q, "SET_OPERATION_NODE")) {
         if (strncmp(peri_ast_str(q, "setop_type"), "UNION", 5) != 0 ||
-            !peri_ast_true(q, "setop_all") || json_array_size(peri_ast_list(q, "children")) > 2)
+            !peri_ast_true(q, "setop_all") ||
+            json_array_size(peri_ast_list(q, "children")) > 2)
             return false;
         return query_leaves(p, peri_ast_get(q, "left"), leaves) &&
                query_leaves(p, peri_ast_get(q, "right"), leaves);
@@ -223,10 +227,12 @@ static int plan_rowwise(peri_planner_t *p, const json_t *query, peri_dest_t dest
     return rc;
 }
 
-/* The WHERE of a block over one relation runs on the ranks whatever the block then does. */
+/* The WHERE of a block over one relation runs on the ranks whatever the block then does.
+ */
 static int filter_on_ranks(peri_planner_t *p, json_t *q)
 {
-    json_t *from = peri_ast_get(q, "from_table"), *where = peri_ast_get(q, "where_clause");
+    json_t *from = peri_ast_get(q, "from_table"),
+           *where = peri_ast_get(q, "where_clause");
     int rel = peri_rel_index(from);
     if (rel < 0 || !where || peri_ast_get(from, "sample") || peri_ast_get(q, "sample") ||
         p->rels[rel].positional)
@@ -237,7 +243,8 @@ static int filter_on_ranks(peri_planner_t *p, json_t *q)
     int step = -1;
     if (peri_expr_rowwise(p, where) &&
         peri_localise_expr(p, json_object_get(scan, "where_clause"), PERI_DEST_ALL) == 0)
-        step = peri_step_add(p, scan, PERI_DEST_ROOT, true, "filtered rows to the root", NULL);
+        step = peri_step_add(p, scan, PERI_DEST_ROOT, true, "filtered rows to the root",
+                             NULL);
     json_decref(scan);
     if (step < 0) {
         peri_steps_truncate(p, before);
@@ -258,7 +265,8 @@ static int plan_on_root(peri_planner_t *p, const json_t *query, peri_dest_t dest
     json_t *q = json_deep_copy(query);
     if (peri_ast_is_type(q, "SELECT_NODE")) filter_on_ranks(p, q);
     if (peri_localise_query(p, q, PERI_DEST_ROOT) == 0)
-        rc = peri_step_add(p, q, dest, false, "the rest of the statement on the root", want);
+        rc = peri_step_add(p, q, dest, false, "the rest of the statement on the root",
+                           want);
     json_decref(q);
     return rc;
 }
@@ -282,8 +290,10 @@ static bool may_broadcast(peri_planner_t *p, json_t *q)
 {
     size_t i;
     json_t *mod;
-    json_array_foreach(peri_ast_list(q, "modifiers"), i, mod) {
-        if (peri_ast_is_type(mod, "LIMIT_MODIFIER") && peri_ast_get(mod, "limit")) return true;
+    json_array_foreach(peri_ast_list(q, "modifiers"), i, mod)
+    {
+        if (peri_ast_is_type(mod, "LIMIT_MODIFIER") && peri_ast_get(mod, "limit"))
+            return true;
     }
     if (json_array_size(peri_ast_list(q, "group_expressions")) ||
         strcmp(peri_ast_str(q, "aggregate_handling"), "FORCE_AGGREGATES") == 0 ||
@@ -323,8 +333,10 @@ int peri_block_plan(peri_planner_t *p, const json_t *query, peri_dest_t dest,
     for (size_t i = 0; rc < 0 && i < sizeof plans / sizeof *plans; i++) {
         size_t mark = p->nsteps;
         rc = plans[i].plan(p, q, dest, as);
-        if (rc < 0) peri_steps_truncate(p, mark);
-        else if (dest == PERI_DEST_OUTPUT) p->strategy = plans[i].strategy;
+        if (rc < 0)
+            peri_steps_truncate(p, mark);
+        else if (dest == PERI_DEST_OUTPUT)
+            p->strategy = plans[i].strategy;
     }
 out:
     if (rc < 0) peri_steps_truncate(p, before);

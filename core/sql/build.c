@@ -15,7 +15,8 @@ void peri_ast_become(json_t *node, json_t *with)
 
 json_t *peri_ast_column_new(const char *table, const char *column)
 {
-    json_t *names = table && *table ? json_pack("[s,s]", table, column) : json_pack("[s]", column);
+    json_t *names =
+        table && *table ? json_pack("[s,s]", table, column) : json_pack("[s]", column);
     return json_pack("{s:s, s:s, s:s, s:o}", "class", "COLUMN_REF", "type", "COLUMN_REF",
                      "alias", "", "column_names", names);
 }
@@ -30,16 +31,17 @@ json_t *peri_ast_int_new(int64_t value)
 
 json_t *peri_ast_star_new(void)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:[], s:[], s:b, s:n}", "class", "STAR", "type",
-                     "STAR", "alias", "", "relation_name", "", "exclude_list",
+    return json_pack("{s:s, s:s, s:s, s:s, s:[], s:[], s:b, s:n}", "class", "STAR",
+                     "type", "STAR", "alias", "", "relation_name", "", "exclude_list",
                      "replace_list", "columns", 0, "expr");
 }
 
 json_t *peri_ast_table_new(const char *name, const char *alias)
 {
     return json_pack("{s:s, s:s, s:n, s:s, s:s, s:[], s:s, s:n}", "type", "BASE_TABLE",
-                     "alias", alias ? alias : "", "sample", "schema_name", "", "table_name",
-                     name, "column_name_alias", "catalog_name", "", "at_clause");
+                     "alias", alias ? alias : "", "sample", "schema_name", "",
+                     "table_name", name, "column_name_alias", "catalog_name", "",
+                     "at_clause");
 }
 
 json_t *peri_ast_empty_from_new(void)

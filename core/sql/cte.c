@@ -39,8 +39,9 @@ static bool inline_entry(json_t *root, json_t *entry)
     peri_ast_walk(root, count_use, &u);
     if (u.n == 0) return true;
     if (u.n > 1 || peri_ast_get(u.last, "sample")) return false;
-    json_t *ref = peri_ast_subquery_ref_new(json_incref(body), peri_ast_str(u.last, "alias"),
-                                            peri_cte_columns_new(u.last, entry));
+    json_t *ref =
+        peri_ast_subquery_ref_new(json_incref(body), peri_ast_str(u.last, "alias"),
+                                  peri_cte_columns_new(u.last, entry));
     peri_ast_become(u.last, ref);
     return true;
 }

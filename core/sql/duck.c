@@ -89,7 +89,8 @@ out:
 
 void peri_desc_clear(peri_desc_t *d)
 {
-    for (size_t i = 0; d->types && i < d->n; i++) duckdb_destroy_logical_type(&d->types[i]);
+    for (size_t i = 0; d->types && i < d->n; i++)
+        duckdb_destroy_logical_type(&d->types[i]);
     free(d->types);
     d->types = NULL;
     d->n = 0;
@@ -116,7 +117,8 @@ static bool same_text(char *a, char *b)
 
 static bool same_struct(duckdb_logical_type a, duckdb_logical_type b, bool is_union)
 {
-    idx_t n = is_union ? duckdb_union_type_member_count(a) : duckdb_struct_type_child_count(a);
+    idx_t n =
+        is_union ? duckdb_union_type_member_count(a) : duckdb_struct_type_child_count(a);
     if (n != (is_union ? duckdb_union_type_member_count(b)
                        : duckdb_struct_type_child_count(b)))
         return false;
@@ -139,7 +141,8 @@ static bool same_enum(duckdb_logical_type a, duckdb_logical_type b)
     uint32_t n = duckdb_enum_dictionary_size(a);
     if (n != duckdb_enum_dictionary_size(b)) return false;
     for (uint32_t i = 0; i < n; i++)
-        if (!same_text(duckdb_enum_dictionary_value(a, i), duckdb_enum_dictionary_value(b, i)))
+        if (!same_text(duckdb_enum_dictionary_value(a, i),
+                       duckdb_enum_dictionary_value(b, i)))
             return false;
     return true;
 }
@@ -156,7 +159,8 @@ static bool same_type(duckdb_logical_type a, duckdb_logical_type b)
         return same_child(duckdb_list_type_child_type(a), duckdb_list_type_child_type(b));
     case DUCKDB_TYPE_ARRAY:
         return duckdb_array_type_array_size(a) == duckdb_array_type_array_size(b) &&
-               same_child(duckdb_array_type_child_type(a), duckdb_array_type_child_type(b));
+               same_child(duckdb_array_type_child_type(a),
+                          duckdb_array_type_child_type(b));
     case DUCKDB_TYPE_MAP:
         return same_child(duckdb_map_type_key_type(a), duckdb_map_type_key_type(b)) &&
                same_child(duckdb_map_type_value_type(a), duckdb_map_type_value_type(b));

@@ -1,8 +1,10 @@
 /* json.c - DuckDB's JSON to jansson and back, without losing numbers.
  *
- * DuckDB writes unsigned 64-bit integers (halves of hugeints, positions) and Infinity; jansson
- * knows int64 and finite doubles only. Such tokens become strings that start with MARK and
- * '#'; a real string that starts with MARK gets one more MARK, so that the way back is exact.
+ * DuckDB writes unsigned 64-bit integers (halves of hugeints, positions) and Infinity;
+ * jansson knows int64 and finite doubles only. Such tokens become strings that start with
+ * MARK and
+ * '#'; a real string that starts with MARK gets one more MARK, so that the way back is
+ * exact.
  */
 #include "core/sql/ast.h"
 

@@ -1,5 +1,5 @@
-/* local.c - making rows whole: every relation, subquery and CTE that a step must see complete
- * becomes the rows of an earlier step, at the root or (broadcast) on all ranks.
+/* local.c - making rows whole: every relation, subquery and CTE that a step must see
+ * complete becomes the rows of an earlier step, at the root or (broadcast) on all ranks.
  *
  * A subquery that stands alone, without columns of the blocks around it, is planned as a
  * block of its own, so that aggregates below it still run on all ranks. From others, only
@@ -32,15 +32,18 @@ json_t *peri_rel_scan_new(const peri_planner_t *p, int rel)
     const peri_rel_t *r = &p->rels[rel];
     json_t *list = json_array();
     for (size_t i = 0; i < r->nused; i++)
-        json_array_append_new(list, peri_ast_column_new(NULL, r->info.columns[r->used[i]]));
+        json_array_append_new(list,
+                              peri_ast_column_new(NULL, r->info.columns[r->used[i]]));
     for (unsigned bit = 0; bit < PERI_NVIRTUALS; bit++)
         if (r->virtuals & (1u << bit))
-            json_array_append_new(list, peri_ast_column_new(NULL, peri_virtual_name(bit)));
+            json_array_append_new(list,
+                                  peri_ast_column_new(NULL, peri_virtual_name(bit)));
     if (json_array_size(list) == 0) /* only the number of rows matters */
         json_array_append_new(list, peri_ast_with_alias(peri_ast_int_new(1), "peri_one"));
     char name[32];
     snprintf(name, sizeof name, "peri_r%d", rel);
-    json_t *where = json_array_size(r->terms) ? peri_ast_and_new(json_deep_copy(r->terms)) : NULL;
+    json_t *where =
+        json_array_size(r->terms) ? peri_ast_and_new(json_deep_copy(r->terms)) : NULL;
     return peri_ast_select_new(list, peri_ast_table_new(name, r->alias), where);
 }
 
@@ -52,12 +55,13 @@ static int localise_relation(peri_planner_t *p, json_t *ref, int rel, peri_dest_
     free(one);
     if (dest == PERI_DEST_ALL && bytes > p->broadcast_limit) return -1;
     json_t *scan = peri_rel_scan_new(p, rel);
-    int step = peri_step_add(p, scan, dest, true,
-                             peri_arena_printf(p->arena, dest == PERI_DEST_ALL
-                                                             ? "broadcast of %s"
-                                                             : "rows of %s to the root",
-                                               p->rels[rel].info.display),
-                             NULL);
+    int step =
+        peri_step_add(p, scan, dest, true,
+                      peri_arena_printf(p->arena,
+                                        dest == PERI_DEST_ALL ? "broadcast of %s"
+                                                              : "rows of %s to the root",
+                                        p->rels[rel].info.display),
+                      NULL);
     json_decref(scan);
     if (step < 0) return -1;
     p->steps[step].gather = dest == PERI_DEST_ROOT;
@@ -94,11 +98,13 @@ static int localise_ref(peri_planner_t *p, json_t *ref, peri_dest_t dest)
                        localise_ref(p, peri_ast_get(ref, "right"), dest)
                    ? -1
                    : peri_localise_expr(p, json_object_get(ref, "condition"), dest);
-    if (peri_ast_is_type(ref, "PIVOT") && localise_ref(p, peri_ast_get(ref, "source"), dest))
+    if (peri_ast_is_type(ref, "PIVOT") &&
+        localise_ref(p, peri_ast_get(ref, "source"), dest))
         return -1;
     const char *key;
     json_t *child;
-    json_object_foreach(ref, key, child) {
+    json_object_foreach(ref, key, child)
+    {
         if (strcmp(key, "source") != 0 && peri_localise_expr(p, child, dest)) return -1;
     }
     return 0;
@@ -112,7 +118,8 @@ int peri_localise_expr(peri_planner_t *p, json_t *v, peri_dest_t dest)
     if (json_is_array(v)) {
         json_array_foreach(v, i, child) if (peri_localise_expr(p, child, dest)) return -1;
     } else if (json_is_object(v)) {
-        json_object_foreach(v, key, child) {
+        json_object_foreach(v, key, child)
+        {
             if (strcmp(key, "subquery") == 0) {
                 if (localise_subquery(p, peri_ast_subquery(v), dest)) return -1;
             } else if (peri_localise_expr(p, child, dest)) {
@@ -123,23 +130,28 @@ int peri_localise_expr(peri_planner_t *p, json_t *v, peri_dest_t dest)
     return 0;
 }
 
-/* A branch of a set operation is a block of its own, but not the recursive half of a CTE. */
-static int localise_branch(peri_planner_t *p, json_t *q, const char *side, peri_dest_t dest)
+/* A branch of a set operation is a block of its own, but not the recursive half of a CTE.
+ */
+static int localise_branch(peri_planner_t *p, json_t *q, const char *side,
+                           peri_dest_t dest)
 {
     json_t *branch = peri_ast_get(q, side);
     if (!branch) return 0;
-    return peri_ast_is_type(q, "SET_OPERATION_NODE") ? localise_subquery(p, branch, dest)
-                                                     : peri_localise_query(p, branch, dest);
+    return peri_ast_is_type(q, "SET_OPERATION_NODE")
+               ? localise_subquery(p, branch, dest)
+               : peri_localise_query(p, branch, dest);
 }
 
 int peri_localise_query(peri_planner_t *p, json_t *q, peri_dest_t dest)
 {
-    static const char *const exprs[] = {"select_list", "where_clause", "group_expressions",
-                                        "having",      "qualify",      "modifiers"};
+    static const char *const exprs[] = {"select_list",       "where_clause",
+                                        "group_expressions", "having",
+                                        "qualify",           "modifiers"};
     size_t i;
     json_t *entry;
     if (!peri_has_relations(q)) return 0;
-    json_array_foreach(peri_ast_list(peri_ast_get(q, "cte_map"), "map"), i, entry) {
+    json_array_foreach(peri_ast_list(peri_ast_get(q, "cte_map"), "map"), i, entry)
+    {
         if (peri_localise_query(p, peri_ast_cte_body(entry), dest)) return -1;
     }
     json_t *from = peri_ast_get(q, "from_table");
@@ -148,7 +160,9 @@ int peri_localise_query(peri_planner_t *p, json_t *q, peri_dest_t dest)
         if (peri_localise_expr(p, json_object_get(q, exprs[i]), dest)) return -1;
     if (peri_ast_is_type(q, "SELECT_NODE")) return 0;
     if (json_array_size(peri_ast_list(q, "children")) > 2) return -1;
-    return localise_branch(p, q, "left", dest) || localise_branch(p, q, "right", dest) ? -1 : 0;
+    return localise_branch(p, q, "left", dest) || localise_branch(p, q, "right", dest)
+               ? -1
+               : 0;
 }
 
 /* ---- around the partitioned relations ---- */
@@ -167,7 +181,8 @@ static int is_leaf(json_t *node, void *arg)
 int peri_localise_from_around(peri_planner_t *p, json_t *from, const bool *leaves)
 {
     struct leaf_search s = {leaves};
-    if (peri_ast_walk(from, is_leaf, &s) == 0) return localise_ref(p, from, PERI_DEST_ALL);
+    if (peri_ast_walk(from, is_leaf, &s) == 0)
+        return localise_ref(p, from, PERI_DEST_ALL);
     if (peri_ast_is_type(from, "SUBQUERY"))
         return peri_localise_around(p, peri_ast_subquery(from), leaves);
     if (!peri_ast_is_type(from, "JOIN")) return 0;

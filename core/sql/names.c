@@ -46,8 +46,9 @@ static const char *spelled(const peri_rel_t *rel, const char *name)
 
 static void set_parts(json_t *node, const char *table, const char *column)
 {
-    json_object_set_new(node, "column_names", table ? json_pack("[s,s]", table, column)
-                                                    : json_pack("[s]", column));
+    json_object_set_new(node, "column_names",
+                        table ? json_pack("[s,s]", table, column)
+                              : json_pack("[s]", column));
 }
 
 static void unify_known(const struct sources *s, json_t *node, const char *table,
@@ -98,7 +99,8 @@ static const char *lone_name(const json_t *node)
 int peri_names_alias(const json_t *items, const char *name)
 {
     for (size_t i = 0; name && i < json_array_size(items); i++)
-        if (strcasecmp(peri_ast_str(json_array_get(items, i), "alias"), name) == 0) return (int)i;
+        if (strcasecmp(peri_ast_str(json_array_get(items, i), "alias"), name) == 0)
+            return (int)i;
     return -1;
 }
 
@@ -113,11 +115,14 @@ void peri_names_unify(const peri_planner_t *p, json_t *q)
     if (s.merged) return;
     for (i = 0; i < sizeof exprs / sizeof *exprs; i++)
         peri_ast_walk_block(json_object_get(q, exprs[i]), unify, &s);
-    json_array_foreach(peri_ast_list(q, "modifiers"), i, mod) {
+    json_array_foreach(peri_ast_list(q, "modifiers"), i, mod)
+    {
         peri_ast_walk_block(json_object_get(mod, "distinct_on_targets"), unify, &s);
-        json_array_foreach(peri_ast_list(mod, "orders"), j, order) {
+        json_array_foreach(peri_ast_list(mod, "orders"), j, order)
+        {
             json_t *e = peri_ast_get(order, "expression");
-            if (peri_names_alias(s.items, lone_name(e)) < 0) peri_ast_walk_block(e, unify, &s);
+            if (peri_names_alias(s.items, lone_name(e)) < 0)
+                peri_ast_walk_block(e, unify, &s);
         }
     }
 }
@@ -149,7 +154,8 @@ static int expand(json_t *node, void *arg)
     const char *name = lone_name(node);
     int i = peri_names_alias(x->items, name);
     if (peri_ast_is_class(node, "LAMBDA")) return 1;
-    if (i < 0 || (size_t)i >= x->upto || peri_names_is_column(x->p, x->from, node)) return 0;
+    if (i < 0 || (size_t)i >= x->upto || peri_names_is_column(x->p, x->from, node))
+        return 0;
     json_t *with = json_deep_copy(json_array_get(x->items, (size_t)i));
     if (peri_expr_volatile(with)) x->failed = true;
     json_object_set_new(with, "alias", json_string(""));
@@ -159,11 +165,13 @@ static int expand(json_t *node, void *arg)
 
 int peri_names_expand(peri_planner_t *p, json_t *q)
 {
-    struct expansion x = {.p = p, .from = peri_ast_get(q, "from_table"),
+    struct expansion x = {.p = p,
+                          .from = peri_ast_get(q, "from_table"),
                           .items = peri_ast_list(q, "select_list")};
     size_t i;
     json_t *e;
-    json_array_foreach(x.items, i, e) {
+    json_array_foreach(x.items, i, e)
+    {
         x.upto = i;
         peri_ast_walk_block(e, expand, &x);
     }

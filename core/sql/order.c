@@ -1,11 +1,11 @@
 /* order.c - DISTINCT, ORDER BY and LIMIT over a row-wise block, in two steps.
  *
- *   ranks: SELECT [DISTINCT] * FROM (block + hidden order columns) AS peri_q(peri_o0.., peri_h0..)
- *          [ORDER BY .. LIMIT limit + offset]
- *   root:  SELECT [DISTINCT] peri_o0 AS name0, .. FROM those rows ORDER BY .. LIMIT .. OFFSET ..
+ *   ranks: SELECT [DISTINCT] * FROM (block + hidden order columns) AS peri_q(peri_o0..,
+ * peri_h0..) [ORDER BY .. LIMIT limit + offset] root:  SELECT [DISTINCT] peri_o0 AS
+ * name0, .. FROM those rows ORDER BY .. LIMIT .. OFFSET ..
  *
- * Order terms become columns, after DuckDB's rules: a number is an output column, a lone name
- * is an alias first, everything else is an expression over the FROM.
+ * Order terms become columns, after DuckDB's rules: a number is an output column, a lone
+ * name is an alias first, everything else is an expression over the FROM.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,15 +28,21 @@ static bool split_modifiers(json_t *q, struct parts *out)
     size_t i;
     json_t *mod;
     *out = (struct parts){0};
-    json_array_foreach(peri_ast_list(q, "modifiers"), i, mod) {
-        if (peri_ast_is_type(mod, "ORDER_MODIFIER")) out->orders = peri_ast_list(mod, "orders");
-        else if (!peri_ast_is_type(mod, "DISTINCT_MODIFIER")) out->limit = mod;
-        else if (json_array_size(peri_ast_list(mod, "distinct_on_targets"))) return false;
-        else out->distinct = true;
+    json_array_foreach(peri_ast_list(q, "modifiers"), i, mod)
+    {
+        if (peri_ast_is_type(mod, "ORDER_MODIFIER"))
+            out->orders = peri_ast_list(mod, "orders");
+        else if (!peri_ast_is_type(mod, "DISTINCT_MODIFIER"))
+            out->limit = mod;
+        else if (json_array_size(peri_ast_list(mod, "distinct_on_targets")))
+            return false;
+        else
+            out->distinct = true;
     }
     if (peri_ast_is_type(q, "SET_OPERATION_NODE") && !peri_ast_true(q, "setop_all")) {
         if (strncmp(peri_ast_str(q, "setop_type"), "UNION", 5) != 0) return false;
-        json_object_set_new(q, "setop_all", json_true()); /* UNION is a distinct UNION ALL */
+        json_object_set_new(q, "setop_all",
+                            json_true()); /* UNION is a distinct UNION ALL */
         out->distinct = true;
     }
     return out->distinct || out->orders || out->limit;
@@ -69,7 +75,8 @@ static void order_by(struct ordering *o, const json_t *term, char kind, size_t i
 
 static int order_hidden(struct ordering *o, const json_t *term, json_t *expr)
 {
-    if (!o->items || peri_expr_volatile(expr) || !peri_expr_rowwise(o->p, expr)) return -1;
+    if (!o->items || peri_expr_volatile(expr) || !peri_expr_rowwise(o->p, expr))
+        return -1;
     json_t *copy = json_deep_copy(expr);
     json_object_set_new(copy, "alias", json_string(""));
     order_by(o, term, 'h', json_array_size(o->hidden));
@@ -87,7 +94,8 @@ static int order_alias(struct ordering *o, const json_t *term, const char *name)
         order_by(o, term, 'o', i);
         return 0;
     }
-    json_array_foreach(o->items, i, item) {
+    json_array_foreach(o->items, i, item)
+    {
         if (strcasecmp(peri_ast_str(item, "alias"), name) != 0) continue;
         if (json_array_size(o->items) != o->want->n) /* a star shifts the columns */
             return order_hidden(o, term, item);
@@ -119,8 +127,10 @@ static int order_term(struct ordering *o, json_t *term)
         int rc = order_alias(o, term, json_string_value(json_array_get(names, 0)));
         if (rc <= 0) return rc;
     }
-    json_array_foreach(o->items, i, item) {
-        if (json_array_size(o->items) != o->want->n || !peri_ast_same_expr(item, expr)) continue;
+    json_array_foreach(o->items, i, item)
+    {
+        if (json_array_size(o->items) != o->want->n || !peri_ast_same_expr(item, expr))
+            continue;
         order_by(o, term, 'o', i);
         return 0;
     }
@@ -175,12 +185,14 @@ static json_t *partial_new(json_t *base, const struct parts *m, const struct ord
 {
     json_t *names = column_names_new('o', o->want->n, json_array());
     column_names_new('h', json_array_size(o->hidden), names);
-    json_t *q = peri_ast_select_new(json_pack("[o]", peri_ast_star_new()),
-                                    peri_ast_subquery_ref_new(base, "peri_q", names), NULL);
+    json_t *q =
+        peri_ast_select_new(json_pack("[o]", peri_ast_star_new()),
+                            peri_ast_subquery_ref_new(base, "peri_q", names), NULL);
     json_t *mods = peri_ast_list(q, "modifiers");
     json_int_t limit = partial_limit(m->limit);
     if (m->distinct) json_array_append_new(mods, peri_ast_distinct_new());
-    if (limit >= 0 && m->orders) json_array_append_new(mods, order_modifier_new(o->orders));
+    if (limit >= 0 && m->orders)
+        json_array_append_new(mods, order_modifier_new(o->orders));
     if (limit >= 0)
         json_array_append_new(mods, peri_ast_limit_new(peri_ast_int_new(limit), NULL));
     return q;
@@ -221,7 +233,8 @@ int peri_order_plan(peri_planner_t *p, const json_t *query, peri_dest_t dest,
     json_t *term, *mods = NULL, *partial = NULL, *final = NULL;
     json_t *base = json_deep_copy(query);
     bool *leaves = peri_xcalloc(p->nrels + 1, sizeof *leaves);
-    struct ordering o = {.p = p, .want = want, .hidden = json_array(), .orders = json_array()};
+    struct ordering o = {
+        .p = p, .want = want, .hidden = json_array(), .orders = json_array()};
     if (!split_modifiers(base, &m)) goto out;
     mods = json_incref(json_object_get(base, "modifiers")); /* m borrows from it */
     json_object_set_new(base, "modifiers", json_array());
@@ -232,11 +245,13 @@ int peri_order_plan(peri_planner_t *p, const json_t *query, peri_dest_t dest,
     json_array_extend(o.items, o.hidden);
     if (peri_localise_around(p, base, leaves)) goto out;
     partial = partial_new(json_incref(base), &m, &o);
-    int step = peri_step_add(p, partial, PERI_DEST_ROOT, true, describe_partial(&m), NULL);
+    int step =
+        peri_step_add(p, partial, PERI_DEST_ROOT, true, describe_partial(&m), NULL);
     if (step < 0) goto out;
     final = final_new(step, &m, &o);
-    rc = peri_step_add(p, final, dest, false,
-                       m.orders ? "sorted on the root" : "put together on the root", want);
+    rc =
+        peri_step_add(p, final, dest, false,
+                      m.orders ? "sorted on the root" : "put together on the root", want);
 out:
     json_decref(final);
     json_decref(partial);

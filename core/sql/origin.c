@@ -1,7 +1,7 @@
 /* origin.c - which column of which table an output column shows, for its unit.
  *
- * Followed through names, subqueries, components of vectors and functions whose result has the
- * unit of their first argument. When in doubt: computed.
+ * Followed through names, subqueries, components of vectors and functions whose result
+ * has the unit of their first argument. When in doubt: computed.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -75,14 +75,43 @@ static void from_columns(const peri_planner_t *p, const json_t *from, struct col
 static bool keeps_unit(const json_t *call)
 {
     static const char *const names[] = {
-        "-",        "abs",         "any_value",   "approx_quantile", "arbitrary",
-        "arg_max",  "arg_min",     "array_extract", "avg",           "ceil",
-        "ceiling",  "favg",        "first",       "floor",           "fsum",
-        "kahan_sum", "last",       "list_extract", "mad",            "max",
-        "max_by",   "mean",        "median",      "min",             "min_by",
-        "mode",     "quantile",    "quantile_cont", "quantile_disc", "round",
-        "sem",      "stddev",      "stddev_pop",  "stddev_samp",     "sum",
-        "sumkahan", "trunc",
+        "-",
+        "abs",
+        "any_value",
+        "approx_quantile",
+        "arbitrary",
+        "arg_max",
+        "arg_min",
+        "array_extract",
+        "avg",
+        "ceil",
+        "ceiling",
+        "favg",
+        "first",
+        "floor",
+        "fsum",
+        "kahan_sum",
+        "last",
+        "list_extract",
+        "mad",
+        "max",
+        "max_by",
+        "mean",
+        "median",
+        "min",
+        "min_by",
+        "mode",
+        "quantile",
+        "quantile_cont",
+        "quantile_disc",
+        "round",
+        "sem",
+        "stddev",
+        "stddev_pop",
+        "stddev_samp",
+        "sum",
+        "sumkahan",
+        "trunc",
     };
     size_t nargs = json_array_size(peri_ast_list(call, "children"));
     const char *name = peri_ast_str(call, "function_name");
@@ -108,7 +137,8 @@ static peri_origin_t expr_origin(const json_t *e, const struct columns *from)
         if (strcasecmp(from->c[i].name, name) != 0 ||
             (table && strcasecmp(from->c[i].source, table) != 0))
             continue;
-        if (found++ == 0) origin = from->c[i].origin; /* USING: both sides, the left counts */
+        if (found++ == 0)
+            origin = from->c[i].origin; /* USING: both sides, the left counts */
     }
     return found ? origin : COMPUTED;
 }
@@ -117,13 +147,15 @@ static bool excluded(const json_t *star, const char *name)
 {
     size_t i;
     json_t *e;
-    json_array_foreach(peri_ast_list(star, "exclude_list"), i, e) {
+    json_array_foreach(peri_ast_list(star, "exclude_list"), i, e)
+    {
         if (strcasecmp(json_string_value(e), name) == 0) return true;
     }
     return false;
 }
 
-static void star_columns(const json_t *star, const struct columns *from, struct columns *out)
+static void star_columns(const json_t *star, const struct columns *from,
+                         struct columns *out)
 {
     const char *of = peri_ast_str(star, "relation_name");
     if (from->unclear || peri_ast_get(star, "expr") ||
@@ -131,7 +163,8 @@ static void star_columns(const json_t *star, const struct columns *from, struct 
         json_array_size(json_object_get(star, "rename_list")))
         out->unclear = true;
     for (size_t i = 0; i < from->n; i++)
-        if ((!*of || strcasecmp(of, from->c[i].source) == 0) && !excluded(star, from->c[i].name))
+        if ((!*of || strcasecmp(of, from->c[i].source) == 0) &&
+            !excluded(star, from->c[i].name))
             append(out, "", from->c[i].name, from->c[i].origin);
 }
 
@@ -149,13 +182,16 @@ static void query_columns(const peri_planner_t *p, const json_t *q, struct colum
     size_t i;
     json_t *item;
     from_columns(p, peri_ast_get(q, "from_table"), &from);
-    json_array_foreach(peri_ast_list(q, "select_list"), i, item) {
+    json_array_foreach(peri_ast_list(q, "select_list"), i, item)
+    {
         const json_t *parts = peri_ast_list(item, "column_names");
         const char *name = peri_ast_str(item, "alias");
         if (!*name && parts)
             name = json_string_value(json_array_get(parts, json_array_size(parts) - 1));
-        if (peri_ast_is_class(item, "STAR")) star_columns(item, &from, out);
-        else append(out, "", name, expr_origin(item, &from));
+        if (peri_ast_is_class(item, "STAR"))
+            star_columns(item, &from, out);
+        else
+            append(out, "", name, expr_origin(item, &from));
     }
     free(from.c);
 }

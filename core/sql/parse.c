@@ -1,8 +1,9 @@
 /* parse.c - SQL text to syntax tree and back, through DuckDB's own parser.
  *
- * json_serialize_sql only parses: it runs nothing, expands no PRAGMA and reads no file (as
- * duckdb_extract_statements would), and takes SELECT statements only. The little scanner
- * here finds the first keyword of a refused statement for the message; it decides nothing.
+ * json_serialize_sql only parses: it runs nothing, expands no PRAGMA and reads no file
+ * (as duckdb_extract_statements would), and takes SELECT statements only. The little
+ * scanner here finds the first keyword of a refused statement for the message; it decides
+ * nothing.
  */
 #include "core/sql/parse.h"
 
@@ -17,11 +18,13 @@
 
 /* ---- errors with a place ---- */
 
-static int syntax_error(const char *sql, const char *message, long position, peri_err_t *err)
+static int syntax_error(const char *sql, const char *message, long position,
+                        peri_err_t *err)
 {
     size_t len = strlen(sql);
     size_t at = position < 0 ? len : (size_t)position > len ? len : (size_t)position;
-    while (position > 0 && at == len && at > 0 && isspace((unsigned char)sql[at - 1])) at--;
+    while (position > 0 && at == len && at > 0 && isspace((unsigned char)sql[at - 1]))
+        at--;
     int line = 1;
     size_t start = 0;
     for (size_t i = 0; i < at; i++)
@@ -38,8 +41,8 @@ static int syntax_error(const char *sql, const char *message, long position, per
     int pad = 0;
     for (size_t i = from; i < at; i++) pad += ((unsigned char)sql[i] & 0xC0) != 0x80;
     return peri_err_set(err, PERI_EINVAL,
-                        "The SQL is not valid at line %d, column %d: %s\n  %.*s\n  %*s^", line,
-                        column, message, (int)(to - from), sql + from, pad, "");
+                        "The SQL is not valid at line %d, column %d: %s\n  %.*s\n  %*s^",
+                        line, column, message, (int)(to - from), sql + from, pad, "");
 }
 
 /* ---- which statement is it? ---- */
@@ -82,7 +85,8 @@ static const char *next_statement(const char *s)
 static const struct {
     const char *keyword, *advice;
 } ADVICE[] = {
-    {"ATTACH", "name HDF5 files in FROM, or register a dataset with 'perigee dataset add'"},
+    {"ATTACH",
+     "name HDF5 files in FROM, or register a dataset with 'perigee dataset add'"},
     {"CALL", "only SELECT runs; table functions that are allowed go into FROM"},
     {"COPY", "write results with 'perigee query --into FILE'"},
     {"CREATE", "write results with 'perigee query --into FILE' and query that file"},
@@ -91,7 +95,8 @@ static const struct {
     {"INSTALL", "extensions cannot be added"},
     {"LOAD", "extensions cannot be added"},
     {"PIVOT", "use SELECT * FROM table PIVOT (sum(x) FOR column IN (...))"},
-    {"PRAGMA", "use 'perigee describe' for tables and options of 'perigee query' for limits"},
+    {"PRAGMA",
+     "use 'perigee describe' for tables and options of 'perigee query' for limits"},
     {"RESET", "limits are options of 'perigee query'"},
     {"SET", "limits are options of 'perigee query'"},
     {"SHOW", "use 'perigee describe'"},
@@ -142,10 +147,11 @@ static json_t *take_query(json_t *root, const char *sql, peri_err_t *err)
     json_t *statements = peri_ast_list(root, "statements");
     size_t n = json_array_size(statements);
     if (n != 1) {
-        peri_err_set(err, n ? PERI_EDENIED : PERI_EINVAL,
-                     n ? "%zu statements were given: give one SELECT at a time."
-                       : "There is no SQL statement in the text (%zu found): give one SELECT.",
-                     n);
+        peri_err_set(
+            err, n ? PERI_EDENIED : PERI_EINVAL,
+            n ? "%zu statements were given: give one SELECT at a time."
+              : "There is no SQL statement in the text (%zu found): give one SELECT.",
+            n);
         return NULL;
     }
     json_t *query = peri_ast_get(json_array_get(statements, 0), "node");
@@ -162,8 +168,9 @@ json_t *peri_sql_parse(duckdb_connection con, const char *sql, peri_err_t *err)
     char *text = NULL;
     json_t *root = NULL, *query = NULL;
     if (len > PERI_SQL_MAX_BYTES) {
-        peri_err_set(err, PERI_ELIMIT, "The SQL text has %zu bytes, at most %zu are allowed.",
-                     len, PERI_SQL_MAX_BYTES);
+        peri_err_set(err, PERI_ELIMIT,
+                     "The SQL text has %zu bytes, at most %zu are allowed.", len,
+                     PERI_SQL_MAX_BYTES);
         return NULL;
     }
     if (!peri_utf8_valid(sql, len)) {
@@ -174,7 +181,8 @@ json_t *peri_sql_parse(duckdb_connection con, const char *sql, peri_err_t *err)
         peri_err_set(err, PERI_EINVAL, "The SQL text is empty: give one SELECT.");
         return NULL;
     }
-    if (peri_duck_text(con, "SELECT json_serialize_sql($1::VARCHAR)::VARCHAR", sql, &text, err))
+    if (peri_duck_text(con, "SELECT json_serialize_sql($1::VARCHAR)::VARCHAR", sql, &text,
+                       err))
         return NULL;
     root = peri_json_read(text, err);
     if (root) query = take_query(root, sql, err);
@@ -198,8 +206,8 @@ char *peri_sql_render(duckdb_connection con, const json_t *query, bool checked,
         peri_err_set(err, PERI_ELIMIT, "The SQL statement is nested too deeply.");
         return NULL;
     }
-    int rc = peri_duck_text(con, "SELECT json_deserialize_sql($1::JSON)::VARCHAR", text, &sql,
-                            err);
+    int rc = peri_duck_text(con, "SELECT json_deserialize_sql($1::JSON)::VARCHAR", text,
+                            &sql, err);
     free(text);
     if (rc) {
         peri_err_prefix(err, "DuckDB cannot print this statement");
@@ -210,10 +218,11 @@ char *peri_sql_render(duckdb_connection con, const json_t *query, bool checked,
     json_t *again = peri_sql_parse(con, sql, NULL);
     bool same = again && peri_ast_same(query, again);
     if (!same) {
-        peri_err_set(err, PERI_EUNSUPP,
-                     "The statement uses '%s' in a way that cannot be planned: DuckDB reads "
-                     "it back differently; write that part in another way.",
-                     again ? peri_ast_difference(query, again) : "an expression");
+        peri_err_set(
+            err, PERI_EUNSUPP,
+            "The statement uses '%s' in a way that cannot be planned: DuckDB reads "
+            "it back differently; write that part in another way.",
+            again ? peri_ast_difference(query, again) : "an expression");
         duckdb_free(sql);
         sql = NULL;
     }

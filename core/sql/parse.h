@@ -9,12 +9,13 @@
 
 #define PERI_SQL_MAX_BYTES ((size_t)1 << 20)
 
-/* The query node of the one SELECT statement in `sql`. Syntax errors: PERI_EINVAL with line,
- * column and a caret; other statements: PERI_EDENIED with what to do instead. New. */
+/* The query node of the one SELECT statement in `sql`. Syntax errors: PERI_EINVAL with
+ * line, column and a caret; other statements: PERI_EDENIED with what to do instead. New.
+ */
 json_t *peri_sql_parse(duckdb_connection con, const char *sql, peri_err_t *err);
 
-/* The text of a query node. `checked` also reads it back and compares: PERI_EUNSUPP if DuckDB
- * cannot print the tree faithfully. The caller frees it with duckdb_free. */
+/* The text of a query node. `checked` also reads it back and compares: PERI_EUNSUPP if
+ * DuckDB cannot print the tree faithfully. The caller frees it with duckdb_free. */
 char *peri_sql_render(duckdb_connection con, const json_t *query, bool checked,
                       peri_err_t *err);
 

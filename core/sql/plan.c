@@ -34,21 +34,22 @@ static json_t *limit_query(json_t *query, int64_t limit)
     size_t i;
     json_int_t own;
     if (limit < 0) return query;
-    json_array_foreach(mods, i, mod) {
+    json_array_foreach(mods, i, mod)
+    {
         bool is_limit = peri_ast_is_type(mod, "LIMIT_MODIFIER") ||
                         peri_ast_is_type(mod, "LIMIT_PERCENT_MODIFIER");
         if (!is_limit) continue;
         if (plain_limit(mod, &own)) {
-            if (own > limit)
-                json_object_set_new(mod, "limit", peri_ast_int_new(limit));
+            if (own > limit) json_object_set_new(mod, "limit", peri_ast_int_new(limit));
             return query;
         }
         if (peri_ast_is_type(mod, "LIMIT_MODIFIER") && !peri_ast_get(mod, "limit")) {
             json_object_set_new(mod, "limit", peri_ast_int_new(limit));
             return query;
         }
-        query = peri_ast_select_new(json_pack("[o]", peri_ast_star_new()),
-                                    peri_ast_subquery_ref_new(query, "peri_q", NULL), NULL);
+        query =
+            peri_ast_select_new(json_pack("[o]", peri_ast_star_new()),
+                                peri_ast_subquery_ref_new(query, "peri_q", NULL), NULL);
         mods = peri_ast_list(query, "modifiers");
         break;
     }
@@ -91,7 +92,8 @@ static int plan_single(peri_planner_t *p, json_t *query, const struct statement 
 {
     static const char what[] = "the whole statement";
     p->strategy = "one process runs the whole statement";
-    if (st->renamed) return peri_step_add(p, query, PERI_DEST_OUTPUT, false, what, &st->want);
+    if (st->renamed)
+        return peri_step_add(p, query, PERI_DEST_OUTPUT, false, what, &st->want);
     return peri_step_put(p, query, st->sql, PERI_DEST_OUTPUT, false, what);
 }
 
@@ -107,13 +109,15 @@ static int plan_ranks(peri_planner_t *p, json_t *query, const peri_desc_t *want)
         json_decref(q);
         q = json_deep_copy(query);
         if (peri_localise_query(p, q, PERI_DEST_ROOT) == 0)
-            rc = peri_step_add(p, q, PERI_DEST_OUTPUT, false, "the statement on the root", want);
+            rc = peri_step_add(p, q, PERI_DEST_OUTPUT, false, "the statement on the root",
+                               want);
     }
     if (!p->strategy && !gathers_rows(p))
         p->strategy = "every rank runs inner parts of the statement, the root the rest";
     else if (!p->strategy)
-        p->strategy = peri_arena_printf(
-            p->arena, "gather: the root finishes the statement (%s)", gather_reason(p, query));
+        p->strategy =
+            peri_arena_printf(p->arena, "gather: the root finishes the statement (%s)",
+                              gather_reason(p, query));
     json_decref(q);
     return rc;
 }
@@ -206,7 +210,8 @@ static int describe_statement(peri_planner_t *p, struct statement *st, peri_err_
     int rc = -1;
     bool changed = peri_ast_fix_constants(st->query);
     st->sql = peri_sql_render(p->con, st->query, true, err);
-    if (st->sql && (rc = peri_duck_describe(p->con, p->arena, st->sql, &st->want, err)) != 0)
+    if (st->sql &&
+        (rc = peri_duck_describe(p->con, p->arena, st->sql, &st->want, err)) != 0)
         peri_message_clean(p, err);
     if (rc == 0 && changed && peri_query_describe(p, raw, &original) == 0) {
         st->renamed = !peri_desc_same_names(&st->want, &original);
@@ -243,25 +248,27 @@ static void planner_clear(peri_planner_t *p)
     free(p->cte_names);
 }
 
-peri_plan_t *peri_plan_new(duckdb_connection con, const char *sql, const peri_resolver_t *r,
-                           const peri_planopts_t *opts, peri_err_t *err)
+peri_plan_t *peri_plan_new(duckdb_connection con, const char *sql,
+                           const peri_resolver_t *r, const peri_planopts_t *opts,
+                           peri_err_t *err)
 {
     peri_planner_t p = {.arena = peri_arena_new(),
                         .con = con,
                         .resolver = r,
                         .nranks = opts->nranks > 1 ? opts->nranks : 1,
-                        .broadcast_limit =
-                            opts->broadcast_limit ? opts->broadcast_limit : BROADCAST_BYTES};
+                        .broadcast_limit = opts->broadcast_limit ? opts->broadcast_limit
+                                                                 : BROADCAST_BYTES};
     peri_plan_t *plan = NULL;
     struct statement st = {0};
     if (read_statement(&p, sql, opts, &st, err)) goto out;
     int rc = p.nranks == 1 || !p.nrels ? plan_single(&p, st.query, &st)
                                        : plan_ranks(&p, st.query, &st.want);
     if (rc < 0) {
-        peri_err_set(err, PERI_EINTERNAL,
-                     "The statement is understood but could not be planned for %d ranks; run it "
-                     "with one rank.",
-                     p.nranks);
+        peri_err_set(
+            err, PERI_EINTERNAL,
+            "The statement is understood but could not be planned for %d ranks; run it "
+            "with one rank.",
+            p.nranks);
         goto out;
     }
     plan = peri_arena_calloc(p.arena, 1, sizeof *plan);

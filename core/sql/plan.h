@@ -1,15 +1,15 @@
 /* plan.h - from SQL text to a plan: relations, stages, what to show.
  *
- * The SQL is parsed by DuckDB (json_serialize_sql), checked against allow-lists of node types
- * and functions, its tables are resolved through a callback, and it is cut into stages that
- * run on all ranks or on the root. No regular expressions over SQL text.
+ * The SQL is parsed by DuckDB (json_serialize_sql), checked against allow-lists of node
+ * types and functions, its tables are resolved through a callback, and it is cut into
+ * stages that run on all ranks or on the root. No regular expressions over SQL text.
  *
  * Names in stage SQL: relation i is the view `peri_r<i>` (the engine makes it over the
  * scan), the rows of an earlier stage j are the table `peri_s<j>`.
  *
- * Invariant: with any number of ranks the stages give the rows that the original statement
- * gives in one process (order only where ORDER BY says so, plus: a plain projection keeps
- * file order). Pruning hints may only drop rows that the WHERE drops.
+ * Invariant: with any number of ranks the stages give the rows that the original
+ * statement gives in one process (order only where ORDER BY says so, plus: a plain
+ * projection keeps file order). Pruning hints may only drop rows that the WHERE drops.
  */
 #ifndef CORE_SQL_PLAN_H
 #define CORE_SQL_PLAN_H
@@ -25,11 +25,11 @@
 
 /* What the planner must know of a table. Strings are borrowed for the plan's lifetime. */
 typedef struct {
-    void *handle;                    /* the caller's; copied to the relation */
-    const char *display;             /* for messages and explain */
-    const char *const *columns;      /* SQL names; without the virtual ones */
-    const uint32_t *widths;          /* 1 scalar, n vector; per column */
-    const uint32_t *value_bytes;     /* estimated bytes of one value (row) per column */
+    void *handle;                /* the caller's; copied to the relation */
+    const char *display;         /* for messages and explain */
+    const char *const *columns;  /* SQL names; without the virtual ones */
+    const uint32_t *widths;      /* 1 scalar, n vector; per column */
+    const uint32_t *value_bytes; /* estimated bytes of one value (row) per column */
     size_t ncolumns;
     uint64_t rows;
     bool has_snapnum;
@@ -41,8 +41,9 @@ typedef struct {
      * sentence that names the nearest table. */
     int (*resolve)(void *arg, const char *catalog, const char *schema, const char *table,
                    peri_relinfo_t *out, peri_err_t *err);
-    /* Make relation `id` known to the connection as view peri_r<id>, with the virtual columns
-     * that are asked for (bits PERI_VIRT_*). Called before any statement is prepared. */
+    /* Make relation `id` known to the connection as view peri_r<id>, with the virtual
+     * columns that are asked for (bits PERI_VIRT_*). Called before any statement is
+     * prepared. */
     int (*bind)(void *arg, int id, void *handle, unsigned virtuals, peri_err_t *err);
 } peri_resolver_t;
 
@@ -50,15 +51,16 @@ typedef struct {
 typedef struct {
     void *handle;
     const char *display, *alias;
-    unsigned virtuals;         /* virtual columns that the statement names */
-    const uint32_t *used;      /* indexes of the columns used (superset) */
+    unsigned virtuals;    /* virtual columns that the statement names */
+    const uint32_t *used; /* indexes of the columns used (superset) */
     size_t nused;
-    const peri_pred_t *preds;  /* AND-ed pruning hints */
+    const peri_pred_t *preds; /* AND-ed pruning hints */
     size_t npreds;
 } peri_relation_t;
 
 typedef enum {
-    PERI_DEST_OUTPUT, /* the statement's rows, in order: rank 0's first, then rank 1's, ... */
+    PERI_DEST_OUTPUT, /* the statement's rows, in order: rank 0's first, then rank 1's,
+                         ... */
     PERI_DEST_ROOT,   /* into table peri_s<i> on rank 0 */
     PERI_DEST_ALL     /* into table peri_s<i> on every rank */
 } peri_dest_t;
@@ -66,16 +68,17 @@ typedef enum {
 typedef struct {
     const char *sql;
     peri_dest_t dest;
-    bool on_all_ranks;      /* else only rank 0 runs it */
-    const int *relations;   /* relations it scans: each rank reads its own share */
+    bool on_all_ranks;    /* else only rank 0 runs it */
+    const int *relations; /* relations it scans: each rank reads its own share */
     size_t nrelations;
-    const char *what;       /* for EXPLAIN: "partial aggregates", "broadcast of groups" */
+    const char *what; /* for EXPLAIN: "partial aggregates", "broadcast of groups" */
 } peri_stage_t;
 
-/* Where an output column comes from, for units and descriptions: relation -1 = computed. */
+/* Where an output column comes from, for units and descriptions: relation -1 = computed.
+ */
 typedef struct {
     int relation;
-    int column;             /* index into the relation's columns */
+    int column; /* index into the relation's columns */
 } peri_origin_t;
 
 typedef struct {
@@ -83,10 +86,11 @@ typedef struct {
     size_t nrelations;
     const peri_stage_t *stages; /* in order; the last one has PERI_DEST_OUTPUT */
     size_t nstages;
-    size_t ncolumns;            /* of the result */
+    size_t ncolumns; /* of the result */
     const char *const *names;
     const peri_origin_t *origins;
-    const char *strategy;       /* one line: "partial aggregation over 3 ranks", "gather: ..." */
+    const char
+        *strategy; /* one line: "partial aggregation over 3 ranks", "gather: ..." */
     struct peri_arena *arena;
 } peri_plan_t;
 
@@ -96,12 +100,13 @@ typedef struct {
     int64_t limit;            /* rows; < 0: none (outer LIMIT of the command line) */
 } peri_planopts_t;
 
-/* Parse, check, resolve, plan. `con` is a connection with nothing but the relations in it;
- * preparing the statement there also gives DuckDB's own messages for bad columns.
+/* Parse, check, resolve, plan. `con` is a connection with nothing but the relations in
+ * it; preparing the statement there also gives DuckDB's own messages for bad columns.
  * Errors: PERI_EINVAL (syntax: with line and column and a caret line; binder errors),
  * PERI_EDENIED (statement, node or function that is not allowed: named, with what to do
  * instead), PERI_ENOTFOUND (tables). */
-peri_plan_t *peri_plan_new(duckdb_connection con, const char *sql, const peri_resolver_t *r,
-                           const peri_planopts_t *opts, peri_err_t *err);
+peri_plan_t *peri_plan_new(duckdb_connection con, const char *sql,
+                           const peri_resolver_t *r, const peri_planopts_t *opts,
+                           peri_err_t *err);
 void peri_plan_free(peri_plan_t *p);
 #endif

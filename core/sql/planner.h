@@ -1,10 +1,11 @@
 /* planner.h - what the files of the planner share; private to core/sql.
  *
- * A planner lives for one peri_plan_new. Everything it hands out lives in the arena of the
- * plan; syntax trees are reference counted and freed with the planner.
+ * A planner lives for one peri_plan_new. Everything it hands out lives in the arena of
+ * the plan; syntax trees are reference counted and freed with the planner.
  *
- * Names: peri_r<i> relation i, peri_s<j> rows of stage j, peri_c<k> CTE k (made unique, so
- * that trees can be moved about), peri_q/_k/_d/_p/_m/_h/_o columns and aliases of our own.
+ * Names: peri_r<i> relation i, peri_s<j> rows of stage j, peri_c<k> CTE k (made unique,
+ * so that trees can be moved about), peri_q/_k/_d/_p/_m/_h/_o columns and aliases of our
+ * own.
  */
 #ifndef CORE_SQL_PLANNER_H
 #define CORE_SQL_PLANNER_H
@@ -65,8 +66,8 @@ typedef struct {
 /* Number the relations, resolve them, make CTE names unique, note which columns are used.
  * Changes the tree: tables become peri_r<i>, a.b.c becomes alias.c. */
 int peri_scope_resolve(peri_planner_t *p, json_t *query, peri_err_t *err);
-int peri_rel_index(const json_t *ref);                      /* of BASE_TABLE, else -1 */
-int peri_step_index(const json_t *ref);                     /* of BASE_TABLE, else -1 */
+int peri_rel_index(const json_t *ref);                        /* of BASE_TABLE, else -1 */
+int peri_step_index(const json_t *ref);                       /* of BASE_TABLE, else -1 */
 int peri_rel_column(const peri_rel_t *rel, const char *name); /* whatever the case; -1 */
 bool peri_has_relations(json_t *tree);
 /* Replace our internal names in DuckDB's message and cut its own caret line. */
@@ -81,22 +82,22 @@ void peri_preds_collect(peri_planner_t *p, json_t *query);
 
 /* Text and columns of a query over peri_r and peri_s; the caller clears desc. */
 int peri_query_describe(peri_planner_t *p, const json_t *query, peri_desc_t *desc);
-/* Add a step: checked, its view peri_s<n> made so that later queries can be bound. `query`
- * is copied. `want`: names are put right, other types fail; NULL only for text of our own
- * with column names of our own. Returns the step's number or -1. */
+/* Add a step: checked, its view peri_s<n> made so that later queries can be bound.
+ * `query` is copied. `want`: names are put right, other types fail; NULL only for text of
+ * our own with column names of our own. Returns the step's number or -1. */
 int peri_step_add(peri_planner_t *p, const json_t *query, peri_dest_t dest, bool on_all,
                   const char *what, const peri_desc_t *want);
 /* The same, without any check or view. */
-int peri_step_put(peri_planner_t *p, const json_t *query, const char *sql, peri_dest_t dest,
-                  bool on_all, const char *what);
+int peri_step_put(peri_planner_t *p, const json_t *query, const char *sql,
+                  peri_dest_t dest, bool on_all, const char *what);
 void peri_steps_truncate(peri_planner_t *p, size_t n);
 void peri_steps_drop_views(peri_planner_t *p);
 
 /* ---- block.c ---- */
 
 /* Plan a query: steps are added, the last of them (its number is returned) gives the
- * query's rows at `dest`. `as` gives the column names it must have, NULL: its own. -1: cannot,
- * and no step is left behind. */
+ * query's rows at `dest`. `as` gives the column names it must have, NULL: its own. -1:
+ * cannot, and no step is left behind. */
 int peri_block_plan(peri_planner_t *p, const json_t *query, peri_dest_t dest,
                     const peri_desc_t *as);
 /* Are the query's rows a union over rows of one (per UNION ALL branch) relation? Then the

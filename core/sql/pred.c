@@ -1,14 +1,15 @@
 /* pred.c - conditions "column op constant" that may be applied before everything else.
  *
- * They come from the AND-ed terms of WHERE, and of ON of inner joins. Such a term is strict: it
- * is not true for NULL. So it may drop rows of its table early even on the nullable side of an
- * outer join, where the unmatched row would fail it anyway. Not so below ASOF and POSITIONAL
- * joins and samples, where dropping a row changes what its neighbours do.
+ * They come from the AND-ed terms of WHERE, and of ON of inner joins. Such a term is
+ * strict: it is not true for NULL. So it may drop rows of its table early even on the
+ * nullable side of an outer join, where the unmatched row would fail it anyway. Not so
+ * below ASOF and POSITIONAL joins and samples, where dropping a row changes what its
+ * neighbours do.
  *
- * A term is kept as syntax (for stages that filter early) and, where column and constant are
- * of comparable kinds, as hints for skipping chunks. A hint must hold for every row for
- * which DuckDB's comparison, with its implicit casts, is true: constants that a double does
- * not hold exactly are widened.
+ * A term is kept as syntax (for stages that filter early) and, where column and constant
+ * are of comparable kinds, as hints for skipping chunks. A hint must hold for every row
+ * for which DuckDB's comparison, with its implicit casts, is true: constants that a
+ * double does not hold exactly are widened.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -52,9 +53,13 @@ int peri_rels_describe(peri_planner_t *p, peri_err_t *err)
         const char *sql = peri_arena_printf(p->arena, "SELECT * FROM peri_r%zu", i);
         peri_desc_t d;
         if (peri_duck_describe(p->con, p->arena, sql, &d, err)) return -1;
-        rel->types = peri_arena_calloc(p->arena, rel->info.ncolumns + 1, sizeof *rel->types);
+        rel->types = peri_arena_calloc(p->arena, rel->info.ncolumns + PERI_NVIRTUALS,
+                                       sizeof *rel->types);
         for (size_t c = 0; c < rel->info.ncolumns && c < d.n; c++)
             rel->types[c] = element_type(d.types[c]);
+        for (unsigned v = 0; v < PERI_NVIRTUALS; v++)
+            rel->types[rel->info.ncolumns + v] =
+                1u << v == PERI_VIRT_FILE ? DUCKDB_TYPE_VARCHAR : DUCKDB_TYPE_BIGINT;
         peri_desc_clear(&d);
     }
     return 0;
@@ -96,18 +101,21 @@ static bool read_i128(const json_t *v, __int128 *out)
         *out = json_integer_value(v);
         return true;
     }
-    const json_t *upper = json_object_get(v, "upper"), *lower = json_object_get(v, "lower");
+    const json_t *upper = json_object_get(v, "upper"),
+                 *lower = json_object_get(v, "lower");
     if (!json_is_integer(upper)) return false;
     const char *big = peri_json_marked(lower);
     if (!big && !json_is_integer(lower)) return false;
     uint64_t low = big ? strtoull(big, NULL, 10) : (uint64_t)json_integer_value(lower);
-    *out = (__int128)(((unsigned __int128)(__int128)json_integer_value(upper) << 64) | low);
+    *out =
+        (__int128)(((unsigned __int128)(__int128)json_integer_value(upper) << 64) | low);
     return true;
 }
 
 static bool read_value(const json_t *value, struct constant *out)
 {
-    const json_t *type = peri_ast_get(value, "type"), *v = json_object_get(value, "value");
+    const json_t *type = peri_ast_get(value, "type"),
+                 *v = json_object_get(value, "value");
     const char *id = peri_ast_str(type, "id");
     *out = (struct constant){.exact = true};
     if (peri_ast_true(value, "is_null")) {
@@ -170,22 +178,48 @@ static bool read_cast(const json_t *e, struct constant *out)
 
 static bool read_constant(const json_t *e, struct constant *out)
 {
-    if (peri_ast_is_class(e, "CONSTANT")) return read_value(peri_ast_get(e, "value"), out);
+    if (peri_ast_is_class(e, "CONSTANT"))
+        return read_value(peri_ast_get(e, "value"), out);
     if (peri_ast_is_class(e, "CAST")) return read_cast(e, out);
-    if (!peri_ast_is_function(e, "-") || json_array_size(peri_ast_list(e, "children")) != 1 ||
+    if (!peri_ast_is_function(e, "-") ||
+        json_array_size(peri_ast_list(e, "children")) != 1 ||
         !read_constant(json_array_get(peri_ast_list(e, "children"), 0), out) || out->null)
         return false;
-    if (out->c.kind == PERI_CONST_INT) out->c.i = -out->c.i;
-    else if (out->c.kind == PERI_CONST_REAL) out->c.d = -out->c.d;
-    else return false;
+    if (out->c.kind == PERI_CONST_INT)
+        out->c.i = -out->c.i;
+    else if (out->c.kind == PERI_CONST_REAL)
+        out->c.d = -out->c.d;
+    else
+        return false;
     return true;
 }
 
 /* ---- columns ---- */
 
 struct target {
-    int rel, column, component;
+    int rel, column, component; /* virtual column v: number of real columns + v */
 };
+
+static int column_index(const peri_rel_t *rel, const char *name)
+{
+    int c = peri_rel_column(rel, name);
+    for (unsigned v = 0; c < 0 && v < PERI_NVIRTUALS; v++)
+        if (rel->virtuals & (1u << v) && strcasecmp(name, peri_virtual_name(v)) == 0)
+            c = (int)(rel->info.ncolumns + v);
+    return c;
+}
+
+static const char *column_name(const peri_rel_t *rel, int c)
+{
+    size_t n = rel->info.ncolumns;
+    return (size_t)c < n ? rel->info.columns[c]
+                         : peri_virtual_name((unsigned)(c - (int)n));
+}
+
+static uint32_t column_width(const peri_rel_t *rel, int c)
+{
+    return (size_t)c < rel->info.ncolumns ? rel->info.widths[c] : 1;
+}
 
 static bool find_column(const struct block *b, const json_t *ref, struct target *out)
 {
@@ -200,7 +234,7 @@ static bool find_column(const struct block *b, const json_t *ref, struct target 
     for (size_t i = 0; i < b->nsources; i++) {
         if (b->sources[i].rel < 0) continue;
         const peri_rel_t *rel = &b->p->rels[b->sources[i].rel];
-        int c = peri_rel_column(rel, column);
+        int c = column_index(rel, column);
         if (table && strcasecmp(table, rel->alias) == 0 && rel->positional) return false;
         if (rel->positional && !table) return false; /* its names are others */
         if (c < 0 || (table && strcasecmp(table, rel->alias) != 0)) continue;
@@ -222,13 +256,13 @@ static bool read_column(const struct block *b, const json_t *e, struct target *o
     struct constant index;
     if (!extract) {
         return find_column(b, e, out) &&
-               b->p->rels[out->rel].info.widths[out->column] == 1;
+               column_width(&b->p->rels[out->rel], out->column) == 1;
     }
     if (json_array_size(args) != 2 || !find_column(b, json_array_get(args, 0), out) ||
         !read_constant(json_array_get(args, 1), &index) || index.null ||
         index.c.kind != PERI_CONST_INT)
         return false;
-    uint32_t width = b->p->rels[out->rel].info.widths[out->column];
+    uint32_t width = column_width(&b->p->rels[out->rel], out->column);
     if (width < 2 || index.c.i < 1 || index.c.i > width) return false;
     out->component = (int)index.c.i - 1;
     return true;
@@ -249,7 +283,7 @@ static void add_pred(peri_planner_t *p, const struct target *t, peri_op_t op,
         copy[i] = values[i];
         if (copy[i].s) copy[i].s = peri_arena_strdup(p->arena, copy[i].s);
     }
-    rel->preds[rel->npreds++] = (peri_pred_t){.column = rel->info.columns[t->column],
+    rel->preds[rel->npreds++] = (peri_pred_t){.column = column_name(rel, t->column),
                                               .component = t->component,
                                               .op = op,
                                               .nvalues = n,
@@ -356,12 +390,14 @@ static bool read_in(const struct block *b, const json_t *e, struct target *t)
         struct constant c;
         constants = read_constant(json_array_get(args, i), &c);
         if (!constants || c.null) continue; /* x = NULL is never true */
-        /* a list has one type: only plain integers and strings are compared as they stand */
+        /* a list has one type: only plain integers and strings are compared as they stand
+         */
         hint = hint && comparable(type, c.c.kind) && c.c.kind != PERI_CONST_REAL &&
                !(is_real(type) && beyond_double(&c));
         values[kept++] = c.c;
     }
-    if (constants && hint) add_pred(b->p, t, kept ? PERI_OP_IN : PERI_OP_NEVER, values, kept);
+    if (constants && hint)
+        add_pred(b->p, t, kept ? PERI_OP_IN : PERI_OP_NEVER, values, kept);
     free(values);
     return constants;
 }
@@ -386,7 +422,8 @@ static bool read_bool(const struct block *b, const json_t *e, struct target *t)
 {
     bool value = !peri_ast_is_type(e, "OPERATOR_NOT");
     if (!value) e = json_array_get(peri_ast_list(e, "children"), 0);
-    if (!read_column(b, e, t) || b->p->rels[t->rel].types[t->column] != DUCKDB_TYPE_BOOLEAN)
+    if (!read_column(b, e, t) ||
+        b->p->rels[t->rel].types[t->column] != DUCKDB_TYPE_BOOLEAN)
         return false;
     peri_const_t c = {.kind = PERI_CONST_BOOL, .i = value};
     add_pred(b->p, t, PERI_OP_EQ, &c, 1);

@@ -1,8 +1,8 @@
 /* scope.c - which names mean which tables: relations, CTEs, used and virtual columns.
  *
  * Names are resolved with SQL's scopes (a CTE hides tables, an inner FROM hides an outer
- * one), but used columns are noted by name over the whole statement: a superset is enough,
- * and no rule of DuckDB's binder has to be repeated for it.
+ * one), but used columns are noted by name over the whole statement: a superset is
+ * enough, and no rule of DuckDB's binder has to be repeated for it.
  */
 #include "core/sql/planner.h"
 
@@ -44,7 +44,8 @@ static int visit_expr(struct walk *w, json_t *v, struct scope *s);
 static void lower(const char *s, char *out, size_t cap)
 {
     size_t i = 0;
-    for (; s[i] && i + 1 < cap; i++) out[i] = s[i] >= 'A' && s[i] <= 'Z' ? s[i] + 32 : s[i];
+    for (; s[i] && i + 1 < cap; i++)
+        out[i] = s[i] >= 'A' && s[i] <= 'Z' ? s[i] + 32 : s[i];
     out[i] = '\0';
 }
 
@@ -106,20 +107,21 @@ static int add_relation(struct walk *w, json_t *ref, struct scope *s)
     const char *schema = peri_ast_str(ref, "schema_name");
     const char *alias = peri_ast_str(ref, "alias");
     if (strncasecmp(table, "peri_", 5) == 0)
-        return peri_err_set(w->err, PERI_ENOTFOUND,
-                            "There is no table '%s': names that begin with peri_ are reserved.",
-                            table);
+        return peri_err_set(
+            w->err, PERI_ENOTFOUND,
+            "There is no table '%s': names that begin with peri_ are reserved.", table);
     if (p->nrels == MAX_RELATIONS)
         return peri_err_set(w->err, PERI_ELIMIT,
-                            "The statement names more than %d tables; split it.", MAX_RELATIONS);
+                            "The statement names more than %d tables; split it.",
+                            MAX_RELATIONS);
     if (p->nrels == p->cap_rels) {
         p->cap_rels = p->cap_rels ? 2 * p->cap_rels : 8;
         p->rels = peri_xrealloc(p->rels, p->cap_rels, sizeof *p->rels);
     }
     peri_rel_t *rel = &p->rels[p->nrels];
     memset(rel, 0, sizeof *rel);
-    if (p->resolver->resolve(p->resolver->arg, peri_ast_str(ref, "catalog_name"), schema, table,
-                             &rel->info, w->err))
+    if (p->resolver->resolve(p->resolver->arg, peri_ast_str(ref, "catalog_name"), schema,
+                             table, &rel->info, w->err))
         return -1;
     rel->schema = peri_arena_strdup(p->arena, schema);
     rel->table = peri_arena_strdup(p->arena, table);
@@ -150,7 +152,8 @@ static int visit_table(struct walk *w, json_t *ref, struct scope *s)
                  (!*schema || strcasecmp(schema, "recurring") == 0);
     const char *cte = plain ? find_cte(s, table) : NULL;
     if (!cte) return add_relation(w, ref, s);
-    if (!*peri_ast_str(ref, "alias")) json_object_set_new(ref, "alias", json_string(table));
+    if (!*peri_ast_str(ref, "alias"))
+        json_object_set_new(ref, "alias", json_string(table));
     json_object_set_new(ref, "table_name", json_string(cte));
     return 0;
 }
@@ -170,8 +173,10 @@ static int all_shown(json_t *node, void *arg)
 static void note_name(struct walk *w, const char *table, const char *column)
 {
     char key[512];
-    if (table) snprintf(key, sizeof key, "%s\1%s", table, column);
-    else snprintf(key, sizeof key, "%s", column);
+    if (table)
+        snprintf(key, sizeof key, "%s\1%s", table, column);
+    else
+        snprintf(key, sizeof key, "%s", column);
     lower(key, key, sizeof key);
     json_object_set_new(w->names, key, json_true());
 }
@@ -179,7 +184,8 @@ static void note_name(struct walk *w, const char *table, const char *column)
 static int visit_from(struct walk *w, json_t *ref, struct scope *s)
 {
     if (peri_ast_is_type(ref, "BASE_TABLE")) return visit_table(w, ref, s);
-    if (peri_ast_is_type(ref, "SUBQUERY")) return visit_query(w, peri_ast_subquery(ref), s);
+    if (peri_ast_is_type(ref, "SUBQUERY"))
+        return visit_query(w, peri_ast_subquery(ref), s);
     if (peri_ast_is_type(ref, "JOIN")) {
         if (visit_from(w, peri_ast_get(ref, "left"), s) ||
             visit_from(w, peri_ast_get(ref, "right"), s))
@@ -231,9 +237,13 @@ static void note_column(struct walk *w, const json_t *parts)
 {
     size_t i, n = json_array_size(parts);
     json_t *part;
-    json_array_foreach(parts, i, part) {
-        if (n != 2 || i == 0) note_name(w, NULL, json_string_value(part));
-        else note_name(w, json_string_value(json_array_get(parts, 0)), json_string_value(part));
+    json_array_foreach(parts, i, part)
+    {
+        if (n != 2 || i == 0)
+            note_name(w, NULL, json_string_value(part));
+        else
+            note_name(w, json_string_value(json_array_get(parts, 0)),
+                      json_string_value(part));
     }
 }
 
@@ -243,11 +253,14 @@ static void visit_column(struct walk *w, json_t *node, const struct scope *s)
     size_t i;
     shorten(w, parts, s);
     note_column(w, parts);
-    const char *last = json_string_value(json_array_get(parts, json_array_size(parts) - 1));
+    const char *last =
+        json_string_value(json_array_get(parts, json_array_size(parts) - 1));
     for (const struct scope *at = s; last && at; at = at->up) {
-        for (i = 0; i < at->nrels; i++) { /* the table's name alone: a struct of its row */
+        for (i = 0; i < at->nrels;
+             i++) { /* the table's name alone: a struct of its row */
             peri_rel_t *rel = &w->p->rels[at->rels[i]];
-            if (strcasecmp(rel->alias, last) != 0 || peri_rel_column(rel, last) >= 0) continue;
+            if (strcasecmp(rel->alias, last) != 0 || peri_rel_column(rel, last) >= 0)
+                continue;
             rel->whole = true;
             rel->shape = "the table's name as a value";
         }
@@ -280,9 +293,12 @@ static int visit_expr(struct walk *w, json_t *v, struct scope *s)
         return 0;
     }
     if (!json_is_object(v)) return 0;
-    if (peri_ast_is_class(v, "COLUMN_REF")) visit_column(w, v, s);
-    else if (peri_ast_is_class(v, "STAR")) visit_star(w, v, s);
-    json_object_foreach(v, key, child) {
+    if (peri_ast_is_class(v, "COLUMN_REF"))
+        visit_column(w, v, s);
+    else if (peri_ast_is_class(v, "STAR"))
+        visit_star(w, v, s);
+    json_object_foreach(v, key, child)
+    {
         if (strcmp(key, "subquery") == 0) {
             if (visit_query(w, peri_ast_subquery(v), s)) return -1;
         } else if (visit_expr(w, child, s)) {
@@ -305,7 +321,8 @@ static int visit_ctes(struct walk *w, json_t *query, struct scope *s)
 {
     size_t i;
     json_t *entry;
-    json_array_foreach(peri_ast_list(peri_ast_get(query, "cte_map"), "map"), i, entry) {
+    json_array_foreach(peri_ast_list(peri_ast_get(query, "cte_map"), "map"), i, entry)
+    {
         const char *name = peri_ast_str(entry, "key");
         json_t *body = peri_ast_cte_body(entry);
         const char *unique = cte_name_new(w->p, name);
@@ -334,8 +351,10 @@ static int visit_modifiers(struct walk *w, json_t *query, struct scope *s)
 {
     size_t i, j;
     json_t *mod, *order;
-    json_array_foreach(peri_ast_list(query, "modifiers"), i, mod) {
-        json_array_foreach(peri_ast_list(mod, "orders"), j, order) {
+    json_array_foreach(peri_ast_list(query, "modifiers"), i, mod)
+    {
+        json_array_foreach(peri_ast_list(mod, "orders"), j, order)
+        {
             if (!is_order_all(order) && visit_expr(w, order, s)) return -1;
         }
         if (visit_expr(w, json_object_get(mod, "distinct_on_targets"), s) ||
@@ -348,8 +367,9 @@ static int visit_modifiers(struct walk *w, json_t *query, struct scope *s)
 
 static int visit_query(struct walk *w, json_t *query, struct scope *up)
 {
-    static const char *const exprs[] = {"select_list", "where_clause", "group_expressions",
-                                        "having", "qualify", "aliases", "key_targets"};
+    static const char *const exprs[] = {
+        "select_list", "where_clause", "group_expressions", "having",
+        "qualify",     "aliases",      "key_targets"};
     struct scope s = {.up = up, .ctes = json_object()};
     int rc = -1;
     json_t *from = peri_ast_get(query, "from_table");
@@ -359,13 +379,16 @@ static int visit_query(struct walk *w, json_t *query, struct scope *up)
         if (visit_expr(w, json_object_get(query, exprs[i]), &s)) goto out;
     if (visit_modifiers(w, query, &s)) goto out;
     if (!peri_ast_is_type(query, "SELECT_NODE")) {
-        if (peri_ast_get(query, "left") && visit_query(w, peri_ast_get(query, "left"), &s))
+        if (peri_ast_get(query, "left") &&
+            visit_query(w, peri_ast_get(query, "left"), &s))
             goto out;
-        if (peri_ast_get(query, "right") && visit_query(w, peri_ast_get(query, "right"), &s))
+        if (peri_ast_get(query, "right") &&
+            visit_query(w, peri_ast_get(query, "right"), &s))
             goto out;
         size_t i;
         json_t *child;
-        json_array_foreach(peri_ast_list(query, "children"), i, child) {
+        json_array_foreach(peri_ast_list(query, "children"), i, child)
+        {
             if (visit_query(w, child, &s)) goto out;
         }
     }
@@ -394,7 +417,8 @@ static int finish_relation(struct walk *w, peri_rel_t *rel)
     size_t n = rel->info.ncolumns;
     rel->used = peri_arena_calloc(w->p->arena, n + 1, sizeof *rel->used);
     for (size_t i = 0; i < n; i++)
-        if (rel->whole || named(w, rel, rel->info.columns[i])) rel->used[rel->nused++] = (uint32_t)i;
+        if (rel->whole || named(w, rel, rel->info.columns[i]))
+            rel->used[rel->nused++] = (uint32_t)i;
     for (unsigned i = 0; i < PERI_NVIRTUALS; i++) {
         const char *name = peri_virtual_name(i);
         if (!named(w, rel, name) || peri_rel_column(rel, name) >= 0 ||
@@ -402,10 +426,11 @@ static int finish_relation(struct walk *w, peri_rel_t *rel)
             continue;
         rel->virtuals |= 1u << i;
         if (rel->shape)
-            return peri_err_set(w->err, PERI_EUNSUPP,
-                                "The virtual column '%s' of %s cannot be used together with %s; "
-                                "name the columns you want.",
-                                name, rel->info.display, rel->shape);
+            return peri_err_set(
+                w->err, PERI_EUNSUPP,
+                "The virtual column '%s' of %s cannot be used together with %s; "
+                "name the columns you want.",
+                name, rel->info.display, rel->shape);
     }
     return 0;
 }
@@ -413,17 +438,21 @@ static int finish_relation(struct walk *w, peri_rel_t *rel)
 static void exclude_virtuals(struct walk *w, const struct star *star)
 {
     json_t *list = json_object_get(star->node, "qualified_exclude_list");
-    if (!json_is_array(list)) list = json_array();
-    else json_incref(list);
+    if (!json_is_array(list))
+        list = json_array();
+    else
+        json_incref(list);
     for (size_t i = 0; i < star->nrels; i++) {
         const peri_rel_t *rel = &w->p->rels[star->rels[i]];
         for (unsigned bit = 0; bit < PERI_NVIRTUALS; bit++)
             if (rel->virtuals & (1u << bit))
-                json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "catalog", "",
-                                                      "schema", "", "table", rel->alias,
-                                                      "column", peri_virtual_name(bit)));
+                json_array_append_new(list,
+                                      json_pack("{s:s, s:s, s:s, s:s}", "catalog", "",
+                                                "schema", "", "table", rel->alias,
+                                                "column", peri_virtual_name(bit)));
     }
-    if (json_array_size(list)) json_object_set(star->node, "qualified_exclude_list", list);
+    if (json_array_size(list))
+        json_object_set(star->node, "qualified_exclude_list", list);
     json_decref(list);
 }
 
@@ -431,7 +460,8 @@ int peri_scope_resolve(peri_planner_t *p, json_t *query, peri_err_t *err)
 {
     struct walk w = {.p = p, .names = json_object(), .err = err};
     int rc = visit_query(&w, query, NULL);
-    for (size_t i = 0; rc == 0 && i < p->nrels; i++) rc = finish_relation(&w, &p->rels[i]);
+    for (size_t i = 0; rc == 0 && i < p->nrels; i++)
+        rc = finish_relation(&w, &p->rels[i]);
     for (size_t i = 0; i < w.nstars; i++) {
         if (rc == 0) exclude_virtuals(&w, &w.stars[i]);
         free(w.stars[i].rels);

@@ -20,6 +20,7 @@ typedef struct {
     const char *value;
 } peri_split_t;
 
-const peri_split_t *peri_split_find(const char *name, size_t nargs); /* NULL: does not split */
+const peri_split_t *peri_split_find(const char *name,
+                                    size_t nargs); /* NULL: does not split */
 
 #endif

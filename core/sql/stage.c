@@ -1,8 +1,8 @@
 /* stage.c - the steps of a plan, each bound by DuckDB as soon as it is added.
  *
- * The rows of step j stand in later text as peri_s<j>. While planning, that is a temporary
- * view over the step's text: nothing is computed, but names and types are the real ones, so
- * that a wrong rewrite shows up here and not as a wrong answer.
+ * The rows of step j stand in later text as peri_s<j>. While planning, that is a
+ * temporary view over the step's text: nothing is computed, but names and types are the
+ * real ones, so that a wrong rewrite shows up here and not as a wrong answer.
  */
 #include <string.h>
 
@@ -25,10 +25,11 @@ static json_t *rename_around(json_t *query, const peri_desc_t *want, peri_arena_
     for (size_t i = 0; i < want->n; i++) {
         const char *name = peri_arena_printf(arena, "peri_o%zu", i);
         json_array_append_new(columns, json_string(name));
-        json_array_append_new(list, peri_ast_with_alias(peri_ast_column_new(NULL, name),
-                                                        want->names[i]));
+        json_array_append_new(
+            list, peri_ast_with_alias(peri_ast_column_new(NULL, name), want->names[i]));
     }
-    return peri_ast_select_new(list, peri_ast_subquery_ref_new(query, "peri_q", columns), NULL);
+    return peri_ast_select_new(list, peri_ast_subquery_ref_new(query, "peri_q", columns),
+                               NULL);
 }
 
 /* Text of the query with the wanted column names and types; *query is changed for that.
@@ -62,7 +63,8 @@ struct check {
     bool on_all;
 };
 
-/* What the ranks run reads only what every rank has; what the root runs reads no relation. */
+/* What the ranks run reads only what every rank has; what the root runs reads no
+ * relation. */
 static int misplaced(json_t *node, void *arg)
 {
     const struct check *c = arg;
@@ -76,15 +78,15 @@ static int misplaced(json_t *node, void *arg)
 /* The step's rows as a view for the steps after it; binds the text. */
 static int make_view(peri_planner_t *p, const char *sql)
 {
-    const char *ddl = peri_arena_printf(p->arena, "CREATE OR REPLACE TEMP VIEW peri_s%zu AS %s",
-                                        p->nsteps, sql);
+    const char *ddl = peri_arena_printf(
+        p->arena, "CREATE OR REPLACE TEMP VIEW peri_s%zu AS %s", p->nsteps, sql);
     if (peri_duck_exec(p->con, ddl, NULL)) return -1;
     if (p->nviews <= p->nsteps) p->nviews = p->nsteps + 1;
     return 0;
 }
 
-int peri_step_put(peri_planner_t *p, const json_t *query, const char *sql, peri_dest_t dest,
-                  bool on_all, const char *what)
+int peri_step_put(peri_planner_t *p, const json_t *query, const char *sql,
+                  peri_dest_t dest, bool on_all, const char *what)
 {
     if (p->nsteps == p->cap_steps) {
         p->cap_steps = p->cap_steps ? 2 * p->cap_steps : 8;
@@ -125,7 +127,8 @@ void peri_steps_drop_views(peri_planner_t *p)
 {
     /* the last first: views may stand on earlier ones */
     for (size_t i = p->nviews; i-- > 0;) {
-        const char *ddl = peri_arena_printf(p->arena, "DROP VIEW IF EXISTS temp.peri_s%zu", i);
+        const char *ddl =
+            peri_arena_printf(p->arena, "DROP VIEW IF EXISTS temp.peri_s%zu", i);
         peri_duck_exec(p->con, ddl, NULL);
     }
     p->nviews = 0;

@@ -1,10 +1,10 @@
 /* perigee/err.h - how every Perigee function says what went wrong.
  *
- * A function that can fail returns 0/-1 or pointer/NULL and takes a peri_err_t as its last
- * argument. On failure it fills it and leaves no side effect. The struct is the caller's
- * (usually on the stack), nothing is allocated, and NULL may be passed by a caller that
- * does not care. The text is a whole sentence for the person who asked: what is wrong,
- * with which file, table or value, and what to do about it.
+ * A function that can fail returns 0/-1 or pointer/NULL and takes a peri_err_t as its
+ * last argument. On failure it fills it and leaves no side effect. The struct is the
+ * caller's (usually on the stack), nothing is allocated, and NULL may be passed by a
+ * caller that does not care. The text is a whole sentence for the person who asked: what
+ * is wrong, with which file, table or value, and what to do about it.
  *
  * Threads: one peri_err_t belongs to one thread at a time.
  */
@@ -17,18 +17,20 @@
 extern "C" {
 #endif
 
-/* What kind of failure: decides the exit status of a command (see peri_err_exit_status) and,
- * in the portal, the HTTP status. */
+/* What kind of failure: decides the exit status of a command (see peri_err_exit_status)
+ * and, in the portal, the HTTP status. */
 typedef enum {
     PERI_OK = 0,
     PERI_EINVAL,    /* the request is wrong: bad SQL, option, descriptor, value */
     PERI_ENOTFOUND, /* no such file, table, column, dataset */
     PERI_EDENIED,   /* refused: not allowed here, or outside the allowed tree */
     PERI_EFORMAT,   /* a file is damaged or is not what it should be */
-    PERI_EUNSUPP,   /* valid, but this build or machine cannot do it (missing filter, ...) */
+    PERI_EUNSUPP,   /* valid, but this build or machine cannot do it (missing filter, ...)
+                     */
     PERI_EIO,       /* reading or writing failed, disk full */
     PERI_ELIMIT,    /* a limit was reached: memory, time, temporary space */
     PERI_ECANCEL,   /* cancelled by the user */
+    PERI_ECLOSED,   /* the reader of our output went away: no fault, nothing to say */
     PERI_EINTERNAL  /* a broken invariant, out of memory */
 } peri_code_t;
 
@@ -38,7 +40,8 @@ typedef struct {
     char where[64];  /* function that noticed it, for a debugger, not for users */
 } peri_err_t;
 
-/* Fill *err (may be NULL) and return -1, so that `return peri_err_set(...)` reads well. */
+/* Fill *err (may be NULL) and return -1, so that `return peri_err_set(...)` reads well.
+ */
 int peri_err_set_at(peri_err_t *err, peri_code_t code, const char *where, const char *fmt,
                     ...) __attribute__((format(printf, 4, 5)));
 #define peri_err_set(err, code, ...) peri_err_set_at(err, code, __func__, __VA_ARGS__)
@@ -48,7 +51,7 @@ int peri_err_prefix(peri_err_t *err, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Exit status of a command that failed with this code: 0 for PERI_OK, 2 for PERI_EINVAL,
- * 130 for PERI_ECANCEL, 1 for everything else. */
+ * 130 for PERI_ECANCEL, 141 (as from SIGPIPE) for PERI_ECLOSED, 1 for everything else. */
 int peri_err_exit_status(const peri_err_t *err);
 
 #ifdef __cplusplus

@@ -162,8 +162,8 @@ static const char *const varied[] = {
     "MAP {i: 'value ' || i, i + 1: NULL}",
     "MAP([]::INT[], []::VARCHAR[])",
     "MAP {'k': MAP {i: [i]}}",
-    "CASE WHEN i % 2 = 0 THEN union_value(n := i)::UNION(n BIGINT, s VARCHAR) "
-    "ELSE union_value(s := 'text of some length ' || i)::UNION(n BIGINT, s VARCHAR) END",
+    ("CASE WHEN i % 2 = 0 THEN union_value(n := i)::UNION(n BIGINT, s VARCHAR) "
+     "ELSE union_value(s := 'text of some length ' || i)::UNION(n BIGINT, s VARCHAR) END"),
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -184,8 +184,8 @@ static void one_type(const char *e)
         "SELECT [v, NULL, v] AS l FROM (SELECT %s AS v FROM range(100) t(i))",
         LEFT("i %% 7 > 0", "{'a': %1$s, 'l': [%1$s]}", "3000"),
         LEFT("i %% 5 > 0", "array_value(%1$s, %1$s)", "3000"),
-        "SELECT i %% 10 AS g, list(v ORDER BY i) AS l FROM "
-        "(SELECT i, %s AS v FROM range(3000) t(i)) GROUP BY g ORDER BY g",
+        ("SELECT i %% 10 AS g, list(v ORDER BY i) AS l FROM "
+         "(SELECT i, %s AS v FROM range(3000) t(i)) GROUP BY g ORDER BY g"),
     };
     if (strstr(e, "random")) return;
     for (size_t k = 0; k < COUNT(patterns); k++) {

@@ -364,7 +364,7 @@ static void streams_that_fail(void **s)
             int rc = write_rows(e, w, &err);
             if (!rc) rc = peri_writer_finish(w, &err);
             assert_int_equal(rc, -1);
-            assert_int_equal(err.code, PERI_EIO);
+            assert_int_equal(err.code, i ? PERI_EIO : PERI_ECLOSED);
             assert_non_null(strstr(err.text, i ? "no space left"
                                                : "the reader of the output closed it"));
             peri_writer_free(w);

@@ -1,4 +1,5 @@
-/* test_sql_parse.c - what is refused and how it is said; errors; relations, hints, origins. */
+/* test_sql_parse.c - what is refused and how it is said; errors; relations, hints,
+ * origins. */
 #include "test_sql_sim.h"
 
 static sim_db_t db;
@@ -41,7 +42,8 @@ static peri_err_t refused(const char *sql, peri_code_t code)
 static void expect_text(const char *sql, peri_code_t code, const char *part)
 {
     peri_err_t err = refused(sql, code);
-    if (!strstr(err.text, part)) fail_msg("%.200s: '%s' is not in: %s", sql, part, err.text);
+    if (!strstr(err.text, part))
+        fail_msg("%.200s: '%s' is not in: %s", sql, part, err.text);
 }
 
 /* ---- hostile statements ---- */
@@ -84,17 +86,20 @@ static void test_hostile(void **state)
 static void test_leaves_nothing(void **state)
 {
     (void)state;
-    peri_plan_free(plan("SELECT snap, avg(mass) FROM groups WHERE mass > (SELECT avg(mass) FROM "
-                        "groups) GROUP BY snap ORDER BY 1",
-                        4));
+    peri_plan_free(
+        plan("SELECT snap, avg(mass) FROM groups WHERE mass > (SELECT avg(mass) FROM "
+             "groups) GROUP BY snap ORDER BY 1",
+             4));
     duckdb_result r;
-    assert_int_equal(duckdb_query(db.con,
-                                  "SELECT count(*) FROM duckdb_views() WHERE view_name LIKE "
-                                  "'peri_s%'",
-                                  &r),
-                     DuckDBSuccess);
+    assert_int_equal(
+        duckdb_query(db.con,
+                     "SELECT count(*) FROM duckdb_views() WHERE view_name LIKE "
+                     "'peri_s%'",
+                     &r),
+        DuckDBSuccess);
     duckdb_data_chunk c = duckdb_fetch_chunk(r);
-    assert_int_equal(*(int64_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(c, 0)), 0);
+    assert_int_equal(
+        *(int64_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(c, 0)), 0);
     duckdb_destroy_data_chunk(&c);
     duckdb_destroy_result(&r);
 }
@@ -129,7 +134,8 @@ static void test_binder_errors(void **state)
     expect_text("SELECT * FROM nosuch", PERI_ENOTFOUND, "nosuch");
     expect_text("SELECT * FROM other.groups", PERI_ENOTFOUND, "other.groups");
     for (const char *const *sql =
-             (const char *const[]){"SELECT masss FROM groups", "SELECT g.x FROM sim.groups g",
+             (const char *const[]){"SELECT masss FROM groups",
+                                   "SELECT g.x FROM sim.groups g",
                                    "SELECT x FROM groups, types", NULL};
          *sql; sql++) {
         peri_err_t err = refused(*sql, PERI_EINVAL);
@@ -155,18 +161,16 @@ static void test_limits(void **state)
         const char *first, *part;
         size_t n;
         const char *last;
-    } cases[] = {{"SELECT 1", " ", 1 << 20, ""},
-                 {"SELECT ", "abs(", 300, "1"},
-                 {"SELECT ", "NOT ", 900, "true"},
-                 {"SELECT ", "(", 100000, "1"},
-                 {"SELECT 1", " + 1", 2000, ""},
-                 {"SELECT 1 IN (1", ", 1", 120000, ")"},
-                 {"SELECT ", "(SELECT ", 150, "1"},
-                 {"SELECT 1 FROM groups", ", groups", 600, ""},
-                 {"SELECT ", "[", 1500, ""}};
+    } cases[] = {
+        {"SELECT 1", " ", 1 << 20, ""},    {"SELECT ", "abs(", 300, "1"},
+        {"SELECT ", "NOT ", 900, "true"},  {"SELECT ", "(", 100000, "1"},
+        {"SELECT 1", " + 1", 2000, ""},    {"SELECT 1 IN (1", ", 1", 120000, ")"},
+        {"SELECT ", "(SELECT ", 150, "1"}, {"SELECT 1 FROM groups", ", groups", 600, ""},
+        {"SELECT ", "[", 1500, ""}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *sql = repeated(cases[i].first, cases[i].part, cases[i].n, cases[i].last);
-        size_t open = strchr(cases[i].part, '(') && cases[i].part[0] != ',' ? cases[i].n : 0;
+        size_t open =
+            strchr(cases[i].part, '(') && cases[i].part[0] != ',' ? cases[i].n : 0;
         char *closed = repeated(sql, ")", open, "");
         peri_err_t err = {0};
         peri_plan_t *p = sim_plan(db.con, closed, 2, 0, -1, &err);
@@ -196,9 +200,10 @@ static void check_pred(const peri_plan_t *p, size_t i, const char *column, int c
 static void test_hints(void **state)
 {
     (void)state;
-    peri_plan_t *p = plan("SELECT g.id FROM groups g WHERE MASS > 5 AND 3 >= g.snap AND n BETWEEN "
-                          "-1 AND 2.5 AND pos[2] = 1 AND id + 1 > 5 AND (id > 1 OR id < 0)",
-                          1);
+    peri_plan_t *p =
+        plan("SELECT g.id FROM groups g WHERE MASS > 5 AND 3 >= g.snap AND n BETWEEN "
+             "-1 AND 2.5 AND pos[2] = 1 AND id + 1 > 5 AND (id > 1 OR id < 0)",
+             1);
     assert_int_equal(p->relations[0].npreds, 5);
     check_pred(p, 0, "mass", -1, PERI_OP_GT, 5);
     check_pred(p, 1, "snap", -1, PERI_OP_LE, 3);
@@ -208,7 +213,8 @@ static void test_hints(void **state)
     assert_true(p->relations[0].preds[3].values[0].d > 2.5); /* widened */
     peri_plan_free(p);
 
-    p = plan("SELECT id FROM groups WHERE id IN (1, 2, NULL) AND name = 'x' AND flag AND NOT flag "
+    p = plan("SELECT id FROM groups WHERE id IN (1, 2, NULL) AND name = 'x' AND flag AND "
+             "NOT flag "
              "AND big >= 18446744073709551615 AND n = NULL",
              1);
     assert_int_equal(p->relations[0].npreds, 6);
@@ -218,6 +224,18 @@ static void test_hints(void **state)
     assert_true(p->relations[0].preds[3].values[0].i == 0);
     assert_true(p->relations[0].preds[4].values[0].i == (__int128)UINT64_MAX);
     assert_int_equal(p->relations[0].preds[5].op, PERI_OP_NEVER);
+    peri_plan_free(p);
+}
+
+static void test_virtual_hints(void **state)
+{
+    (void)state;
+    peri_plan_t *p =
+        plan("SELECT id FROM groups WHERE snapnum = 1 AND file = 'a' AND row < 7", 1);
+    assert_int_equal(p->relations[0].npreds, 3);
+    check_pred(p, 0, "snapnum", -1, PERI_OP_EQ, 1);
+    assert_string_equal(p->relations[0].preds[1].column, "file");
+    check_pred(p, 2, "row", -1, PERI_OP_LT, 7);
     peri_plan_free(p);
 }
 
@@ -238,7 +256,8 @@ static void test_no_hints(void **state)
         "SELECT id FROM groups WHERE CASE WHEN mass > 5 THEN true END",
         "SELECT count(*) FROM groups HAVING min(mass) > 5",
         "SELECT a FROM groups g(a, b) WHERE b > 5",
-        "SELECT g.id FROM groups g ASOF JOIN trees t ON g.mass >= t.mass WHERE g.mass > 5",
+        "SELECT g.id FROM groups g ASOF JOIN trees t ON g.mass >= t.mass WHERE g.mass > "
+        "5",
         "SELECT * FROM groups TABLESAMPLE 10% WHERE mass > 5",
         "SELECT g.id FROM groups g LEFT JOIN types t ON t.type = g.n AND g.mass > 5",
     };
@@ -253,9 +272,10 @@ static void test_no_hints(void **state)
 static void test_relations(void **state)
 {
     (void)state;
-    peri_plan_t *p = plan("SELECT g.mass, g.file FROM sim.groups g JOIN subhalos USING (name) WHERE "
-                          "snapnum = 1",
-                          1);
+    peri_plan_t *p =
+        plan("SELECT g.mass, g.file FROM sim.groups g JOIN subhalos USING (name) WHERE "
+             "snapnum = 1",
+             1);
     assert_int_equal(p->nrelations, 2);
     assert_string_equal(p->relations[0].display, "groups");
     assert_string_equal(p->relations[0].alias, "g");
@@ -271,19 +291,22 @@ static void test_relations(void **state)
     assert_int_equal(p->relations[0].virtuals, 0);
     peri_plan_free(p);
     expect_text("SELECT g, g.file FROM groups g", PERI_EUNSUPP, "file");
-    expect_text("SELECT * FROM groups NATURAL JOIN types WHERE row = 1", PERI_EUNSUPP, "row");
+    expect_text("SELECT * FROM groups NATURAL JOIN types WHERE row = 1", PERI_EUNSUPP,
+                "row");
 }
 
 static void test_stages(void **state)
 {
     (void)state;
-    peri_plan_t *p = plan("SELECT avg(s.mass) FROM subhalos s JOIN groups g ON g.id = s.grp", 4);
+    peri_plan_t *p =
+        plan("SELECT avg(s.mass) FROM subhalos s JOIN groups g ON g.id = s.grp", 4);
     assert_int_equal(p->nstages, 3);
     assert_int_equal(p->stages[0].dest, PERI_DEST_ALL);
     assert_int_equal(p->stages[1].dest, PERI_DEST_ROOT);
     assert_true(p->stages[1].on_all_ranks);
     assert_int_equal(p->stages[1].nrelations, 1);
-    assert_int_equal(p->stages[1].relations[0], 0); /* the larger table stays where it is */
+    assert_int_equal(p->stages[1].relations[0],
+                     0); /* the larger table stays where it is */
     assert_int_equal(p->stages[2].dest, PERI_DEST_OUTPUT);
     assert_false(p->stages[2].on_all_ranks);
     assert_int_equal(p->stages[2].nrelations, 0);
@@ -320,12 +343,14 @@ static void test_outer_limit(void **state)
 static void test_origins(void **state)
 {
     (void)state;
-    peri_plan_t *p = plan("WITH c AS (SELECT id AS k, max(mass) AS m, pos[1] AS x, count(*) AS n "
-                          "FROM groups GROUP BY ALL) SELECT k, m, -x, n, m * 2, t.mass, "
-                          "round(avg(rad), 2) FROM c, trees t, (SELECT rad FROM groups) "
-                          "GROUP BY ALL",
-                          2);
-    static const peri_origin_t want[] = {{0, 0}, {0, 2}, {0, 7}, {-1, -1}, {-1, -1}, {1, 3}, {2, 3}};
+    peri_plan_t *p =
+        plan("WITH c AS (SELECT id AS k, max(mass) AS m, pos[1] AS x, count(*) AS n "
+             "FROM groups GROUP BY ALL) SELECT k, m, -x, n, m * 2, t.mass, "
+             "round(avg(rad), 2) FROM c, trees t, (SELECT rad FROM groups) "
+             "GROUP BY ALL",
+             2);
+    static const peri_origin_t want[] = {{0, 0},   {0, 2}, {0, 7}, {-1, -1},
+                                         {-1, -1}, {1, 3}, {2, 3}};
     assert_int_equal(p->ncolumns, 7);
     for (size_t i = 0; i < 7; i++) {
         assert_int_equal(p->origins[i].relation, want[i].relation);
@@ -346,9 +371,9 @@ int main(void)
         cmocka_unit_test(test_hostile),       cmocka_unit_test(test_leaves_nothing),
         cmocka_unit_test(test_syntax_errors), cmocka_unit_test(test_binder_errors),
         cmocka_unit_test(test_limits),        cmocka_unit_test(test_hints),
-        cmocka_unit_test(test_no_hints),      cmocka_unit_test(test_relations),
-        cmocka_unit_test(test_stages),        cmocka_unit_test(test_outer_limit),
-        cmocka_unit_test(test_origins),
+        cmocka_unit_test(test_virtual_hints), cmocka_unit_test(test_no_hints),
+        cmocka_unit_test(test_relations),     cmocka_unit_test(test_stages),
+        cmocka_unit_test(test_outer_limit),   cmocka_unit_test(test_origins),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

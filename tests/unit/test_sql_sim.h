@@ -1,5 +1,5 @@
-/* test_sql_sim.h - for the planner's tests: DuckDBs with the tables of data/sql/data.sql, a
- * resolver over them, and ranks played by several databases in one process. */
+/* test_sql_sim.h - for the planner's tests: DuckDBs with the tables of data/sql/data.sql,
+ * a resolver over them, and ranks played by several databases in one process. */
 #ifndef TEST_SQL_SIM_H
 #define TEST_SQL_SIM_H
 
@@ -43,13 +43,23 @@ static const sim_table_t SIM_TABLES[] = {
      {"id", "snap", "mass", "rad", "n", "name", "flag", "pos", "nothing", "big"},
      {1, 1, 1, 1, 1, 1, 1, 3, 1, 1},
      {8, 4, 4, 8, 4, 8, 1, 12, 8, 8},
-     10, 3000, true},
+     10,
+     3000,
+     true},
     {"subhalos",
      {"id", "grp", "mass", "vel", "sfr", "type", "name"},
      {1, 1, 1, 2, 1, 1, 1},
      {8, 8, 4, 16, 8, 1, 8},
-     7, 9000, false},
-    {"trees", {"id", "descendant", "snap", "mass"}, {1, 1, 1, 1}, {8, 8, 4, 8}, 4, 1500, false},
+     7,
+     9000,
+     false},
+    {"trees",
+     {"id", "descendant", "snap", "mass"},
+     {1, 1, 1, 1},
+     {8, 8, 4, 8},
+     4,
+     1500,
+     false},
     {"types", {"type", "label", "weight"}, {1, 1, 1}, {1, 8, 8}, 3, 6, false},
     {"empty", {"id", "x", "name"}, {1, 1, 1}, {8, 8, 8}, 3, 0, false},
     {"extremes", {"id", "x", "k"}, {1, 1, 1}, {8, 8, 4}, 3, 9, false},
@@ -100,26 +110,28 @@ static void virtual_columns(peri_buf_t *b, unsigned virtuals)
     if (virtuals & PERI_VIRT_IDX) peri_buf_puts(b, ", (peri_row % 1000)::BIGINT AS idx");
 }
 
-/* View peri_r<id> (or another name) of the rows first <= peri_row < last, where `extra`. */
+/* View peri_r<id> (or another name) of the rows first <= peri_row < last, where `extra`.
+ */
 static void sim_view(duckdb_connection con, const char *view, const sim_table_t *t,
                      unsigned virtuals, uint64_t first, uint64_t last, const char *extra)
 {
     peri_buf_t b;
     peri_buf_init(&b, 1 << 20);
-    peri_buf_printf(&b, "CREATE OR REPLACE VIEW %s AS SELECT ", view);
+    peri_buf_printf(&b, "CREATE OR REPLACE VIEW %s AS SELECT * FROM (SELECT ", view);
     for (size_t i = 0; i < t->ncolumns; i++)
         peri_buf_printf(&b, "%s\"%s\"", i ? ", " : "", t->columns[i]);
     virtual_columns(&b, virtuals);
-    peri_buf_printf(&b, " FROM data.%s WHERE peri_row >= %llu AND peri_row < %llu%s", t->name,
-                    (unsigned long long)first, (unsigned long long)last, extra);
+    peri_buf_printf(
+        &b, " FROM data.%s WHERE peri_row >= %llu AND peri_row < %llu) WHERE true%s",
+        t->name, (unsigned long long)first, (unsigned long long)last, extra);
     sim_exec(con, b.data);
     peri_buf_free(&b);
 }
 
 /* ---- the resolver: dataset `sim`, its tables, and 'groups.hdf5:/Group' ---- */
 
-static int sim_resolve(void *arg, const char *catalog, const char *schema, const char *table,
-                       peri_relinfo_t *out, peri_err_t *err)
+static int sim_resolve(void *arg, const char *catalog, const char *schema,
+                       const char *table, peri_relinfo_t *out, peri_err_t *err)
 {
     (void)arg;
     if (strcmp(table, "groups.hdf5:/Group") == 0) table = "groups";
@@ -159,7 +171,8 @@ static peri_plan_t *sim_plan(duckdb_connection con, const char *sql, int nranks,
     return peri_plan_new(con, sql, &r, &o, err);
 }
 
-/* ---- statements of queries.sql and hostile.sql: paragraphs "-- name flags", text ---- */
+/* ---- statements of queries.sql and hostile.sql: paragraphs "-- name flags", text ----
+ */
 
 typedef struct {
     char *name, *flags, *sql, *reference;
@@ -176,13 +189,16 @@ static bool sim_next(char **text, sim_statement_t *out)
         char *next = end ? end + 2 : s + strlen(s);
         if (end) *end = '\0';
         char *line = strchr(s, '\n');
-        bool comment_only = strncmp(s, "-- ", 3) == 0 && (!line || strncmp(line + 1, "--", 2) == 0);
+        bool comment_only =
+            strncmp(s, "-- ", 3) == 0 && (!line || strncmp(line + 1, "--", 2) == 0);
         if (*s && !comment_only) {
             *line = '\0';
             out->name = s + 3;
             out->flags = strchr(out->name, ' ');
-            if (out->flags) *out->flags++ = '\0';
-            else out->flags = line;
+            if (out->flags)
+                *out->flags++ = '\0';
+            else
+                out->flags = line;
             out->sql = line + 1;
             size_t n = strlen(out->sql);
             if (n && out->sql[n - 1] == '\n') out->sql[n - 1] = '\0';

@@ -295,7 +295,7 @@ SELECT "current_setting"('threads')
 SELECT GetVariable('x')
 
 -- method_call EDENIED getvariable
-SELECT 'x'.getvariable()
+SELECT name.getvariable() FROM groups
 
 -- information_schema ENOTFOUND information_schema
 SELECT * FROM information_schema.tables

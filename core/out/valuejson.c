@@ -1,0 +1,116 @@
+/* valuejson.c - values as JSON; see peri_field_json in value.h. */
+#include <math.h>
+#include <string.h>
+
+#include "core/out/text.h"
+#include "core/out/value.h"
+
+static void json_elements(const peri_field_t *kid, idx_t first, idx_t n, peri_buf_t *b)
+{
+    peri_buf_putc(b, '[');
+    for (idx_t i = 0; i < n; i++) {
+        if (i) peri_buf_putc(b, ',');
+        peri_field_json(kid, first + i, b);
+    }
+    peri_buf_putc(b, ']');
+}
+
+static void json_member(const peri_field_t *f, idx_t row, bool first, peri_buf_t *b)
+{
+    if (!first) peri_buf_putc(b, ',');
+    peri_text_json(b, f->name, strlen(f->name));
+    peri_buf_putc(b, ':');
+    peri_field_json(f, row, b);
+}
+
+/* An object, whose keys are the text of the map's keys. */
+static void json_map(const peri_field_t *f, idx_t row, peri_buf_t *b)
+{
+    duckdb_list_entry e = ((const duckdb_list_entry *)f->data)[row];
+    const peri_field_t *key = &f->kids[0].kids[0], *value = &f->kids[0].kids[1];
+    peri_buf_t text;
+    peri_buf_init(&text, b->max);
+    peri_buf_putc(b, '{');
+    for (uint64_t i = 0; i < e.length; i++) {
+        if (i) peri_buf_putc(b, ',');
+        peri_buf_clear(&text);
+        peri_field_text(key, e.offset + i, PERI_STYLE_SQL, &text);
+        if (text.failed) b->failed = true;
+        peri_text_json(b, text.data ? text.data : "", text.len);
+        peri_buf_putc(b, ':');
+        peri_field_json(value, e.offset + i, b);
+    }
+    peri_buf_putc(b, '}');
+    peri_buf_free(&text);
+}
+
+static void json_nested(const peri_field_t *f, idx_t row, peri_buf_t *b)
+{
+    duckdb_list_entry e;
+    uint8_t tag;
+    switch (f->type) {
+    case DUCKDB_TYPE_LIST:
+        e = ((const duckdb_list_entry *)f->data)[row];
+        json_elements(&f->kids[0], e.offset, e.length, b);
+        break;
+    case DUCKDB_TYPE_ARRAY:
+        json_elements(&f->kids[0], row * f->array_size, f->array_size, b);
+        break;
+    case DUCKDB_TYPE_MAP:
+        json_map(f, row, b);
+        break;
+    case DUCKDB_TYPE_STRUCT:
+        peri_buf_putc(b, '{');
+        for (size_t i = 0; i < f->nkids; i++) json_member(&f->kids[i], row, i == 0, b);
+        peri_buf_putc(b, '}');
+        break;
+    default: /* UNION: the member that the tag names */
+        tag = ((const uint8_t *)f->kids[0].data)[row];
+        peri_buf_putc(b, '{');
+        if ((size_t)tag + 1 < f->nkids) json_member(&f->kids[tag + 1], row, true, b);
+        peri_buf_putc(b, '}');
+    }
+}
+
+static void json_special(double v, peri_buf_t *b)
+{
+    peri_buf_puts(b, isnan(v) ? "\"NaN\"" : v > 0 ? "\"Infinity\"" : "\"-Infinity\"");
+}
+
+void peri_field_json(const peri_field_t *f, idx_t row, peri_buf_t *b)
+{
+    if (peri_field_is_null(f, row)) {
+        peri_buf_append(b, "null", 4);
+        return;
+    }
+    if (peri_field_is_nested(f)) {
+        json_nested(f, row, b);
+        return;
+    }
+    double v = 0;
+    if (f->type == DUCKDB_TYPE_DOUBLE) v = ((const double *)f->data)[row];
+    if (f->type == DUCKDB_TYPE_FLOAT) v = ((const float *)f->data)[row];
+    if (!isfinite(v)) {
+        json_special(v, b);
+    } else if (peri_field_is_number(f) || f->type == DUCKDB_TYPE_BOOLEAN) {
+        peri_field_text(f, row, PERI_STYLE_SQL, b);
+    } else if (peri_field_is_plain(f)) {
+        peri_buf_putc(b, '"');
+        peri_field_text(f, row, PERI_STYLE_SQL, b);
+        peri_buf_putc(b, '"');
+    } else if (f->type == DUCKDB_TYPE_VARCHAR) {
+        size_t n;
+        const char *s = peri_field_bytes(f, row, &n);
+        peri_text_json(b, s, n);
+    } else if (f->type == DUCKDB_TYPE_ENUM) {
+        const char *s = peri_field_word(f, row);
+        peri_text_json(b, s, strlen(s));
+    } else { /* BLOB: its text has backslashes, but nothing else to escape */
+        peri_buf_t text;
+        peri_buf_init(&text, b->max);
+        peri_field_text(f, row, PERI_STYLE_SQL, &text);
+        if (text.failed) b->failed = true;
+        peri_text_json(b, text.data ? text.data : "", text.len);
+        peri_buf_free(&text);
+    }
+}
