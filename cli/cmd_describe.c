@@ -106,7 +106,7 @@ static int show_file(request_t *r, const char *pattern, peri_arena_t *arena,
     peri_found_list_t found;
     if (peri_inspect_pattern(pattern, NULL, NULL, arena, &found, err) < 0) return -1;
     if (found.ntables == 0 && found.nothers == 0)
-        return peri_err_set(err, PERI_ENOTFOUND, "%s holds no datasets.", pattern);
+        return peri_err_set(err, PERI_ENOTFOUND, "%s holds no datasets", pattern);
     if (found.ntables > MAX_SHOWN)
         list_tables(r, pattern, &found);
     else if (show_tables(r, pattern, &found, err) < 0)
@@ -139,7 +139,7 @@ static int show_dataset(request_t *r, const char *name, peri_err_t *err)
         if (rc < 0) goto out;
     }
     if (d && !any)
-        peri_err_set(err, PERI_ENOTFOUND, "The files of dataset %s hold no rows.",
+        peri_err_set(err, PERI_ENOTFOUND, "the files of dataset %s hold no rows",
                      dataset);
 out:
     peri_dataset_free(d);

@@ -134,11 +134,11 @@ static int no_such_dataset(const char *name, peri_err_t *err)
     const char *near = peri_did_you_mean(name, (const char *const *)names, n);
     if (near)
         peri_err_set(err, PERI_ENOTFOUND,
-                     "There is no dataset called %s; did you mean %s?", name, near);
+                     "there is no dataset called %s; did you mean %s?", name, near);
     else
         peri_err_set(err, PERI_ENOTFOUND,
-                     "There is no dataset called %s. \"perigee dataset list\" shows all, "
-                     "\"perigee dataset add FILE.yaml\" adds one.",
+                     "there is no dataset called %s. \"perigee dataset list\" shows all, "
+                     "\"perigee dataset add FILE.yaml\" adds one",
                      name);
     peri_catalog_free_names(names, n);
     return -1;
@@ -219,7 +219,7 @@ static int check_copy(const peri_buf_t *copy, const peri_dataset_t *d, peri_err_
     return peri_err_set(
         err, PERI_EINVAL,
         "%s cannot be registered as it is written; write its folder as one "
-        "line, such as \"root: %s\".",
+        "line, such as \"root: %s\"",
         d->source, d->root);
 }
 
@@ -235,10 +235,9 @@ int peri_catalog_add(const char *yaml_path, bool replace, char **name, peri_err_
     folder = own_folder();
     path = path_in(folder, d->name);
     if (!replace && access(path, F_OK) == 0) {
-        peri_err_set(
-            err, PERI_EINVAL,
-            "There is a dataset called %s already; give --replace to replace it.",
-            d->name);
+        peri_err_set(err, PERI_EINVAL,
+                     "there is a dataset called %s already; give --replace to replace it",
+                     d->name);
         goto out;
     }
     if (peri_file_slurp(yaml_path, PERI_MAX_DESCRIPTOR, &text, &len, err) < 0 ||
@@ -265,12 +264,12 @@ int peri_catalog_remove(const char *name, peri_err_t *err)
     int rc = 0;
     if (access(own, F_OK) != 0)
         rc = peri_err_set(err, PERI_EDENIED,
-                          "Dataset %s was not added with \"perigee dataset add\": its "
-                          "descriptor is %s.",
+                          "dataset %s was not added with \"perigee dataset add\": its "
+                          "descriptor is %s",
                           name, found);
     else if (unlink(own) != 0)
-        rc = peri_err_set(err, PERI_EIO, "%s cannot be removed: %s.", own,
-                          strerror(errno));
+        rc =
+            peri_err_set(err, PERI_EIO, "%s cannot be removed: %s", own, strerror(errno));
     free(found);
     free(folder);
     free(own);

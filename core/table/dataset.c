@@ -352,9 +352,8 @@ peri_dataset_t *peri_dataset_parse(const char *text, size_t len, const char *sou
                                    const char *base, peri_err_t *err)
 {
     if (len > PERI_MAX_DESCRIPTOR) {
-        peri_err_set(err, PERI_ELIMIT,
-                     "%s is larger than a descriptor may be (%d bytes).", source,
-                     PERI_MAX_DESCRIPTOR);
+        peri_err_set(err, PERI_ELIMIT, "%s is larger than a descriptor may be (%d bytes)",
+                     source, PERI_MAX_DESCRIPTOR);
         return NULL;
     }
     peri_arena_t *arena = peri_arena_new();
@@ -398,7 +397,7 @@ static int no_such_table(const peri_dataset_t *d, const char *table, peri_err_t 
     peri_buf_init(&list, 300);
     for (size_t i = 0; !near && i < d->ntables; i++)
         peri_buf_printf(&list, "%s%s", i ? ", " : " It has ", names[i]);
-    peri_err_set(err, PERI_ENOTFOUND, "Dataset %s has no table %s%s%s%s%s%s", d->name,
+    peri_err_set(err, PERI_ENOTFOUND, "dataset %s has no table %s%s%s%s%s%s", d->name,
                  table, near ? "; did you mean " : ".", near ? near : "", near ? "?" : "",
                  list.len ? list.data : "",
                  list.failed ? ", ..."

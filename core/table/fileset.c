@@ -83,7 +83,7 @@ int peri_braces_expand(const char *pattern, peri_arena_t *arena, const char *con
 {
     if (strlen(pattern) > PERI_MAX_PATH_TEXT)
         return peri_err_set(err, PERI_EINVAL,
-                            "The file pattern \"%.60s...\" is longer than %d bytes.",
+                            "the file pattern \"%.60s...\" is longer than %d bytes",
                             pattern, PERI_MAX_PATH_TEXT);
     strings_t done = {.arena = arena}, todo = {.arena = arena};
     strings_add(&todo, pattern);
@@ -107,8 +107,8 @@ int peri_braces_expand(const char *pattern, peri_arena_t *arena, const char *con
         if (todo.n + done.n > PERI_MAX_PATTERNS)
             return peri_err_set(
                 err, PERI_ELIMIT,
-                "The braces of the file pattern \"%s\" stand for more than "
-                "%d patterns; use * or [...] instead.",
+                "the braces of the file pattern \"%s\" stand for more than "
+                "%d patterns; use * or [...] instead",
                 pattern, PERI_MAX_PATTERNS);
     }
     *out = done.v;
@@ -178,8 +178,8 @@ static int check_root(finder_t *f, const char *pattern, peri_err_t *err)
     if (inside) return 0;
     return peri_err_set(
         err, PERI_EDENIED,
-        "The files \"%s\" are outside of %s, the only folder that may be read "
-        "here.",
+        "the files \"%s\" are outside of %s, the only folder that may be read "
+        "here",
         pattern, root);
 }
 
@@ -203,8 +203,8 @@ static int add_file(finder_t *f, const char *path, peri_err_t *err)
     if (out->nfiles == PERI_MAX_FILES)
         return peri_err_set(
             err, PERI_ELIMIT,
-            "More than %d files fit the patterns of table %s; use a narrower "
-            "pattern.",
+            "more than %d files fit the patterns of table %s; use a narrower "
+            "pattern",
             PERI_MAX_FILES, f->spec->name);
     if (out->nfiles == f->cap) {
         size_t cap = f->cap ? 2 * f->cap : 16;
@@ -230,12 +230,12 @@ static int not_found(const char *pattern, peri_err_t *err)
     int why = errno;
     if (!is_there)
         peri_err_set(err, PERI_ENOTFOUND,
-                     "There is no file \"%s\": the folder %s cannot be opened (%s).",
+                     "there is no file \"%s\": the folder %s cannot be opened (%s)",
                      pattern, folder, strerror(why));
     else if (has_wildcard(pattern))
-        peri_err_set(err, PERI_ENOTFOUND, "No file fits the pattern \"%s\".", pattern);
+        peri_err_set(err, PERI_ENOTFOUND, "no file fits the pattern \"%s\"", pattern);
     else
-        peri_err_set(err, PERI_ENOTFOUND, "There is no file \"%s\".", pattern);
+        peri_err_set(err, PERI_ENOTFOUND, "there is no file \"%s\"", pattern);
     free(folder);
     return -1;
 }
@@ -247,7 +247,7 @@ static int find_pattern(finder_t *f, const char *pattern, size_t *found, peri_er
     int rc = glob(pattern, GLOB_NOSORT, NULL, &g);
     int result = 0;
     if (rc == GLOB_NOSPACE) {
-        result = peri_err_set(err, PERI_ELIMIT, "Too many files fit the pattern \"%s\".",
+        result = peri_err_set(err, PERI_ELIMIT, "too many files fit the pattern \"%s\"",
                               pattern);
     } else if (rc == 0) {
         for (size_t i = 0; i < g.gl_pathc && result == 0; i++) {
@@ -265,13 +265,13 @@ static int find_pattern(finder_t *f, const char *pattern, size_t *found, peri_er
 static int find_one(finder_t *f, const char *text, peri_err_t *err)
 {
     if (!*text)
-        return peri_err_set(err, PERI_EINVAL, "The name of a file of table %s is empty.",
+        return peri_err_set(err, PERI_EINVAL, "the name of a file of table %s is empty",
                             f->spec->name);
     const char *pattern = make_absolute(f, text);
     if (strlen(pattern) > PERI_MAX_PATH_TEXT)
         return peri_err_set(err, PERI_EINVAL,
-                            "The file pattern \"%.60s...\" is longer than %d bytes.",
-                            text, PERI_MAX_PATH_TEXT);
+                            "the file pattern \"%.60s...\" is longer than %d bytes", text,
+                            PERI_MAX_PATH_TEXT);
     if (check_root(f, pattern, err) < 0) return -1;
 
     /* A file of exactly this name comes first, even if the name looks like a pattern. */
@@ -280,7 +280,7 @@ static int find_one(finder_t *f, const char *text, peri_err_t *err)
         if (S_ISDIR(st.st_mode))
             return peri_err_set(err, PERI_EINVAL,
                                 "\"%s\" is a folder; name the files in it, such as "
-                                "\"%s/*.hdf5\".",
+                                "\"%s/*.hdf5\"",
                                 text, text);
         return add_file(f, pattern, err);
     }
@@ -323,13 +323,13 @@ int peri_fileset_find(const peri_tablespec_t *spec, peri_arena_t *arena,
     const char *from = spec->base ? spec->base : ".";
     if (!realpath(from, base))
         return peri_err_set(err, PERI_ENOTFOUND,
-                            "The folder %s of table %s cannot be opened: %s.", from,
+                            "the folder %s of table %s cannot be opened: %s", from,
                             spec->name, strerror(errno));
     out->base = peri_arena_strdup(arena, base);
     for (size_t i = 0; i < spec->nfiles; i++)
         if (find_one(&f, spec->files[i], err) < 0) return -1;
     if (out->nfiles == 0)
-        return peri_err_set(err, PERI_EINVAL, "Table %s names no files.", spec->name);
+        return peri_err_set(err, PERI_EINVAL, "table %s names no files", spec->name);
     out->patterns = f.patterns.v;
     out->npatterns = f.patterns.n;
     sort_and_unique(out);

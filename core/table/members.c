@@ -220,8 +220,8 @@ static int read_group(peri_members_t *m, peri_h5file_t *f, const char *path,
     if (m->n == PERI_MAX_COLUMNS)
         return peri_err_set(
             err, PERI_ELIMIT,
-            "The group %s of %s has %d datasets or more: more than a table "
-            "may have columns.",
+            "the group %s of %s has %d datasets or more: more than a table "
+            "may have columns",
             path, peri_h5file_path(f), PERI_MAX_COLUMNS);
     int rc = 0;
     m->at = H5Gopen2(peri_h5file_hid(f), path, H5P_DEFAULT);

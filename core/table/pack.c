@@ -301,14 +301,14 @@ peri_table_t *peri_table_unpack(const void *data, size_t len, peri_err_t *err)
 {
     reader_t r = {.at = data, .end = (const unsigned char *)data + len};
     if (get_uint(&r) != MAGIC || r.bad) {
-        peri_err_set(err, PERI_EFORMAT, "These %zu bytes are not a packed table.", len);
+        peri_err_set(err, PERI_EFORMAT, "these %zu bytes are not a packed table", len);
         return NULL;
     }
     uint64_t version = get_uint(&r);
     if (version != VERSION) {
         peri_err_set(err, PERI_EFORMAT,
-                     "The packed table has version %llu but this build reads version %u: "
-                     "all ranks must run the same build of Perigee.",
+                     "the packed table has version %llu but this build reads version %u: "
+                     "all ranks must run the same build of Perigee",
                      (unsigned long long)version, VERSION);
         return NULL;
     }
@@ -316,6 +316,6 @@ peri_table_t *peri_table_unpack(const void *data, size_t len, peri_err_t *err)
     peri_table_t *t = read_table(&r);
     if (!r.bad) return t;
     peri_arena_free(r.arena);
-    peri_err_set(err, PERI_EFORMAT, "The packed table is damaged.");
+    peri_err_set(err, PERI_EFORMAT, "the packed table is damaged");
     return NULL;
 }

@@ -30,17 +30,17 @@ static int list_choices(const char *pattern, const peri_found_list_t *found,
         peri_buf_printf(&list, "%s'%s:%s'", i ? ", " : "", pattern,
                         found->tables[i].path);
     if (found->ntables)
-        peri_err_set(err, PERI_EINVAL, "%s holds %zu tables; name one of them: %s%s.",
+        peri_err_set(err, PERI_EINVAL, "%s holds %zu tables; name one of them: %s%s",
                      pattern, found->ntables, list.len ? list.data : "",
                      list.failed ? ", ..." : "");
     else if (found->nothers)
         peri_err_set(
             err, PERI_EUNSUPP,
             "%s holds no table, only other datasets, such as %s. Give the path of "
-            "one to read it as a table: '%s:/path'.",
+            "one to read it as a table: '%s:/path'",
             pattern, found->others[0], pattern);
     else
-        peri_err_set(err, PERI_ENOTFOUND, "%s holds no datasets.", pattern);
+        peri_err_set(err, PERI_ENOTFOUND, "%s holds no datasets", pattern);
     peri_buf_free(&list);
     return -1;
 }

@@ -56,7 +56,7 @@ static int check_set(peri_resolver_state_t *r, size_t i, peri_h5file_t *f,
         return peri_err_set(
             err, PERI_ENOTFOUND,
             "%s. The first missing one is %s. Give --allow-missing to use "
-            "the files that are there.",
+            "the files that are there",
             text, example);
     peri_resolve_note(r, peri_arena_printf(r->scratch, "%s.", text));
     return 0;
@@ -143,7 +143,7 @@ static int merge_type(peri_resolver_state_t *r, cand_t *c,
         if (type == 0)
             return peri_err_set(
                 err, PERI_EFORMAT,
-                "Column %s is %s in %s but %s in %s: such files cannot be one table.",
+                "column %s is %s in %s but %s in %s: such files cannot be one table",
                 c->source, sql_type(r->scratch, c->type, c->width),
                 r->set.files[c->first_file].path,
                 sql_type(r->scratch, field->type, field->width), r->set.files[file].path);
@@ -214,8 +214,8 @@ static int no_common_length(peri_resolver_state_t *r, const peri_member_t *v, si
                             (unsigned long long)v[i].rows);
     peri_err_set(
         err, PERI_EINVAL,
-        "The group %s of %s is not one table: its datasets have different lengths: "
-        "%s. Name one of them, such as %s.",
+        "the group %s of %s is not one table: its datasets have different lengths: "
+        "%s. Name one of them, such as %s",
         r->spec->path, path, list.data ? list.data : "",
         peri_path_join(r->scratch, r->spec->path, v[0].name));
     peri_buf_free(&list);
@@ -251,7 +251,7 @@ static int read_opened(peri_resolver_state_t *r, size_t i, peri_h5file_t *f,
     if (!peri_members_rows(v, n, &file->rows))
         return no_common_length(r, v, n, path, err);
     if (file->rows > INT64_MAX)
-        return peri_err_set(err, PERI_EFORMAT, "%s claims an impossible number of rows.",
+        return peri_err_set(err, PERI_EFORMAT, "%s claims an impossible number of rows",
                             path);
 
     /* All candidates that this file could add have room in its flags. */
@@ -264,7 +264,7 @@ static int read_opened(peri_resolver_state_t *r, size_t i, peri_h5file_t *f,
     file->nhas = r->ncands;
     if (r->ncands > PERI_MAX_COLUMNS)
         return peri_err_set(err, PERI_ELIMIT,
-                            "Table %s has more than %d columns; name a part of it.",
+                            "table %s has more than %d columns; name a part of it",
                             r->spec->name, PERI_MAX_COLUMNS);
     return 0;
 }
@@ -313,7 +313,7 @@ static int nothing_at_path(peri_resolver_state_t *r, peri_err_t *err)
     peri_buf_init(&list, 300);
     for (size_t i = 0; i < names.n; i++)
         peri_buf_printf(&list, "%s%s", i ? ", " : "", names.v[i]);
-    peri_err_set(err, PERI_ENOTFOUND, "There is no %s in %s%s%s%s%s%s%s%s.", path,
+    peri_err_set(err, PERI_ENOTFOUND, "there is no %s in %s%s%s%s%s%s%s%s", path,
                  r->set.files[0].path, r->set.nfiles > 1 ? " nor in the other files" : "",
                  near ? "; did you mean " : "", near ? near : "", near ? "?" : "",
                  list.len ? " It has: " : "", list.len ? list.data : "",
@@ -326,12 +326,12 @@ static int no_columns(const peri_resolver_state_t *r, peri_err_t *err)
 {
     if (r->nnotes > 0)
         return peri_err_set(err, PERI_EUNSUPP,
-                            "Nothing at %s of %s can be read as a column: %s",
+                            "nothing at %s of %s can be read as a column: %s",
                             r->spec->path, r->set.files[0].path, r->notes[r->nnotes - 1]);
     return peri_err_set(err, PERI_ENOTFOUND,
-                        "Table %s has no rows and no columns: %s is empty in %s%s. In a "
+                        "table %s has no rows and no columns: %s is empty in %s%s. In a "
                         "catalogue that is "
-                        "split over many files, some hold no objects; add the others.",
+                        "split over many files, some hold no objects; add the others",
                         r->spec->name, r->spec->path,
                         r->set.nfiles > 1 ? "all files, the first is " : "",
                         r->set.files[0].path);

@@ -65,8 +65,8 @@ static int check_overrides(peri_resolver_state_t *r, peri_err_t *err)
         const char *near = peri_did_you_mean(source, names, n);
         return peri_err_set(
             err, PERI_ENOTFOUND,
-            "The descriptor of table %s speaks of a column %s, but no file "
-            "has it%s%s%s.",
+            "the descriptor of table %s speaks of a column %s, but no file "
+            "has it%s%s%s",
             r->spec->name, source, near ? "; did you mean " : "", near ? near : "",
             near ? "?" : "");
     }
@@ -144,8 +144,8 @@ static int add_candidate_columns(settle_t *s, size_t cand, peri_err_t *err)
     if (o->nparts != c->width)
         return peri_err_set(
             err, PERI_EINVAL,
-            "The descriptor of table %s names %zu parts of column %s, which "
-            "has %u values in a row.",
+            "the descriptor of table %s names %zu parts of column %s, which "
+            "has %u values in a row",
             s->r->spec->name, o->nparts, c->source, c->width);
     for (size_t i = 0; i < o->nparts; i++) add_column(s, cand, o, (int)i);
     return 0;
@@ -225,7 +225,7 @@ static int settle_files(settle_t *s, peri_table_t *t, peri_err_t *err)
         if (t->rows > INT64_MAX)
             return peri_err_set(
                 err, PERI_EFORMAT,
-                "The files of table %s claim an impossible number of rows.",
+                "the files of table %s claim an impossible number of rows",
                 r->spec->name);
         if (name->parts.snapnum == PERI_SNAPNUM_NONE) t->has_snapnum = false;
     }

@@ -88,8 +88,8 @@ static int syntax_error(const peri_yaml_t *y, peri_err_t *err)
 {
     void *it = NULL;
     const struct fy_diag_error *e = fy_diag_errors_iterate(y->diag, &it);
-    if (!e) return peri_err_set(err, PERI_EINVAL, "%s: not a YAML document.", y->source);
-    return peri_err_set(err, PERI_EINVAL, "%s:%d:%d: not valid YAML: %.500s.", y->source,
+    if (!e) return peri_err_set(err, PERI_EINVAL, "%s: not a YAML document", y->source);
+    return peri_err_set(err, PERI_EINVAL, "%s:%d:%d: not valid YAML: %.500s", y->source,
                         e->line > 0 ? e->line : 1, e->column > 0 ? e->column : 1,
                         e->msg ? e->msg : "syntax error");
 }
@@ -119,7 +119,7 @@ static int refuse_references(const peri_yaml_t *y, peri_node_t *node, int depth,
 static int check_bytes(const char *text, size_t len, const char *source, peri_err_t *err)
 {
     if (memchr(text, 0, len) || !peri_utf8_valid(text, len))
-        return peri_err_set(err, PERI_EINVAL, "%s is not a text file in UTF-8.", source);
+        return peri_err_set(err, PERI_EINVAL, "%s is not a text file in UTF-8", source);
     return 0;
 }
 
@@ -130,17 +130,17 @@ static int open_document(peri_yaml_t *y, const char *text, size_t len, peri_err_
     diag_cfg.fp = NULL;
     y->diag = fy_diag_create(&diag_cfg);
     if (!y->diag)
-        return peri_err_set(err, PERI_EINTERNAL, "libfyaml could not be set up.");
+        return peri_err_set(err, PERI_EINTERNAL, "libfyaml could not be set up");
     fy_diag_set_collect_errors(y->diag, true);
     const struct fy_parse_cfg cfg = {.flags = FYPCF_COLLECT_DIAG, .diag = y->diag};
     y->parser = fy_parser_create(&cfg);
     if (!y->parser || fy_parser_set_string(y->parser, text, len) != 0)
-        return peri_err_set(err, PERI_EINTERNAL, "libfyaml could not be set up.");
+        return peri_err_set(err, PERI_EINTERNAL, "libfyaml could not be set up");
     y->doc = fy_parse_load_document(y->parser);
     if (!y->doc && fy_diag_got_error(y->diag)) return syntax_error(y, err);
     peri_node_t *root = y->doc ? fy_document_root(y->doc) : NULL;
     if (!root || fy_node_is_null(root))
-        return peri_err_set(err, PERI_EINVAL, "%s:1:1: the descriptor is empty.",
+        return peri_err_set(err, PERI_EINVAL, "%s:1:1: the descriptor is empty",
                             y->source);
     struct fy_document *second = fy_parse_load_document(y->parser);
     bool more = second != NULL;

@@ -473,7 +473,7 @@ static void wrong_names_and_files(void **state)
     H5Fclose(f);
     fails("two.h5", PERI_EINVAL, "'two.h5:/Planets', 'two.h5:/Stars'");
     fails("two.h5:/Star", PERI_ENOTFOUND, "did you mean Stars?");
-    fails("two.h5:/Stars/deep/er", PERI_ENOTFOUND, "There is no /Stars/deep/er");
+    fails("two.h5:/Stars/deep/er", PERI_ENOTFOUND, "there is no /Stars/deep/er");
     fails("gone.h5:/Stars", PERI_ENOTFOUND, "gone.h5");
     fails("", PERI_EINVAL, "empty");
     f = create("nothing.h5");
