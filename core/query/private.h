@@ -4,6 +4,7 @@
 
 #include "core/base/arena.h"
 #include "core/query/query.h"
+#include "core/query/tempdir.h"
 #include "core/table/dataset.h"
 
 /* A table that the statement names, resolved once however often it is named. */
@@ -33,7 +34,7 @@ struct peri_query {
     peri_arena_t *arena;
     peri_queryspec_t spec; /* strings in the arena */
     int nranks;
-    char *temp_dir; /* ours, removed by peri_query_free */
+    peri_tempdir_t temp;
     known_t *known;
     opened_dataset_t *datasets;
     peri_session_t *session;

@@ -1,7 +1,6 @@
 /* query.c - names to tables, statement to plan, plan to pruned relations. */
 #include "core/query/query.h"
 
-#include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -158,31 +157,6 @@ static void limit_memory(uint64_t memory)
     setrlimit(RLIMIT_DATA, &(struct rlimit){want, old.rlim_max});
 }
 
-static int make_temp_dir(peri_query_t *q, peri_err_t *err)
-{
-    const char *below = q->spec.temp_dir;
-    if (!below) below = getenv("TMPDIR");
-    if (!below || !*below) below = "/tmp";
-    char *dir = peri_xasprintf("%s/perigee-XXXXXX", below);
-    if (!mkdtemp(dir)) {
-        peri_err_set(err, PERI_EIO,
-                     "cannot make a temporary folder below %s: %m (choose another with "
-                     "--temp-dir)",
-                     below);
-        free(dir);
-        return -1;
-    }
-    q->temp_dir = dir;
-    return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st, (void)flag, (void)ftw;
-    remove(path);
-    return 0;
-}
-
 static void copy_spec(peri_query_t *q, const peri_queryspec_t *from)
 {
     peri_arena_t *a = q->arena;
@@ -201,7 +175,7 @@ peri_query_t *peri_query_start(const peri_queryspec_t *spec, int nranks, peri_er
     q->arena = peri_arena_new();
     q->nranks = nranks;
     copy_spec(q, spec);
-    if (make_temp_dir(q, err)) goto fail;
+    if (peri_tempdir_make(&q->temp, q->spec.temp_dir, err)) goto fail;
     uint64_t memory = spec->memory;
     if (!memory) {
         /* The ranks may all be on this machine. */
@@ -212,7 +186,7 @@ peri_query_t *peri_query_start(const peri_queryspec_t *spec, int nranks, peri_er
     limit_memory(memory);
     peri_limits_t limits = {.threads = spec->threads,
                             .memory = memory,
-                            .temp_dir = q->temp_dir,
+                            .temp_dir = q->temp.path,
                             .temp_size = spec->temp_size};
     q->session = peri_session_new(&limits, err);
     if (!q->session) goto fail;
@@ -240,8 +214,7 @@ void peri_query_free(peri_query_t *q)
     for (size_t i = 0; i < q->nout_types; i++)
         duckdb_destroy_logical_type(&q->out_types[i]);
     free(q->out_types);
-    if (q->temp_dir) nftw(q->temp_dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-    free(q->temp_dir);
+    peri_tempdir_remove(&q->temp);
     peri_arena_free(q->arena);
     free(q);
 }

@@ -1,9 +1,10 @@
-/* query.h - one SQL statement from text to rows in a file: what is common to one process and
- * to many ranks.
+/* query.h - one SQL statement from text to rows in a file: what is common to one process
+ * and to many ranks.
  *
- * It joins the parts: names are resolved through the catalogue or as files, the statement is
- * planned, chunks are pruned, a session is set up, output columns get their units. With one
- * rank peri_query_run_local does the rest; with more, mpi/ runs the stages (see mpi/exec.h).
+ * It joins the parts: names are resolved through the catalogue or as files, the statement
+ * is planned, chunks are pruned, a session is set up, output columns get their units.
+ * With one rank peri_query_run_local does the rest; with more, mpi/ runs the stages (see
+ * mpi/exec.h).
  *
  * Threads: one thread drives a query. A process has one query in its life: making it also
  * sets the process's memory limit (RLIMIT_DATA), for what DuckDB's own limit misses.
@@ -19,18 +20,18 @@
 /* What the user asked for; also the content of a task file. Strings are borrowed. */
 typedef struct {
     const char *sql;
-    const char *context;  /* dataset for unqualified table names, or NULL */
-    const char *base;     /* folder for relative file names, or NULL: working folder */
-    const char *root;     /* tree that files must lie in, or NULL */
-    const char *into;     /* result file, or NULL: stdout */
+    const char *context; /* dataset for unqualified table names, or NULL */
+    const char *base;    /* folder for relative file names, or NULL: working folder */
+    const char *root;    /* tree that files must lie in, or NULL */
+    const char *into;    /* result file, or NULL: stdout */
     peri_format_t format;
     bool overwrite;
-    bool explain;         /* print the plan instead of running it */
+    bool explain; /* print the plan instead of running it */
     bool use_index;
     bool allow_missing;
-    int64_t limit;        /* rows; < 0: none */
-    int64_t table_rows;   /* rows that the terminal table shows; 0: default */
-    uint32_t width;       /* terminal width; 0: no limit */
+    int64_t limit;      /* rows; < 0: none */
+    int64_t table_rows; /* rows that the terminal table shows; 0: default */
+    uint32_t width;     /* terminal width; 0: no limit */
     bool utf8;
     int threads;          /* per rank; 0: the cores this rank may use */
     uint64_t memory;      /* bytes per rank; 0: default */
@@ -42,7 +43,8 @@ typedef struct {
 
 void peri_queryspec_init(peri_queryspec_t *spec); /* the defaults */
 /* The task file: JSON. from_json copies strings into the arena. */
-int peri_queryspec_to_json(const peri_queryspec_t *spec, peri_buf_t *out, peri_err_t *err);
+int peri_queryspec_to_json(const peri_queryspec_t *spec, peri_buf_t *out,
+                           peri_err_t *err);
 int peri_queryspec_from_json(const char *json, size_t len, struct peri_arena *arena,
                              peri_queryspec_t *spec, peri_err_t *err);
 
@@ -52,27 +54,29 @@ typedef struct peri_query peri_query_t;
 peri_query_t *peri_query_new(const peri_queryspec_t *spec, int nranks, peri_err_t *err);
 void peri_query_free(peri_query_t *q); /* accepts NULL; removes the temporary folder */
 
-const peri_plan_t *peri_query_plan(const peri_query_t *q);        /* NULL on workers */
-peri_session_t *peri_query_session(const peri_query_t *q);        /* borrowed */
+const peri_plan_t *peri_query_plan(const peri_query_t *q); /* NULL on workers */
+peri_session_t *peri_query_session(const peri_query_t *q); /* borrowed */
 size_t peri_query_nstages(const peri_query_t *q);
 const peri_stage_t *peri_query_stage(const peri_query_t *q, size_t i); /* on every rank */
 
 /* Rows to scan over all ranks and relations, after pruning. */
 uint64_t peri_query_rows_all(const peri_query_t *q);
 
-/* Bytes that make rank `rank` of `nranks` able to run its part: tables, its share, limits,
- * stage SQL. unpack makes the worker's query; lengths are checked. */
+/* Bytes that make rank `rank` of `nranks` able to run its part: tables, its share,
+ * limits, stage SQL. unpack makes the worker's query; lengths are checked. */
 int peri_query_pack(const peri_query_t *q, int rank, int nranks, peri_buf_t *out,
                     peri_err_t *err);
 peri_query_t *peri_query_unpack(const void *data, size_t len, peri_err_t *err);
-/* Set this process's own share of every relation (rank 0; workers get theirs by unpack). */
+/* Set this process's own share of every relation (rank 0; workers get theirs by unpack).
+ */
 int peri_query_take_share(peri_query_t *q, int rank, int nranks, peri_err_t *err);
 
 /* The writer for the result, with names, units and provenance; call when the types of the
  * last stage are known: peri_session_describe on its SQL. */
 peri_writer_t *peri_query_open_writer(peri_query_t *q, peri_err_t *err);
 /* The plan in words: stages, ranks, chunks skipped, bytes to read. */
-int peri_query_explain(const peri_query_t *q, int nranks, peri_buf_t *out, peri_err_t *err);
+int peri_query_explain(const peri_query_t *q, int nranks, peri_buf_t *out,
+                       peri_err_t *err);
 /* One line for stderr after the run: rows, time, bytes, rate. */
 void peri_query_summary(const peri_query_t *q, uint64_t rows_out, double seconds,
                         const peri_progress_t *all_ranks, char *out, size_t cap);
@@ -80,8 +84,8 @@ void peri_query_summary(const peri_query_t *q, uint64_t rows_out, double seconds
 /* Called about 10 times a second from a thread of the query's own; non-zero cancels. */
 typedef int (*peri_tick_f)(const peri_progress_t *progress, void *arg);
 
-/* All in this process: run and write (or explain to stdout); spec.time_limit is kept. tick
- * may be NULL. */
+/* All in this process: run and write (or explain to stdout); spec.time_limit is kept.
+ * tick may be NULL. */
 int peri_query_run_local(peri_query_t *q, peri_tick_f tick, void *arg, uint64_t *rows_out,
                          peri_err_t *err);
 

@@ -123,6 +123,8 @@ static bool read_value(const json_t *value, struct constant *out)
         return true;
     }
     if (strcmp(id, "VARCHAR") == 0 && json_is_string(v)) {
+        if (json_string_value(v)[0] == '\x01')
+            return false; /* it has a mark: see json.c */
         out->c = (peri_const_t){.kind = PERI_CONST_STR, .s = json_string_value(v)};
         return true;
     }
@@ -458,8 +460,10 @@ static void collect_sources(struct block *b, const json_t *from, bool blocked)
     if (peri_ast_is_type(from, "JOIN")) {
         const char *kind = peri_ast_str(from, "ref_type");
         bool ordered = strcmp(kind, "ASOF") == 0 || strcmp(kind, "POSITIONAL") == 0;
+        const char *type = peri_ast_str(from, "join_type");
+        bool hidden = strcmp(type, "SEMI") == 0 || strcmp(type, "ANTI") == 0;
         collect_sources(b, peri_ast_get(from, "left"), blocked || ordered);
-        collect_sources(b, peri_ast_get(from, "right"), blocked || ordered);
+        collect_sources(b, peri_ast_get(from, "right"), blocked || ordered || hidden);
     } else if (from && !peri_ast_is_type(from, "EMPTY")) {
         add_source(b, peri_rel_index(from), blocked);
     }

@@ -6,15 +6,20 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <hdf5.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/base/arena.h"
 #include "core/base/util.h"
 #include "core/query/query.h"
+#include "core/query/tempdir.h"
 
 #define ROWS 50000
 
@@ -216,6 +221,45 @@ static void messages_to_workers(void **state)
     peri_query_free(q);
 }
 
+static size_t count_spill_folders(void)
+{
+    size_t n = 0;
+    DIR *d = opendir(dir);
+    for (const struct dirent *e; (e = readdir(d));)
+        n += strncmp(e->d_name, "perigee-", 8) == 0;
+    closedir(d);
+    return n;
+}
+
+static void killed_processes_leave_no_folders(void **state)
+{
+    (void)state;
+    peri_err_t err = {0};
+    peri_tempdir_t mine = {0};
+    pid_t child = fork();
+    if (child == 0) {
+        peri_tempdir_t t = {0};
+        if (peri_tempdir_make(&t, dir, NULL) == 0) {
+            char *file = peri_xasprintf("%s/spilled", t.path);
+            close(open(file, O_CREAT | O_WRONLY, 0600));
+        }
+        raise(SIGKILL);
+    }
+    int status;
+    waitpid(child, &status, 0);
+    assert_int_equal(count_spill_folders(), 1);
+    assert_int_equal(peri_tempdir_make(&mine, dir, &err), 0);
+    assert_int_equal(count_spill_folders(), 1); /* mine instead of the child's */
+    peri_tempdir_t other = {0};
+    assert_int_equal(peri_tempdir_make(&other, dir, &err), 0);
+    assert_int_equal(count_spill_folders(), 2); /* mine is alive */
+    peri_tempdir_remove(&other);
+    peri_tempdir_remove(&mine);
+    assert_int_equal(count_spill_folders(), 0);
+    assert_int_equal(peri_tempdir_make(&mine, "/nonexistent", &err), -1);
+    assert_non_null(strstr(err.text, "--temp-dir"));
+}
+
 static void names_that_are_not_there(void **state)
 {
     (void)state;
@@ -237,12 +281,14 @@ static void names_that_are_not_there(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(task_file_round_trip),
-                                       cmocka_unit_test(run_writes_a_file),
-                                       cmocka_unit_test(time_limit_ends_it),
-                                       cmocka_unit_test(cancel_ends_it),
-                                       cmocka_unit_test(explanation_names_everything),
-                                       cmocka_unit_test(messages_to_workers),
-                                       cmocka_unit_test(names_that_are_not_there)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(task_file_round_trip),
+        cmocka_unit_test(run_writes_a_file),
+        cmocka_unit_test(time_limit_ends_it),
+        cmocka_unit_test(cancel_ends_it),
+        cmocka_unit_test(explanation_names_everything),
+        cmocka_unit_test(messages_to_workers),
+        cmocka_unit_test(killed_processes_leave_no_folders),
+        cmocka_unit_test(names_that_are_not_there)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
