@@ -270,7 +270,7 @@ static bool from_starter(const char *s)
     static const char *const starts[] = {"mpirun", "srun:", "slurmstepd:", "prterun"};
     for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
         if (strncmp(s, starts[i], strlen(starts[i])) == 0) return true;
-    return false;
+    return s[0] == '[' && (strstr(s, "] ORTE_") || strstr(s, "] PMIX "));
 }
 
 static void on_stderr_line(launch_t *l, const char *s)

@@ -105,9 +105,19 @@ static int flush(stage_run_t *r, peri_err_t *err)
     return 0;
 }
 
+static bool told_to_stop(peri_exec_t *x)
+{
+    pthread_mutex_lock(&x->lock);
+    bool stop = x->stop;
+    pthread_mutex_unlock(&x->lock);
+    return stop;
+}
+
 static int on_chunk(duckdb_data_chunk chunk, void *arg, peri_err_t *err)
 {
     stage_run_t *r = arg;
+    /* DuckDB looks at interrupts now and then only. */
+    if (told_to_stop(r->x)) return cancelled(err);
     r->rows += duckdb_data_chunk_get_size(chunk);
     if (r->here && peri_sink_local_chunk(r->sink, r->stage, chunk, err)) return -1;
     if (!r->away) return 0;

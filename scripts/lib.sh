@@ -46,12 +46,13 @@ npm_hash() { sha256sum <"$root/deps/package-lock.json" | cut -d' ' -f1; }
 npm_stamp="$root/deps/node_modules/.perigee-lock"
 npm_ready() { [[ -f $npm_stamp && $(<"$npm_stamp") == "$(npm_hash)" ]]; }
 
-# build PRESET: configure if need be, compile. Quiet unless something is wrong.
+# build PRESET [TARGET...]: configure if need be, compile. Quiet unless something is wrong.
 build() {
     local dir=$root/build/$1
     [[ -f $dir/build.ninja ]] || (cd "$root" && cmake --preset "$1") >"$tmp/cmake" 2>&1 ||
-        { cat "$tmp/cmake" >&2; rm -f "$dir/CMakeCache.txt"; die "cmake failed: scripts/doctor says what is missing"; }
-    ninja -C "$dir" >"$tmp/ninja" 2>&1 || { grep -v '^\[' "$tmp/ninja" >&2; die "the build failed"; }
+        { tail -n 30 "$tmp/cmake" >&2; rm -f "$dir/build.ninja"; die "cmake failed: scripts/doctor says what is missing"; }
+    shift
+    ninja -C "$dir" "$@" >"$tmp/ninja" 2>&1 || { grep -v '^\[' "$tmp/ninja" >&2; die "the build failed"; }
 }
 
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/perigee-script.XXXXXX")

@@ -163,7 +163,8 @@ static const char *const varied[] = {
     "MAP([]::INT[], []::VARCHAR[])",
     "MAP {'k': MAP {i: [i]}}",
     ("CASE WHEN i % 2 = 0 THEN union_value(n := i)::UNION(n BIGINT, s VARCHAR) "
-     "ELSE union_value(s := 'text of some length ' || i)::UNION(n BIGINT, s VARCHAR) END"),
+     "ELSE union_value(s := 'text of some length ' || i)::UNION(n BIGINT, s VARCHAR) "
+     "END"),
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
