@@ -67,6 +67,8 @@
     {                                                                                    \
         "coalesce(sum(p0), 0)"                                                           \
     }
+/* DuckDB's count_if is a sum: NULL where there is nothing but NULL. */
+#define TRUE_COUNT {"count_if(a)"}, {"sum(p0)"}, "m0"
 #define EXTREME(f, g)                                                                    \
     {f "(a, b)", g "(CASE WHEN a IS NOT NULL THEN b END)"}, {f "(p0, p1)"}, "m0"
 #define MEAN                                                                             \
@@ -103,9 +105,9 @@ static const peri_split_t SPLITS[] = {
      " WHEN " DEV_A " * " DEV_B " = 0 THEN CAST('nan' AS DOUBLE)"
      " ELSE " COXY " / m0 / (" DEV_A " * " DEV_B ") END"},
     {"count", 1, 0, COUNT("count(a)"), "CAST(m0 AS BIGINT)"},
-    {"count_if", 1, 0, COUNT("count_if(a)"), "m0"},
+    {"count_if", 1, 0, TRUE_COUNT},
     {"count_star", 0, 0, COUNT("count_star()"), "CAST(m0 AS BIGINT)"},
-    {"countif", 1, 0, COUNT("count_if(a)"), "m0"},
+    {"countif", 1, 0, TRUE_COUNT},
     {"covar_pop", 2, 0, COVAR_PARTIAL, COVAR_MERGE,
      "CASE WHEN m0 < 1 THEN NULL ELSE " COXY " / m0 END"},
     {"covar_samp", 2, 0, COVAR_PARTIAL, COVAR_MERGE,

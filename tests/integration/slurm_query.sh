@@ -50,8 +50,8 @@ ended() { ! grep -q '^State:\s[^Z]' "/proc/$1/status" 2>/dev/null; }
 no_rank() { [ -z "$(ours perigee-task)" ]; }
 two_ranks() { [ "$(ours perigee-task | wc -l)" = 2 ]; }
 no_job() { [ -z "$(squeue -h 2>&1)" ]; }
-strays() { ours . | grep -vxF "$(printf '%s\n' "${daemons[@]:-}" $(pgrep slurmscriptd))"; }
-only_daemons() { [ -z "$(strays)" ]; }
+strays() { ours '^(slurmstepd|srun|salloc|sbatch|sh|bash|timeout|perigee|perigee-task)$'; }
+no_stray() { [ -z "$(strays)" ]; }
 idle() { [ "$(sinfo -h -o %T 2>/dev/null)" = idle ]; }
 
 query() { timeout 30 "$bin/perigee" query "$@"; }
@@ -187,7 +187,7 @@ take_down() {
     local i pid
     kill -KILL $(ours bash) 2>/dev/null # "inside", which would go on
     [ ${#daemons[@]} = 3 ] && timeout 5 scancel -u root 2>/dev/null
-    until_true 5 only_daemons || kill -KILL $(strays) 2>/dev/null
+    until_true 5 no_stray || kill -KILL $(strays) 2>/dev/null
     # munged, the first, is the last to go: the others speak through it.
     for ((i = ${#daemons[@]} - 1; i >= 0; i--)); do
         pid=${daemons[i]}

@@ -200,6 +200,21 @@ SELECT sum(n), avg(n), min(mass), max(mass), sum(mass), avg(rad), min(name), max
 -- aggregates_empty split
 SELECT count(*), count(x), sum(x), avg(x), min(x), max(name), stddev(x), first(x), bool_and(x > 1), product(x), corr(x, x), histogram(name), arg_min(name, x) FROM empty
 
+-- every_aggregate_groups split
+SELECT n, count(rad), count_if(rad > 500), countif(flag), sum(rad), avg(rad), fsum(n), favg(n), kahan_sum(snap), min(name), max(rad), bool_and(flag), bool_or(rad > 3), bit_and(snap), bit_or(id), bit_xor(id), product(1 + snap / 1e5), any_value(nothing), stddev(snap), var_pop(id), sem(snap), covar_pop(id, snap), covar_samp(snap, id), corr(id, snap), arg_min(id, mass * 1e5 + id), arg_max(id, nothing), histogram(snap) FROM groups GROUP BY n
+
+-- every_aggregate_single_rows split
+SELECT id, count(nothing), count_if(nothing > 5), sum(nothing), avg(nothing), fsum(nothing), favg(nothing), min(nothing), bool_and(nothing > 1), bit_xor(n), product(nothing), any_value(nothing), stddev(nothing), var_pop(nothing), sem(nothing), covar_pop(id, nothing), corr(id, nothing), arg_min(nothing, id), arg_max(id, nothing), histogram(nothing), first(n), last(name) FROM groups WHERE id < 60 GROUP BY id
+
+-- every_aggregate_nothing split
+SELECT count_if(flag), countif(flag), bit_and(n), bit_or(n), bit_xor(n), bool_or(flag), product(n), sem(n), kahan_sum(n), favg(n), arg_max(n, id), any_value(n), last(n), covar_samp(n, id), max(DISTINCT n) FROM groups WHERE id < 0
+
+-- distinct_aggregates_nothing split
+SELECT sum(DISTINCT n), count(DISTINCT n), count(*), avg(DISTINCT n), count_if(flag) FROM groups WHERE id < 0
+
+-- every_aggregate_filter split
+SELECT snap, count_if(flag) FILTER (WHERE n > 35), sum(n) FILTER (WHERE n > 38), avg(n) FILTER (WHERE n > 38 AND flag), stddev(mass) FILTER (WHERE n = 39), corr(mass, n) FILTER (WHERE flag), arg_max(id, id) FILTER (WHERE n < 3), histogram(n) FILTER (WHERE n < 3), max(name) FILTER (WHERE nothing > 0), covar_pop(n, id) FILTER (WHERE n IN (1, 2)) FROM groups GROUP BY snap ORDER BY snap
+
 -- aggregates_filter_nothing split
 SELECT count(*), sum(n), avg(n), var_pop(n) FROM groups WHERE id < -5
 
