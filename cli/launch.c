@@ -42,8 +42,10 @@ typedef struct {
     peri_err_t crashed; /* the last words of some rank */
     double cancelled;   /* when we asked the task to end; 0: not */
     int insisted;       /* 1: SIGTERM sent, 2: SIGKILL */
-    peri_buf_t line;    /* of stderr, not complete yet */
-    peri_buf_t held;    /* what mpirun says, for when nobody else says anything */
+    bool watch_reader;  /* of the rows on our stdout: srun tells rank 0 nothing of it */
+    bool reader_gone;
+    peri_buf_t line; /* of stderr, not complete yet */
+    peri_buf_t held; /* what mpirun says, for when nobody else says anything */
     bool in_block;
 } launch_t;
 
@@ -114,6 +116,8 @@ static void set_environment(const launch_t *l, bool here)
         setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 0);
     }
     setenv(PERI_CONTROL_ENV, l->slurm ? "stderr" : l->place.socket, 1);
+    /* Below `srun --pty bash` the new step would wait for the end of that one. */
+    if (l->slurm) setenv("SLURM_OVERLAP", "1", 0);
     if (!here) return;
     /* Without them Open MPI looks for networks for a third of a second. */
     setenv("OMPI_MCA_plm", "isolated", 0);
@@ -267,7 +271,7 @@ static bool is_rule(const char *s)
  * better. */
 static bool from_starter(const char *s)
 {
-    static const char *const starts[] = {"mpirun", "srun:", "slurmstepd:", "prterun"};
+    static const char *const starts[] = {"mpirun", "srun:", "slurmstepd", "prterun"};
     for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
         if (strncmp(s, starts[i], strlen(starts[i])) == 0) return true;
     return s[0] == '[' && (strstr(s, "] ORTE_") || strstr(s, "] PMIX "));
@@ -324,6 +328,13 @@ static void cancel(launch_t *l)
         kill(l->child, SIGTERM);
 }
 
+/* What nobody reads any more srun drops, and the query would go on for nothing. */
+static bool lost_reader(void)
+{
+    struct pollfd p = {STDOUT_FILENO, 0, 0};
+    return poll(&p, 1, 0) == 1 && (p.revents & POLLERR);
+}
+
 static void insist(launch_t *l)
 {
     double waited = peri_now() - l->cancelled;
@@ -350,6 +361,10 @@ static int attend(launch_t *l)
             {l->errors, POLLIN, 0}, {l->listener, POLLIN, 0}, {l->control, POLLIN, 0}};
         poll(p, 3, l->cancelled > 0 ? 20 : 100);
         if (peri_cli_interrupted() && l->cancelled == 0) cancel(l);
+        if (l->watch_reader && l->cancelled == 0 && lost_reader()) {
+            l->reader_gone = true;
+            cancel(l);
+        }
         if (l->cancelled > 0) insist(l);
         if (l->listener >= 0) accept_rank0(l);
         read_control(l);
@@ -391,6 +406,11 @@ static int died(launch_t *l, int status, peri_err_t *err)
                             "rank %d of the query crashed (signal %d, %s); please report "
                             "this with the query",
                             rank, sig, strsignal(sig));
+    if (l->held.data && strstr(l->held.data, "More processors requested"))
+        return peri_err_set(err, PERI_EINVAL,
+                            "the Slurm allocation has not enough tasks for the ranks "
+                            "asked for with -n: ask for fewer, or leave -n away for as "
+                            "many as there are");
     if (l->held.len) fputs(l->held.data, stderr);
     return peri_err_set(err, PERI_EINTERNAL,
                         "the ranks of the query ended without an answer (%s has %s %d)",
@@ -402,6 +422,9 @@ static int conclude(launch_t *l, int status, peri_err_t *err)
 {
     /* When one rank dies, mpirun ends the others as if the user had cancelled. */
     bool asked = l->cancelled > 0;
+    bool by_slurm = l->slurm && WIFEXITED(status) && WEXITSTATUS(status) == 130;
+    if (l->reader_gone && (status || l->told.code))
+        return peri_err_set(err, PERI_ECLOSED, "the reader of the output has gone");
     if (l->told.code && (l->told.code != PERI_ECANCEL || asked)) {
         *err = l->told;
         return -1;
@@ -411,6 +434,9 @@ static int conclude(launch_t *l, int status, peri_err_t *err)
         return 0;
     }
     if (asked) return peri_err_set(err, PERI_ECANCEL, "cancelled");
+    if (by_slurm && l->told.code == PERI_ECANCEL)
+        return peri_err_set(err, PERI_ECANCEL,
+                            "cancelled by Slurm: scancel, or the job's time is over");
     if (l->crashed.text[0]) {
         *err = l->crashed;
         return -1;
@@ -442,6 +468,7 @@ int peri_launch_query(const peri_queryspec_t *spec, int nranks,
     char *starter = find_starter(&l.slurm, err);
     if (!starter || !(task = find_task(err))) goto out;
     const bool here = !l.slurm && only_this_machine();
+    l.watch_reader = l.slurm && !spec->into;
     if (peri_place_make(&l.place, spec, here, err)) goto out;
     if (!l.slurm && listen_for_rank0(&l, err)) goto out;
     if (start(&l, starter, task, nranks, here, err)) goto out;

@@ -12,7 +12,7 @@
 typedef struct peri_arena peri_arena_t;
 
 peri_arena_t *peri_arena_new(void);
-void peri_arena_free(peri_arena_t *a); /* accepts NULL */
+void peri_arena_free(peri_arena_t *a);                /* accepts NULL */
 void *peri_arena_alloc(peri_arena_t *a, size_t size); /* 16-byte aligned */
 void *peri_arena_calloc(peri_arena_t *a, size_t n, size_t size);
 char *peri_arena_strdup(peri_arena_t *a, const char *s); /* NULL gives NULL */

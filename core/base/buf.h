@@ -33,7 +33,8 @@ int peri_buf_printf(peri_buf_t *b, const char *fmt, ...)
 /* Room for len more bytes, not yet counted; NULL if it failed. Follow with _commit. */
 char *peri_buf_reserve(peri_buf_t *b, size_t len);
 void peri_buf_commit(peri_buf_t *b, size_t len);
-/* The content becomes the caller's (free()); the buffer is empty again. NULL if failed. */
+/* The content becomes the caller's (free()); the buffer is empty again. NULL if failed.
+ */
 char *peri_buf_take(peri_buf_t *b, size_t *len);
 /* 0, or -1 with *err filled if any append failed; `what` names the content. */
 int peri_buf_check(const peri_buf_t *b, const char *what, peri_err_t *err);

@@ -29,9 +29,11 @@ int peri_parse_seconds(const char *s, double *seconds, peri_err_t *err);
 
 /* Whole file into memory, refusing more than max bytes; *out is the caller's, followed by
  * a NUL. */
-int peri_file_slurp(const char *path, size_t max, char **out, size_t *len, peri_err_t *err);
+int peri_file_slurp(const char *path, size_t max, char **out, size_t *len,
+                    peri_err_t *err);
 /* Write to a temporary name beside path, fsync, rename: path is whole or untouched. */
-int peri_file_write_atomic(const char *path, const void *data, size_t len, peri_err_t *err);
+int peri_file_write_atomic(const char *path, const void *data, size_t len,
+                           peri_err_t *err);
 /* mkdir -p */
 int peri_mkdirs(const char *path, peri_err_t *err);
 

@@ -16,7 +16,12 @@
 
 /* Result columns of peri_scan(id): number 0 is the row in the file (so that count(*), for
  * which DuckDB asks for column 0, costs nothing), then the table's, then these. */
-typedef enum { PERI_VCOL_FILE, PERI_VCOL_SNAPNUM, PERI_VCOL_IDX, PERI_NVCOLS } peri_vcol_t;
+typedef enum {
+    PERI_VCOL_FILE,
+    PERI_VCOL_SNAPNUM,
+    PERI_VCOL_IDX,
+    PERI_NVCOLS
+} peri_vcol_t;
 
 typedef struct {
     peri_table_t *table;

@@ -15,7 +15,13 @@ typedef struct peri_readahead peri_readahead_t;
 
 /* What one result column of the scan is. */
 typedef struct {
-    enum { PERI_OUT_ROW, PERI_OUT_FILE, PERI_OUT_SNAPNUM, PERI_OUT_IDX, PERI_OUT_COLUMN } kind;
+    enum {
+        PERI_OUT_ROW,
+        PERI_OUT_FILE,
+        PERI_OUT_SNAPNUM,
+        PERI_OUT_IDX,
+        PERI_OUT_COLUMN
+    } kind;
     size_t k; /* PERI_OUT_COLUMN: index into peri_scan_t.columns */
 } peri_scanout_t;
 

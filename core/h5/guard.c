@@ -15,6 +15,25 @@
 
 static atomic_bool guard_on;
 
+/* Only async-signal-safe calls here. */
+static _Noreturn void say_and_exit(const char *path, const char *what)
+{
+    const char *part[] = {"perigee: ", path, ": ", what};
+    for (size_t i = 0; i < 4; i++)
+        if (write(STDERR_FILENO, part[i], strlen(part[i])) < 0) break;
+    _exit(1);
+}
+
+/* Ends the process if this thread is inside HDF5. */
+static void blame_hdf5(void)
+{
+    const char *path = atomic_load(&peri_h5_note.path);
+    if (path && atomic_load(&peri_h5_note.tid) == (int)gettid())
+        say_and_exit(path,
+                     "the HDF5 library crashed while reading this file; the file is "
+                     "damaged. Check it with h5dump, or fetch it again.\n");
+}
+
 #if H5_UNDER_ASAN
 /* AddressSanitizer would report HDF5's own reading past a damaged heap before the guard
  * sees a signal, and HDF5's leaks after its errors; neither is ours. What it cannot let
@@ -34,24 +53,18 @@ const char *__asan_default_options(void)
 {
     return "allocator_may_return_null=1:abort_on_error=1";
 }
-#endif
-
-/* Only async-signal-safe calls here. */
-static _Noreturn void say_and_exit(const char *path, const char *what)
+/* A heap that HDF5 has broken is found here first; without the sanitizer free() aborts.
+ */
+void __asan_on_error(void);
+void __asan_on_error(void)
 {
-    const char *part[] = {"perigee: ", path, ": ", what};
-    for (size_t i = 0; i < 4; i++)
-        if (write(STDERR_FILENO, part[i], strlen(part[i])) < 0) break;
-    _exit(1);
+    if (atomic_load(&guard_on)) blame_hdf5();
 }
+#endif
 
 static void on_crash(int sig)
 {
-    const char *path = atomic_load(&peri_h5_note.path);
-    if (path && atomic_load(&peri_h5_note.tid) == (int)gettid())
-        say_and_exit(path,
-                     "the HDF5 library crashed while reading this file; the file is "
-                     "damaged. Check it with h5dump, or fetch it again.\n");
+    blame_hdf5();
     signal(sig, SIG_DFL);
     raise(sig);
 }

@@ -1,13 +1,14 @@
 /* h5.h - reading rows out of HDF5 datasets, fast and from many threads.
  *
- * What it is: files, datasets as rows (first dimension), typed fields of a row, cursors that
- * copy rows out. What it isn't: it knows no tables over many files, no adapters, no SQL.
+ * What it is: files, datasets as rows (first dimension), typed fields of a row, cursors
+ * that copy rows out. What it isn't: it knows no tables over many files, no adapters, no
+ * SQL.
  *
  * HDF5's library is entered under one process-wide lock (peri_h5_lock) for metadata and
  * for raw chunks only. Decoding (shuffle, deflate, fletcher32) and type conversion happen
- * outside of it in the calling thread. Layouts and filters that we do not decode ourselves
- * (szip, nbit, scale-offset, plugins, variable strings, odd types) go through H5Dread under
- * the lock: same result, one core.
+ * outside of it in the calling thread. Layouts and filters that we do not decode
+ * ourselves (szip, nbit, scale-offset, plugins, variable strings, odd types) go through
+ * H5Dread under the lock: same result, one core.
  *
  * Threads: a file and a dataset may be shared by threads; a cursor belongs to one thread.
  * Index types say their reach: frow = row in this file, crow = row in this chunk.
@@ -55,28 +56,29 @@ bool peri_type_is_numeric(peri_type_t t);  /* I8..F64 (BOOL is not) */
 /* ---- the library ---- */
 
 /* Once per process, before any other call: silences HDF5's own error printing, disables
- * HDF5 file locking (read-only file systems), fixes the plugin path to `plugin_path` (NULL:
- * the distribution's folder) so that no user's HDF5_PLUGIN_PATH loads code. Idempotent. */
+ * HDF5 file locking (read-only file systems), fixes the plugin path to `plugin_path`
+ * (NULL: the distribution's folder) so that no user's HDF5_PLUGIN_PATH loads code.
+ * Idempotent. */
 void peri_h5_init(const char *plugin_path);
 /* The one lock around every call into libhdf5 in this process. Recursive. */
 void peri_h5_lock(void);
 void peri_h5_unlock(void);
-/* For programs, never for libraries: if HDF5 crashes or computes without end while it reads
- * a file, say which file on stderr and _exit(1). */
+/* For programs, never for libraries: if HDF5 crashes or computes without end while it
+ * reads a file, say which file on stderr and _exit(1). */
 void peri_h5_guard_signals(void);
 
 /* ---- files ---- */
 
 typedef struct peri_h5file peri_h5file_t;
 
-/* Open read-only. `root` (absolute real path, or NULL for no limit) is the tree that the file
- * and everything its external links, virtual datasets and external storage lead to must
- * lie in: PERI_EDENIED otherwise. Reference counted.
- * Errors: PERI_ENOTFOUND, PERI_EDENIED, PERI_EFORMAT (empty, truncated, not HDF5: says which,
- * with the file's size), PERI_EIO. */
+/* Open read-only. `root` (absolute real path, or NULL for no limit) is the tree that the
+ * file and everything its external links, virtual datasets and external storage lead to
+ * must lie in: PERI_EDENIED otherwise. Reference counted. Errors: PERI_ENOTFOUND,
+ * PERI_EDENIED, PERI_EFORMAT (empty, truncated, not HDF5: says which, with the file's
+ * size), PERI_EIO. */
 peri_h5file_t *peri_h5file_open(const char *path, const char *root, peri_err_t *err);
 peri_h5file_t *peri_h5file_ref(peri_h5file_t *f);
-void peri_h5file_unref(peri_h5file_t *f); /* accepts NULL */
+void peri_h5file_unref(peri_h5file_t *f);      /* accepts NULL */
 hid_t peri_h5file_hid(const peri_h5file_t *f); /* borrowed; use under peri_h5_lock */
 const char *peri_h5file_path(const peri_h5file_t *f);
 void peri_h5file_stat(const peri_h5file_t *f, uint64_t *size, int64_t *mtime_ns,
@@ -116,8 +118,8 @@ typedef struct peri_h5set peri_h5set_t;
 /* Open the dataset at `path` in the file (through soft and external links, below the
  * file's root). Rows = first dimension; a scalar dataset has one row. Reference counted;
  * holds a reference to the file.
- * Errors: PERI_ENOTFOUND, PERI_EDENIED, PERI_EUNSUPP (a filter that is not installed: named,
- * with the Debian package where known), PERI_EFORMAT. */
+ * Errors: PERI_ENOTFOUND, PERI_EDENIED, PERI_EUNSUPP (a filter that is not installed:
+ * named, with the Debian package where known), PERI_EFORMAT. */
 peri_h5set_t *peri_h5set_open(peri_h5file_t *f, const char *path, peri_err_t *err);
 peri_h5set_t *peri_h5set_ref(peri_h5set_t *s);
 void peri_h5set_unref(peri_h5set_t *s); /* accepts NULL */
@@ -152,9 +154,10 @@ int peri_h5set_use_chunk_map(peri_h5set_t *s, const peri_chunkloc_t *locs, uint6
 
 typedef struct peri_h5cursor peri_h5cursor_t;
 
-/* One thread's reading head over one dataset. It caches one decoded chunk (or a read-ahead
- * window of a contiguous set), so rows should be asked for in rising order. Buffers are
- * allocated at the first read; a chunk of more than 1 GiB is refused (PERI_ELIMIT). */
+/* One thread's reading head over one dataset. It caches one decoded chunk (or a
+ * read-ahead window of a contiguous set), so rows should be asked for in rising order.
+ * Buffers are allocated at the first read; a chunk of more than 1 GiB is refused
+ * (PERI_ELIMIT). */
 peri_h5cursor_t *peri_h5cursor_new(peri_h5set_t *s, peri_err_t *err);
 void peri_h5cursor_free(peri_h5cursor_t *c); /* accepts NULL */
 

@@ -35,6 +35,9 @@ static void init(void)
                                        "HDF5_EXT_PREFIX",     "HDF5_VDS_PREFIX",
                                        "HDF5_EXTFILE_PREFIX", "HDF5_DRIVER"};
     for (size_t i = 0; i < sizeof(gone) / sizeof(*gone); i++) unsetenv(gone[i]);
+    /* At exit the process is about to go; tidying up after a damaged or half-written file
+     * is where HDF5 1.10 crashes. */
+    H5dont_atexit();
     H5open();
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     unsigned n = 0;

@@ -27,7 +27,7 @@ static int fail_exists(const char *path, peri_err_t *err)
 {
     return peri_err_set(err, PERI_EINVAL,
                         "%s exists already: choose another name, or allow it to be "
-                        "overwritten",
+                        "overwritten (--overwrite)",
                         path);
 }
 

@@ -34,59 +34,6 @@ struct agg {
     json_t *params; /* names of lambda parameters in scope */
 };
 
-/* ---- templates ---- */
-
-struct binding {
-    char letter; /* of a0, a1, ..; 0: the arguments a and b */
-    size_t base; /* number of the first column */
-    const json_t *args;
-    json_t *filter; /* for aggregates of the template, or NULL */
-};
-
-static int bind_template(json_t *node, void *arg)
-{
-    const struct binding *b = arg;
-    const json_t *parts = peri_ast_list(node, "column_names");
-    if (!peri_ast_is_class(node, "COLUMN_REF") || json_array_size(parts) != 1) return 0;
-    const char *name = json_string_value(json_array_get(parts, 0));
-    if (!b->letter && !name[1] && (name[0] == 'a' || name[0] == 'b')) {
-        json_t *with = json_deep_copy(json_array_get(b->args, (size_t)(name[0] - 'a')));
-        json_object_set_new(with, "alias", json_string(""));
-        peri_ast_become(node, with);
-        return 1;
-    }
-    if (b->letter && name[0] == b->letter && name[1] >= '0' && name[1] <= '9' &&
-        !name[2]) {
-        char full[32];
-        snprintf(full, sizeof full, "peri_%c%zu", b->letter,
-                 b->base + (size_t)(name[1] - '0'));
-        peri_ast_become(node, peri_ast_column_new(NULL, full));
-        return 1;
-    }
-    return 0;
-}
-
-static int add_filter(json_t *node, void *arg)
-{
-    if (!peri_fn_is_aggregate(node)) return 0;
-    json_object_set_new(node, "filter", json_deep_copy(arg));
-    return 1;
-}
-
-static json_t *template_new(peri_planner_t *p, const char *text, struct binding b)
-{
-    const char *sql = peri_arena_printf(p->arena, "SELECT %s", text);
-    json_t *q = peri_sql_parse(p->con, sql, NULL);
-    json_t *expr = json_incref(json_array_get(peri_ast_list(q, "select_list"), 0));
-    json_decref(q);
-    if (expr) {
-        peri_ast_fix_constants(expr);
-        peri_ast_walk(expr, bind_template, &b);
-        if (b.filter) peri_ast_walk_block(expr, add_filter, b.filter);
-    }
-    return expr;
-}
-
 /* ---- aggregates ---- */
 
 /* A column of partial groups for an argument or filter of a DISTINCT aggregate. */
@@ -116,16 +63,16 @@ static json_t *distinct_call_new(struct agg *a, json_t *expr)
         copy, "children",
         json_pack("[o]", distinct_column_new(a, json_array_get(args, 0))));
     if (filter) json_object_set_new(copy, "filter", distinct_column_new(a, filter));
-    struct binding b = {.letter = 'm', .base = json_array_size(a->merge)};
+    peri_binding_t b = {.letter = 'm', .base = json_array_size(a->merge)};
     json_array_append_new(a->merge, copy);
-    return template_new(a->p, "m0", b);
+    return peri_template_new(a->p, "m0", b);
 }
 
 static int append_templates(struct agg *a, json_t *list, const char *const *texts,
-                            struct binding b)
+                            peri_binding_t b)
 {
     for (size_t i = 0; i < PERI_SPLIT_PARTS && texts[i]; i++) {
-        json_t *expr = template_new(a->p, texts[i], b);
+        json_t *expr = peri_template_new(a->p, texts[i], b);
         if (!expr) return -1;
         json_array_append_new(list, expr);
     }
@@ -152,13 +99,13 @@ static const json_t *aggregate_value(struct agg *a, json_t *expr)
         if (s->nargs != 1 || (s->flags & PERI_SPLIT_ORDERED)) return NULL;
         value = distinct_call_new(a, expr);
     } else {
-        struct binding args_of = {.args = args, .filter = filter};
-        struct binding partials = {.letter = 'p', .base = json_array_size(a->partial)};
-        struct binding merged = {.letter = 'm', .base = json_array_size(a->merge)};
+        peri_binding_t args_of = {.args = args, .filter = filter};
+        peri_binding_t partials = {.letter = 'p', .base = json_array_size(a->partial)};
+        peri_binding_t merged = {.letter = 'm', .base = json_array_size(a->merge)};
         if (append_templates(a, a->partial, s->partial, args_of) ||
             append_templates(a, a->merge, s->merge, partials))
             return NULL;
-        value = template_new(a->p, s->value, merged);
+        value = peri_template_new(a->p, s->value, merged);
         a->ordered = a->ordered || (s->flags & PERI_SPLIT_ORDERED);
     }
     if (!value) return NULL;
@@ -467,7 +414,7 @@ static int add_final(struct agg *a, int step, peri_dest_t dest, const peri_desc_
 static int plan(struct agg *a, peri_dest_t dest, const peri_desc_t *want, bool *leaves)
 {
     json_t *q = a->query;
-    struct binding none = {0};
+    peri_binding_t none = {0};
     a->items = peri_ast_list(q, "select_list");
     if (!peri_ast_is_type(q, "SELECT_NODE") || !is_aggregation(q) ||
         peri_ast_get(q, "sample") ||
@@ -482,10 +429,10 @@ static int plan(struct agg *a, peri_dest_t dest, const peri_desc_t *want, bool *
         return -1;
     if (a->ordered && json_array_size(a->distinct)) return -1;
     if (!json_array_size(a->keys) && !json_array_size(a->partial))
-        json_array_append_new(a->partial, template_new(a->p, "count_star()", none));
+        json_array_append_new(a->partial, peri_template_new(a->p, "count_star()", none));
     if (!json_array_size(a->keys) &&
         !json_array_size(a->merge)) /* one row, of constants */
-        json_array_append_new(a->merge, template_new(a->p, "count_star()", none));
+        json_array_append_new(a->merge, peri_template_new(a->p, "count_star()", none));
     int step = add_partial(a, leaves);
     return step < 0 ? -1 : add_final(a, step, dest, want);
 }

@@ -139,7 +139,7 @@ static int refuse_function(const char *what, const char *name, peri_err_t *err)
         bool prefix = ADVICE[i].name[n - 1] == '*';
         if (prefix ? strncasecmp(name, ADVICE[i].name, n - 1) == 0
                    : strcasecmp(name, ADVICE[i].name) == 0)
-            return peri_err_set(err, PERI_EDENIED, "The %s '%s' is refused: %s.", what,
+            return peri_err_set(err, PERI_EDENIED, "the %s '%s' is refused: %s", what,
                                 name, ADVICE[i].advice);
     }
     const char *names[NFUNCTIONS];
@@ -150,13 +150,13 @@ static int refuse_function(const char *what, const char *name, peri_err_t *err)
     if (near)
         return peri_err_set(
             err, PERI_EDENIED,
-            "The %s '%s' is not among those that are allowed; did you mean "
+            "the %s '%s' is not among those that are allowed; did you mean "
             "'%s'?",
             what, name, near);
     return peri_err_set(
         err, PERI_EDENIED,
-        "The %s '%s' is not among those that are allowed; docs/sql.md lists "
-        "them.",
+        "the %s '%s' is not among those that are allowed; docs/sql.md lists "
+        "them",
         what, name);
 }
 
@@ -167,17 +167,17 @@ static int check_call(const json_t *node, peri_err_t *err)
     if ((*schema && strcmp(schema, "main") != 0) || *peri_ast_str(node, "catalog"))
         return peri_err_set(
             err, PERI_EDENIED,
-            "The function '%s' is called through the schema '%s', which is "
-            "refused; call functions by their plain name.",
+            "the function '%s' is called through the schema '%s', which is "
+            "refused; call functions by their plain name",
             name, schema);
     if (peri_ast_true(node, "export_state"))
         return peri_err_set(
             err, PERI_EDENIED,
-            "EXPORT_STATE of the aggregate '%s' is refused; select its value.", name);
+            "EXPORT_STATE of the aggregate '%s' is refused; select its value", name);
     peri_fnkind_t kind = peri_fn_kind(name);
     if (kind == PERI_FN_UNKNOWN) return refuse_function("function", name, err);
     if (kind == PERI_FN_WINDOW && !peri_ast_is_class(node, "WINDOW"))
-        return peri_err_set(err, PERI_EINVAL, "The function '%s' needs an OVER clause.",
+        return peri_err_set(err, PERI_EINVAL, "the function '%s' needs an OVER clause",
                             name);
     return 0;
 }
@@ -187,14 +187,13 @@ static int check_expression(const json_t *node, peri_err_t *err)
     const char *class_name = peri_ast_str(node, "class");
     const char *type = peri_ast_str(node, "type");
     if (strcmp(class_name, "PARAMETER") == 0)
-        return peri_err_set(
-            err, PERI_EDENIED,
-            "Parameters ('?', '$%s') are refused: write the value itself.",
-            peri_ast_str(node, "identifier"));
+        return peri_err_set(err, PERI_EDENIED,
+                            "parameters ('?', '$%s') are refused: write the value itself",
+                            peri_ast_str(node, "identifier"));
     if (strcmp(class_name, "POSITIONAL_REFERENCE") == 0)
         return peri_err_set(
             err, PERI_EDENIED,
-            "Columns by position ('#1') are refused: write the column's name.");
+            "columns by position ('#1') are refused: write the column's name");
     for (size_t i = 0; i < sizeof CLASSES / sizeof *CLASSES; i++) {
         if (strcmp(class_name, CLASSES[i].class_name) != 0) continue;
         if (!in_list(type, CLASSES[i].types, 16)) break;
@@ -204,7 +203,7 @@ static int check_expression(const json_t *node, peri_err_t *err)
     }
     return peri_err_set(
         err, PERI_EDENIED,
-        "Expressions of the kind %s (%s) are not among those that are allowed.",
+        "expressions of the kind %s (%s) are not among those that are allowed",
         class_name, type);
 }
 
@@ -218,13 +217,13 @@ static int check_other(const json_t *node, const char *type, peri_err_t *err)
     if (!in_list(type, TYPES, sizeof TYPES / sizeof *TYPES))
         return peri_err_set(
             err, PERI_EDENIED,
-            "The statement contains %s, which is not among the parts of SQL "
-            "that are allowed.",
+            "the statement contains %s, which is not among the parts of SQL "
+            "that are allowed",
             type);
     if (strcmp(type, "BASE_TABLE") == 0 && peri_ast_get(node, "at_clause"))
         return peri_err_set(
             err, PERI_EDENIED,
-            "FROM %s AT (...) is refused: tables have no older versions here.",
+            "FROM %s AT (...) is refused: tables have no older versions here",
             peri_ast_str(node, "table_name"));
     if (strcmp(type, "TABLE_FUNCTION") == 0) {
         const json_t *call = peri_ast_get(node, "function");
@@ -252,8 +251,8 @@ static int check(json_t *v, int depth, size_t *nodes, peri_err_t *err)
     if (!json_is_object(v)) return 0;
     if (++*nodes > PERI_SQL_MAX_NODES)
         return peri_err_set(err, PERI_ELIMIT,
-                            "The statement has more than %d parts; make it smaller, for "
-                            "example with a join instead of a long IN list.",
+                            "the statement has more than %d parts; make it smaller, for "
+                            "example with a join instead of a long IN list",
                             PERI_SQL_MAX_NODES);
     const char *type = peri_ast_str(v, "type");
     if (json_object_get(v, "class")) {
@@ -266,8 +265,8 @@ static int check(json_t *v, int depth, size_t *nodes, peri_err_t *err)
     if (depth > PERI_SQL_MAX_DEPTH)
         return peri_err_set(
             err, PERI_ELIMIT,
-            "The statement is nested more than %d levels deep; write it with "
-            "fewer levels.",
+            "the statement is nested more than %d levels deep; write it with "
+            "fewer levels",
             PERI_SQL_MAX_DEPTH);
     json_object_foreach(v, key, child)
     {

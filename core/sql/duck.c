@@ -19,12 +19,12 @@ int peri_duck_text(duckdb_connection con, const char *sql, const char *param, ch
         goto out;
     }
     if (param && duckdb_bind_varchar(st, 1, param) == DuckDBError) {
-        peri_err_set(err, PERI_EINVAL, "The SQL text cannot be handed to DuckDB.");
+        peri_err_set(err, PERI_EINVAL, "the SQL text cannot be handed to DuckDB");
         goto out;
     }
     if (duckdb_execute_prepared(st, &res) == DuckDBError) {
         const char *why = duckdb_result_error(&res);
-        peri_err_set(err, PERI_EINVAL, "%s", why ? why : "DuckDB gave no reason.");
+        peri_err_set(err, PERI_EINVAL, "%s", why ? why : "DuckDB gave no reason");
         goto out;
     }
     duckdb_data_chunk chunk = duckdb_fetch_chunk(res);
@@ -41,7 +41,7 @@ int peri_duck_text(duckdb_connection con, const char *sql, const char *param, ch
         }
     }
     duckdb_destroy_data_chunk(&chunk);
-    if (rc) peri_err_set(err, PERI_EINTERNAL, "DuckDB gave no value for %s.", sql);
+    if (rc) peri_err_set(err, PERI_EINTERNAL, "DuckDB gave no value for %s", sql);
 out:
     duckdb_destroy_result(&res);
     duckdb_destroy_prepare(&st);
@@ -55,7 +55,7 @@ int peri_duck_exec(duckdb_connection con, const char *sql, peri_err_t *err)
     int rc = 0;
     if (duckdb_query(con, sql, &res) == DuckDBError) {
         const char *why = duckdb_result_error(&res);
-        rc = peri_err_set(err, PERI_EINVAL, "%s", why ? why : "DuckDB gave no reason.");
+        rc = peri_err_set(err, PERI_EINVAL, "%s", why ? why : "DuckDB gave no reason");
     }
     duckdb_destroy_result(&res);
     return rc;
@@ -69,7 +69,7 @@ int peri_duck_describe(duckdb_connection con, peri_arena_t *arena, const char *s
     memset(out, 0, sizeof *out);
     if (duckdb_prepare(con, sql, &st) == DuckDBError) {
         const char *why = duckdb_prepare_error(st);
-        peri_err_set(err, PERI_EINVAL, "%s", why ? why : "DuckDB gave no reason.");
+        peri_err_set(err, PERI_EINVAL, "%s", why ? why : "DuckDB gave no reason");
         goto out;
     }
     out->n = duckdb_prepared_statement_column_count(st);

@@ -77,8 +77,8 @@ json_t *peri_json_read(const char *text, peri_err_t *err)
         value = json_loadb(b.data, b.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
         if (!value)
             peri_err_set(err, PERI_ELIMIT,
-                         "The SQL statement is nested too deeply to be understood (%s); "
-                         "write it with fewer levels of brackets.",
+                         "the SQL statement is nested too deeply to be understood (%s); "
+                         "write it with fewer levels of brackets",
                          why.text);
     }
     peri_buf_free(&b);

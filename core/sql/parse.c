@@ -33,7 +33,7 @@ static int syntax_error(const char *sql, const char *message, long position,
     int column = 1; /* in characters */
     for (size_t i = start; i < at; i++) column += ((unsigned char)sql[i] & 0xC0) != 0x80;
     if (position < 0)
-        return peri_err_set(err, PERI_EINVAL, "The SQL is not valid: %s.", message);
+        return peri_err_set(err, PERI_EINVAL, "the SQL is not valid: %s", message);
     size_t from = at - start > 50 ? at - 50 : start; /* show a part of long lines */
     while (from > start && ((unsigned char)sql[from] & 0xC0) == 0x80) from++;
     size_t to = end - from > 78 ? from + 78 : end;
@@ -41,7 +41,7 @@ static int syntax_error(const char *sql, const char *message, long position,
     int pad = 0;
     for (size_t i = from; i < at; i++) pad += ((unsigned char)sql[i] & 0xC0) != 0x80;
     return peri_err_set(err, PERI_EINVAL,
-                        "The SQL is not valid at line %d, column %d: %s\n  %.*s\n  %*s^",
+                        "the SQL is not valid at line %d, column %d: %s\n  %.*s\n  %*s^",
                         line, column, message, (int)(to - from), sql + from, pad, "");
 }
 
@@ -126,7 +126,7 @@ static int refuse_statement(const char *sql, peri_err_t *err)
     const char *advice = "only SELECT runs here, files and tables are never changed";
     for (size_t i = 0; i < sizeof ADVICE / sizeof *ADVICE; i++)
         if (strcmp(word, ADVICE[i].keyword) == 0) advice = ADVICE[i].advice;
-    return peri_err_set(err, PERI_EDENIED, "%s statements are refused: %s.",
+    return peri_err_set(err, PERI_EDENIED, "%s statements are refused: %s",
                         n ? word : "Such", advice);
 }
 
@@ -149,14 +149,14 @@ static json_t *take_query(json_t *root, const char *sql, peri_err_t *err)
     if (n != 1) {
         peri_err_set(
             err, n ? PERI_EDENIED : PERI_EINVAL,
-            n ? "%zu statements were given: give one SELECT at a time."
-              : "There is no SQL statement in the text (%zu found): give one SELECT.",
+            n ? "%zu statements were given: give one SELECT at a time"
+              : "there is no SQL statement in the text (%zu found): give one SELECT",
             n);
         return NULL;
     }
     json_t *query = peri_ast_get(json_array_get(statements, 0), "node");
     if (!peri_ast_is_query(query)) {
-        peri_err_set(err, PERI_EINTERNAL, "DuckDB's syntax tree has no query node.");
+        peri_err_set(err, PERI_EINTERNAL, "DuckDB's syntax tree has no query node");
         return NULL;
     }
     return json_incref(query);
@@ -169,16 +169,16 @@ json_t *peri_sql_parse(duckdb_connection con, const char *sql, peri_err_t *err)
     json_t *root = NULL, *query = NULL;
     if (len > PERI_SQL_MAX_BYTES) {
         peri_err_set(err, PERI_ELIMIT,
-                     "The SQL text has %zu bytes, at most %zu are allowed.", len,
+                     "the SQL text has %zu bytes, at most %zu are allowed", len,
                      PERI_SQL_MAX_BYTES);
         return NULL;
     }
     if (!peri_utf8_valid(sql, len)) {
-        peri_err_set(err, PERI_EINVAL, "The SQL text is not valid UTF-8.");
+        peri_err_set(err, PERI_EINVAL, "the SQL text is not valid UTF-8");
         return NULL;
     }
     if (!*skip_blank(sql)) {
-        peri_err_set(err, PERI_EINVAL, "The SQL text is empty: give one SELECT.");
+        peri_err_set(err, PERI_EINVAL, "the SQL text is empty: give one SELECT");
         return NULL;
     }
     if (peri_duck_text(con, "SELECT json_serialize_sql($1::VARCHAR)::VARCHAR", sql, &text,
@@ -203,7 +203,7 @@ char *peri_sql_render(duckdb_connection con, const json_t *query, bool checked,
     char *sql = NULL;
     json_decref(root);
     if (!text) {
-        peri_err_set(err, PERI_ELIMIT, "The SQL statement is nested too deeply.");
+        peri_err_set(err, PERI_ELIMIT, "the SQL statement is nested too deeply");
         return NULL;
     }
     int rc = peri_duck_text(con, "SELECT json_deserialize_sql($1::JSON)::VARCHAR", text,
@@ -220,8 +220,8 @@ char *peri_sql_render(duckdb_connection con, const json_t *query, bool checked,
     if (!same) {
         peri_err_set(
             err, PERI_EUNSUPP,
-            "The statement uses '%s' in a way that cannot be planned: DuckDB reads "
-            "it back differently; write that part in another way.",
+            "the statement uses '%s' in a way that cannot be planned: DuckDB reads "
+            "it back differently; write that part in another way",
             again ? peri_ast_difference(query, again) : "an expression");
         duckdb_free(sql);
         sql = NULL;

@@ -266,8 +266,8 @@ peri_plan_t *peri_plan_new(duckdb_connection con, const char *sql,
     if (rc < 0) {
         peri_err_set(
             err, PERI_EINTERNAL,
-            "The statement is understood but could not be planned for %d ranks; run it "
-            "with one rank.",
+            "the statement is understood but could not be planned for %d ranks; run it "
+            "with one rank",
             p.nranks);
         goto out;
     }

@@ -17,9 +17,8 @@
 #include <strings.h>
 
 #include "core/base/util.h"
+#include "core/sql/constant.h"
 #include "core/sql/planner.h"
-
-#define EXACT 9007199254740992.0 /* 2^53: integers up to here are doubles */
 
 /* A table of one FROM as WHERE sees it. */
 struct source {
@@ -88,114 +87,6 @@ static bool is_real(duckdb_type t)
     return t == DUCKDB_TYPE_FLOAT || t == DUCKDB_TYPE_DOUBLE;
 }
 
-/* ---- constants ---- */
-
-struct constant {
-    bool null, exact;
-    peri_const_t c;
-};
-
-static bool read_i128(const json_t *v, __int128 *out)
-{
-    if (json_is_integer(v)) {
-        *out = json_integer_value(v);
-        return true;
-    }
-    const json_t *upper = json_object_get(v, "upper"),
-                 *lower = json_object_get(v, "lower");
-    if (!json_is_integer(upper)) return false;
-    const char *big = peri_json_marked(lower);
-    if (!big && !json_is_integer(lower)) return false;
-    uint64_t low = big ? strtoull(big, NULL, 10) : (uint64_t)json_integer_value(lower);
-    *out =
-        (__int128)(((unsigned __int128)(__int128)json_integer_value(upper) << 64) | low);
-    return true;
-}
-
-static bool read_value(const json_t *value, struct constant *out)
-{
-    const json_t *type = peri_ast_get(value, "type"),
-                 *v = json_object_get(value, "value");
-    const char *id = peri_ast_str(type, "id");
-    *out = (struct constant){.exact = true};
-    if (peri_ast_true(value, "is_null")) {
-        out->null = true;
-        return true;
-    }
-    if (strcmp(id, "VARCHAR") == 0 && json_is_string(v)) {
-        if (json_string_value(v)[0] == '\x01')
-            return false; /* it has a mark: see json.c */
-        out->c = (peri_const_t){.kind = PERI_CONST_STR, .s = json_string_value(v)};
-        return true;
-    }
-    if (strcmp(id, "BOOLEAN") == 0 && json_is_boolean(v)) {
-        out->c = (peri_const_t){.kind = PERI_CONST_BOOL, .i = json_is_true(v)};
-        return true;
-    }
-    __int128 i;
-    if (!read_i128(v, &i)) return false;
-    out->c = (peri_const_t){.kind = PERI_CONST_INT, .i = i};
-    if (strcmp(id, "DECIMAL") != 0)
-        return strcmp(id, "INTEGER") == 0 || strcmp(id, "BIGINT") == 0 ||
-               strcmp(id, "HUGEINT") == 0;
-    json_int_t scale =
-        json_integer_value(json_object_get(json_object_get(type, "type_info"), "scale"));
-    if (scale == 0) return true;
-    out->c.kind = PERI_CONST_REAL;
-    out->c.d = (double)((long double)i / powl(10.0L, (long double)scale));
-    out->exact = false;
-    return true;
-}
-
-/* CAST('1e5' AS DOUBLE), CAST(3 AS BIGINT), CAST('t' AS BOOLEAN). */
-static bool read_cast(const json_t *e, struct constant *out)
-{
-    const json_t *child = peri_ast_get(e, "child");
-    const char *to = peri_ast_str(peri_ast_get(e, "cast_type"), "id");
-    if (peri_ast_true(e, "try_cast") || !peri_ast_is_class(child, "CONSTANT") ||
-        !read_value(peri_ast_get(child, "value"), out) || out->null)
-        return false;
-    if (strcmp(to, "BOOLEAN") == 0 && out->c.kind == PERI_CONST_STR) {
-        bool t = strcmp(out->c.s, "t") == 0;
-        if (!t && strcmp(out->c.s, "f") != 0) return false;
-        out->c = (peri_const_t){.kind = PERI_CONST_BOOL, .i = t};
-        return true;
-    }
-    if (strcmp(to, "DOUBLE") == 0 && out->c.kind == PERI_CONST_STR) {
-        char *end;
-        double d = strtod(out->c.s, &end);
-        if (end == out->c.s || *end) return false;
-        out->c = (peri_const_t){.kind = PERI_CONST_REAL, .d = d};
-        return true;
-    }
-    if (strcmp(to, "DOUBLE") == 0 && out->c.kind == PERI_CONST_INT) {
-        out->c = (peri_const_t){.kind = PERI_CONST_REAL, .d = (double)out->c.i};
-        out->exact = fabs(out->c.d) <= EXACT;
-        return true;
-    }
-    return out->c.kind == PERI_CONST_INT &&
-           (strcmp(to, "BIGINT") == 0 || strcmp(to, "INTEGER") == 0 ||
-            strcmp(to, "HUGEINT") == 0);
-}
-
-static bool read_constant(const json_t *e, struct constant *out)
-{
-    if (peri_ast_is_class(e, "CONSTANT"))
-        return read_value(peri_ast_get(e, "value"), out);
-    if (peri_ast_is_class(e, "CAST")) return read_cast(e, out);
-    if (!peri_ast_is_function(e, "-") ||
-        json_array_size(peri_ast_list(e, "children")) != 1 ||
-        !read_constant(json_array_get(peri_ast_list(e, "children"), 0), out) || out->null)
-        return false;
-    if (out->c.kind == PERI_CONST_INT)
-        out->c.i = -out->c.i;
-    else if (out->c.kind == PERI_CONST_REAL)
-        out->c.d = -out->c.d;
-    else
-        return false;
-    return true;
-}
-
 /* ---- columns ---- */
 
 struct target {
@@ -255,13 +146,13 @@ static bool read_column(const struct block *b, const json_t *e, struct target *o
                    peri_ast_is_function(e, "list_extract") ||
                    peri_ast_is_function(e, "list_element");
     const json_t *args = peri_ast_list(e, "children");
-    struct constant index;
+    peri_constant_t index;
     if (!extract) {
         return find_column(b, e, out) &&
                column_width(&b->p->rels[out->rel], out->column) == 1;
     }
     if (json_array_size(args) != 2 || !find_column(b, json_array_get(args, 0), out) ||
-        !read_constant(json_array_get(args, 1), &index) || index.null ||
+        !peri_constant_read(json_array_get(args, 1), &index) || index.null ||
         index.c.kind != PERI_CONST_INT)
         return false;
     uint32_t width = column_width(&b->p->rels[out->rel], out->column);
@@ -306,15 +197,15 @@ static bool comparable(duckdb_type column, peri_constkind_t kind)
     return false;
 }
 
-static bool beyond_double(const struct constant *c)
+static bool beyond_double(const peri_constant_t *c)
 {
     return c->c.kind == PERI_CONST_INT &&
-           (c->c.i > (__int128)EXACT || c->c.i < -(__int128)EXACT);
+           (c->c.i > (__int128)PERI_EXACT || c->c.i < -(__int128)PERI_EXACT);
 }
 
 /* One comparison; inexact reals become closed bounds a little further out. */
 static void add_comparison(peri_planner_t *p, const struct target *t, peri_op_t op,
-                           struct constant c)
+                           peri_constant_t c)
 {
     duckdb_type type = p->rels[t->rel].types[t->column];
     if (c.null) {
@@ -326,7 +217,7 @@ static void add_comparison(peri_planner_t *p, const struct target *t, peri_op_t 
         c.c = (peri_const_t){.kind = PERI_CONST_REAL, .d = (double)c.c.i};
         c.exact = false;
     }
-    if (c.c.kind == PERI_CONST_REAL && is_integer(type) && !(fabs(c.c.d) < EXACT))
+    if (c.c.kind == PERI_CONST_REAL && is_integer(type) && !(fabs(c.c.d) < PERI_EXACT))
         c.exact = false;
     if (c.c.kind != PERI_CONST_REAL || c.exact || isnan(c.c.d)) {
         add_pred(p, t, op, &c.c, 1);
@@ -364,12 +255,12 @@ static bool read_comparison(const struct block *b, const json_t *e, struct targe
                {"COMPARE_LESSTHANOREQUALTO", PERI_OP_LE},
                {"COMPARE_GREATERTHANOREQUALTO", PERI_OP_GE}};
     const json_t *left = peri_ast_get(e, "left"), *right = peri_ast_get(e, "right");
-    struct constant c;
+    peri_constant_t c;
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
         if (!peri_ast_is_type(e, ops[i].type)) continue;
-        if (read_column(b, left, t) && read_constant(right, &c))
+        if (read_column(b, left, t) && peri_constant_read(right, &c))
             add_comparison(b->p, t, ops[i].op, c);
-        else if (read_column(b, right, t) && read_constant(left, &c))
+        else if (read_column(b, right, t) && peri_constant_read(left, &c))
             add_comparison(b->p, t, mirrored(ops[i].op), c);
         else
             return false;
@@ -389,8 +280,8 @@ static bool read_in(const struct block *b, const json_t *e, struct target *t)
     peri_const_t *values = peri_xcalloc(n, sizeof *values);
     bool constants = true, hint = true;
     for (size_t i = 1; i < n && constants; i++) {
-        struct constant c;
-        constants = read_constant(json_array_get(args, i), &c);
+        peri_constant_t c;
+        constants = peri_constant_read(json_array_get(args, i), &c);
         if (!constants || c.null) continue; /* x = NULL is never true */
         /* a list has one type: only plain integers and strings are compared as they stand
          */
@@ -406,11 +297,11 @@ static bool read_in(const struct block *b, const json_t *e, struct target *t)
 
 static bool read_between(const struct block *b, const json_t *e, struct target *t)
 {
-    struct constant low, high;
+    peri_constant_t low, high;
     if (!peri_ast_is_type(e, "COMPARE_BETWEEN") ||
         !read_column(b, peri_ast_get(e, "input"), t) ||
-        !read_constant(peri_ast_get(e, "lower"), &low) ||
-        !read_constant(peri_ast_get(e, "upper"), &high))
+        !peri_constant_read(peri_ast_get(e, "lower"), &low) ||
+        !peri_constant_read(peri_ast_get(e, "upper"), &high))
         return false;
     if (low.c.kind != high.c.kind && (beyond_double(&low) || beyond_double(&high)))
         return true; /* all three are compared as doubles */

@@ -109,10 +109,10 @@ static int add_relation(struct walk *w, json_t *ref, struct scope *s)
     if (strncasecmp(table, "peri_", 5) == 0)
         return peri_err_set(
             w->err, PERI_ENOTFOUND,
-            "There is no table '%s': names that begin with peri_ are reserved.", table);
+            "there is no table '%s': names that begin with peri_ are reserved", table);
     if (p->nrels == MAX_RELATIONS)
         return peri_err_set(w->err, PERI_ELIMIT,
-                            "The statement names more than %d tables; split it.",
+                            "the statement names more than %d tables; split it",
                             MAX_RELATIONS);
     if (p->nrels == p->cap_rels) {
         p->cap_rels = p->cap_rels ? 2 * p->cap_rels : 8;
@@ -428,8 +428,8 @@ static int finish_relation(struct walk *w, peri_rel_t *rel)
         if (rel->shape)
             return peri_err_set(
                 w->err, PERI_EUNSUPP,
-                "The virtual column '%s' of %s cannot be used together with %s; "
-                "name the columns you want.",
+                "the virtual column '%s' of %s cannot be used together with %s; "
+                "name the columns you want",
                 name, rel->info.display, rel->shape);
     }
     return 0;

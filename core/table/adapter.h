@@ -26,9 +26,9 @@ const char *const *peri_adapter_formats(size_t *n);
 const char *peri_adapter_detect(peri_h5file_t *f);
 /* Does this file, or the set it belongs to, have rows for the table? */
 bool peri_adapter_is_in(peri_h5file_t *f, const peri_adapter_t *a);
-/* Are there rows for this table? Looks at the last and the first of its files. Tables of a
- * format that a simulation did not write (stars in a dark matter run) are then left out of
- * lists. True where no file can be read: its own error is better than silence. */
+/* Are there rows for this table? Looks at the last and the first of its files. Tables of
+ * a format that a simulation did not write (stars in a dark matter run) are then left out
+ * of lists. True where no file can be read: its own error is better than silence. */
 bool peri_adapter_is_present(const peri_tablespec_t *spec);
 
 #endif

@@ -1,8 +1,9 @@
 /* dataset.h - YAML descriptors of datasets, and the catalogue of those this user knows.
  *
- * A descriptor names a dataset's tables (docs/dataset.md is its reference). The catalogue is
- * a folder of descriptors: $PERIGEE_DATASETS (colon-separated folders), then datasets/ in the
- * state folder, then /etc/perigee/datasets. `perigee dataset add` copies or links there.
+ * A descriptor names a dataset's tables (docs/dataset.md is its reference). The catalogue
+ * is a folder of descriptors: $PERIGEE_DATASETS (colon-separated folders), then datasets/
+ * in the state folder, then /etc/perigee/datasets. `perigee dataset add` copies or links
+ * there.
  */
 #ifndef CORE_TABLE_DATASET_H
 #define CORE_TABLE_DATASET_H
@@ -14,8 +15,8 @@ typedef struct {
     const char *title, *description, *licence, *citation, *contact; /* "" if not given */
     const char *const *tags;
     size_t ntags;
-    const char *root;      /* absolute folder of the data */
-    const char *source;    /* path of the descriptor */
+    const char *root;               /* absolute folder of the data */
+    const char *source;             /* path of the descriptor */
     const peri_tablespec_t *tables; /* adapters expanded: one spec a table; .name is the
                                        bare table name */
     size_t ntables;
@@ -40,7 +41,8 @@ void peri_catalog_free_names(char **names, size_t n);
 int peri_catalog_add(const char *yaml_path, bool replace, char **name, peri_err_t *err);
 int peri_catalog_remove(const char *name, peri_err_t *err);
 
-/* Resolve one table of a dataset (name ignoring case). The table's name is "dataset.table". */
+/* Resolve one table of a dataset (name ignoring case). The table's name is
+ * "dataset.table". */
 peri_table_t *peri_dataset_table(const peri_dataset_t *d, const char *table,
                                  bool allow_missing, peri_err_t *err);
 

@@ -249,7 +249,11 @@ int peri_members_read(peri_members_t *m, peri_h5file_t *f, const char *path,
         rc = read_dataset(m, f, path, "", &m->v[0], err);
         m->n = 1;
     } else {
-        rc = 1;
+        /* Not there, or a link that must not be followed: that is worth its own words. */
+        peri_err_t why = {0};
+        peri_h5set_unref(peri_h5set_open(f, path, &why));
+        rc = why.code == PERI_EDENIED ? -1 : 1;
+        if (rc < 0 && err) *err = why;
     }
     peri_h5_unlock();
     *out = m->v;

@@ -16,30 +16,36 @@ typedef enum {
     PERI_OP_EQ,
     PERI_OP_GE,
     PERI_OP_GT,
-    PERI_OP_IN,     /* any of the values */
-    PERI_OP_NEVER   /* the condition is constant false or compares with NULL */
+    PERI_OP_IN,   /* any of the values */
+    PERI_OP_NEVER /* the condition is constant false or compares with NULL */
 } peri_op_t;
 
-typedef enum { PERI_CONST_INT, PERI_CONST_REAL, PERI_CONST_STR, PERI_CONST_BOOL } peri_constkind_t;
+typedef enum {
+    PERI_CONST_INT,
+    PERI_CONST_REAL,
+    PERI_CONST_STR,
+    PERI_CONST_BOOL
+} peri_constkind_t;
 
 typedef struct {
     peri_constkind_t kind;
-    __int128 i;      /* INT, BOOL */
-    double d;        /* REAL; NaN allowed: DuckDB sorts NaN above +inf and NaN = NaN */
-    const char *s;   /* STR */
+    __int128 i;    /* INT, BOOL */
+    double d;      /* REAL; NaN allowed: DuckDB sorts NaN above +inf and NaN = NaN */
+    const char *s; /* STR */
 } peri_const_t;
 
 typedef struct {
     const char *column; /* as the table spells it */
     int component;      /* 0-based component of a vector column; -1 = scalar column */
     peri_op_t op;
-    size_t nvalues;     /* 1, or any number for IN */
+    size_t nvalues; /* 1, or any number for IN */
     const peri_const_t *values;
 } peri_pred_t;
 
-/* May any value in [min, max] of an integer / a real column satisfy the condition? For reals
- * nan_count > 0 says that NaN (greater than everything, equal to itself) occurs too, and the
- * bounds of constants are widened by an ulp of float where the column is float. */
+/* May any value in [min, max] of an integer / a real column satisfy the condition? For
+ * reals nan_count > 0 says that NaN (greater than everything, equal to itself) occurs
+ * too, and the bounds of constants are widened by an ulp of float where the column is
+ * float. */
 bool peri_pred_may_match_int(const peri_pred_t *p, __int128 min, __int128 max);
 bool peri_pred_may_match_real(const peri_pred_t *p, double min, double max,
                               uint64_t nan_count, bool is_float);

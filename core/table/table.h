@@ -21,10 +21,10 @@ typedef uint64_t peri_drow_t; /* row number in the whole table, all files in ord
 #define PERI_ROW_UNKNOWN  UINT64_MAX
 
 typedef struct {
-    const char *name;        /* SQL name; unique in the table, ignoring case */
-    const char *dataset;     /* path of the HDF5 dataset in each file */
-    const char *field;       /* compound member path, or "" */
-    int component;           /* >= 0: this column is one component of a vector field */
+    const char *name;    /* SQL name; unique in the table, ignoring case */
+    const char *dataset; /* path of the HDF5 dataset in each file */
+    const char *field;   /* compound member path, or "" */
+    int component;       /* >= 0: this column is one component of a vector field */
     peri_type_t type;
     uint32_t width;          /* 1 = scalar, else SQL type TYPE[width] */
     const char *unit;        /* "" if unknown; as in the file or descriptor */
@@ -35,31 +35,33 @@ typedef struct {
 } peri_column_t;
 
 typedef struct {
-    const char *path;    /* as opened: absolute */
-    const char *name;    /* shown in the virtual column `file`: relative to the table's root */
+    const char *path; /* as opened: absolute */
+    const char
+        *name; /* shown in the virtual column `file`: relative to the table's root */
     uint64_t rows;
-    peri_drow_t row0;    /* of this file's first row in the table */
-    uint64_t set_row0;   /* rows in the files before it of its numbered set (one snapshot);
-                            PERI_ROW_UNKNOWN if one of them is missing */
-    int32_t snapnum;     /* from the name, or PERI_SNAPNUM_NONE */
-    uint64_t size;       /* bytes, when resolved */
+    peri_drow_t row0;  /* of this file's first row in the table */
+    uint64_t set_row0; /* rows in the files before it of its numbered set (one snapshot);
+                          PERI_ROW_UNKNOWN if one of them is missing */
+    int32_t snapnum;   /* from the name, or PERI_SNAPNUM_NONE */
+    uint64_t size;     /* bytes, when resolved */
     int64_t mtime_ns;
     uint64_t inode;
-    const uint8_t *has;  /* ncolumns flags: the file has this column; NULL = has all */
+    const uint8_t *has; /* ncolumns flags: the file has this column; NULL = has all */
 } peri_file_t;
 
 typedef struct {
-    const char *name;     /* "dataset.table", or the path spec it was made from */
+    const char *name; /* "dataset.table", or the path spec it was made from */
     const char *description;
-    const char *root;     /* absolute real path of the allowed tree; NULL = no limit */
+    const char *root; /* absolute real path of the allowed tree; NULL = no limit */
     const peri_column_t *columns;
     size_t ncolumns;
     const peri_file_t *files; /* sorted: snapnum, then number in the set, then name */
     size_t nfiles;
-    peri_drow_t rows;     /* all files */
-    bool has_snapnum;     /* every file has one: virtual column `snapnum` exists */
-    double box_size;      /* of a simulation, in the position's unit; 0 = unknown */
-    const char *const *notes; /* sentences: columns skipped and why, missing files allowed */
+    peri_drow_t rows; /* all files */
+    bool has_snapnum; /* every file has one: virtual column `snapnum` exists */
+    double box_size;  /* of a simulation, in the position's unit; 0 = unknown */
+    const char *const
+        *notes; /* sentences: columns skipped and why, missing files allowed */
     size_t nnotes;
     struct peri_arena *arena; /* private */
     int refs;                 /* private */
@@ -68,33 +70,34 @@ typedef struct {
 peri_table_t *peri_table_ref(peri_table_t *t);
 void peri_table_unref(peri_table_t *t); /* accepts NULL */
 
-/* Column by name, ignoring case; NULL if there is none. Virtual columns are not among them. */
+/* Column by name, ignoring case; NULL if there is none. Virtual columns are not among
+ * them. */
 const peri_column_t *peri_table_column(const peri_table_t *t, const char *name);
 
 /* ---- what to resolve ---- */
 
 /* A column said by a descriptor: override or rename. */
 typedef struct {
-    const char *source;      /* HDF5 name or member path below the table's path */
-    const char *name;        /* SQL name; NULL = as the source */
+    const char *source;       /* HDF5 name or member path below the table's path */
+    const char *name;         /* SQL name; NULL = as the source */
     const char *const *parts; /* names for the components of a vector, or NULL */
     size_t nparts;
     const char *unit, *description, *ucd; /* NULL = from the file */
 } peri_colspec_t;
 
 typedef struct {
-    const char *name;           /* see peri_table_t.name */
+    const char *name; /* see peri_table_t.name */
     const char *description;
-    const char *const *files;   /* paths or glob patterns, absolute or relative to base */
+    const char *const *files; /* paths or glob patterns, absolute or relative to base */
     size_t nfiles;
-    const char *base;           /* folder for relative paths; NULL = working folder */
-    const char *root;           /* allowed tree, or NULL */
-    const char *path;           /* HDF5 path: a group of columns or one compound or
-                                   plain dataset; "/" allowed */
-    const char *adapter;        /* NULL = generic; else see adapter.h */
+    const char *base;              /* folder for relative paths; NULL = working folder */
+    const char *root;              /* allowed tree, or NULL */
+    const char *path;              /* HDF5 path: a group of columns or one compound or
+                                      plain dataset; "/" allowed */
+    const char *adapter;           /* NULL = generic; else see adapter.h */
     const peri_colspec_t *columns; /* overrides; other columns are kept as they are */
     size_t ncolumns;
-    bool allow_missing;         /* gaps in a numbered set are fine (noted) */
+    bool allow_missing; /* gaps in a numbered set are fine (noted) */
 } peri_tablespec_t;
 
 /* Find the files, open each for metadata, settle columns and rows.
@@ -102,16 +105,18 @@ typedef struct {
  *   count; vector datasets become TYPE[n] columns unless the spec names the parts;
  *   unreadable or ragged ones are left out with a note. Union over files.
  * - A file whose group has no datasets has no rows (an empty chunk of a catalogue).
- * - Files of a numbered set (name.7.hdf5) must be complete from 0 to the highest, or to the
- *   header's NumFiles/NumFilesPerSnapshot: PERI_ENOTFOUND naming the first missing one, unless
- *   allow_missing. A type that differs between files is PERI_EFORMAT naming both.
+ * - Files of a numbered set (name.7.hdf5) must be complete from 0 to the highest, or to
+ * the header's NumFiles/NumFilesPerSnapshot: PERI_ENOTFOUND naming the first missing one,
+ * unless allow_missing. A type that differs between files is PERI_EFORMAT naming both.
  * Returned table has one reference. */
 peri_table_t *peri_table_resolve(const peri_tablespec_t *spec, peri_err_t *err);
 
-/* "PATTERN:/path" or "PATTERN" -> files and path. PATTERN may be relative to base. Without a
- * path: the single table-like object of the first file, or an error listing the choices. */
-peri_table_t *peri_table_resolve_text(const char *text, const char *base, const char *root,
-                                      bool allow_missing, peri_err_t *err);
+/* "PATTERN:/path" or "PATTERN" -> files and path. PATTERN may be relative to base.
+ * Without a path: the single table-like object of the first file, or an error listing the
+ * choices. */
+peri_table_t *peri_table_resolve_text(const char *text, const char *base,
+                                      const char *root, bool allow_missing,
+                                      peri_err_t *err);
 
 /* Bytes for another rank, and back. unpack checks every length (fuzz target). */
 int peri_table_pack(const peri_table_t *t, peri_buf_t *out, peri_err_t *err);
@@ -131,11 +136,13 @@ typedef struct {
 } peri_ranges_t;
 
 void peri_ranges_free(peri_ranges_t *r);
-void peri_ranges_push(peri_ranges_t *r, uint32_t file, peri_frow_t row0, peri_frow_t row1);
+void peri_ranges_push(peri_ranges_t *r, uint32_t file, peri_frow_t row0,
+                      peri_frow_t row1);
 void peri_ranges_all(peri_ranges_t *r, const peri_table_t *t); /* every row */
 uint64_t peri_ranges_rows(const peri_ranges_t *r);
 /* out = a AND b */
-void peri_ranges_intersect(const peri_ranges_t *a, const peri_ranges_t *b, peri_ranges_t *out);
+void peri_ranges_intersect(const peri_ranges_t *a, const peri_ranges_t *b,
+                           peri_ranges_t *out);
 /* The part of rank `rank` of `nranks`: consecutive rows, about equal in number, cut at
  * multiples of `align` rows within a file so that no chunk is decoded twice. */
 void peri_ranges_share(const peri_ranges_t *all, uint64_t align, int rank, int nranks,

@@ -31,12 +31,12 @@ problem() {
 # Processes of this cluster with this name: others may run queries on this machine.
 ours() {
     local pid
-    for pid in $(pgrep "$1"); do
+    for pid in $(pgrep "$1" 2>/dev/null); do
         grep -qzxF "SLURM_CONF=$SLURM_CONF" "/proc/$pid/environ" 2>/dev/null && echo "$pid"
     done
 }
 
-# until SECONDS COMMAND...: false if it was never true.
+# until_true SECONDS COMMAND...: false if it was never true.
 until_true() {
     local end=$((SECONDS + $1))
     shift
@@ -130,6 +130,10 @@ check_messages() {
     [ -s err ] && problem "has something to say"
     [ "$(wc -l <out)" = 2 ] || problem "not even the first rows came"
     leaves_nothing
+
+    name="a reader that goes away, rows into a file"
+    { query -q -n 2 -o gone.csv "$groups" 2>err; echo $? >status; } | true
+    [ "$(cat status)" = 0 ] || problem "exit status $(cat status)"
 }
 
 check_interrupt() {
@@ -172,7 +176,7 @@ done
 unset "${!SLURM_@}" "${!SRUN_@}" "${!SALLOC_@}" "${!SBATCH_@}"
 
 work=$(mktemp -d /tmp/slurm-query.XXXXXX) # short: below it are sockets
-export SLURM_CONF=$work/slurm.conf TMPDIR=$work/tmp PERIGEE_STATE=$work/state
+export PERIGEE_BIN=$bin PERIGEE_STATE=$work/state SLURM_CONF=$work/slurm.conf TMPDIR=$work/tmp
 export ASAN_OPTIONS=detect_leaks=0 # Open MPI leaks
 daemons=()
 
@@ -267,7 +271,9 @@ query -q -n 1 --format csv "$groups" >groups.csv 2>err || problem "failed"
 query -q -n 1 --format csv "$rows" >rows.csv 2>err || problem "failed"
 [ "$(wc -l <rows.csv)" = 300001 ] || problem "not all rows"
 
-run 100 salloc -Q -n 2 bash "$self" inside || failures=$((failures + 1))
+name="salloc"
+rm -f err
+run 100 salloc -Q -n 2 bash "$self" inside || problem "not all was well inside"
 
 name="sbatch"
 cat >job.sh <<JOB

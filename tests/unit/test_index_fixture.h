@@ -330,8 +330,8 @@ static inline int fx_order(double a, double b)
     return (a > b) - (a < b);
 }
 
-static inline bool fx_true_const(const fixture_t *x, const cond_t *c, const peri_const_t *v,
-                          int k, uint64_t r)
+static inline bool fx_true_const(const fixture_t *x, const cond_t *c,
+                                 const peri_const_t *v, int k, uint64_t r)
 {
     peri_op_t op = c->pred.op;
     __int128 i = 0;

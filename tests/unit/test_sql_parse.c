@@ -159,10 +159,10 @@ static void test_strings_survive(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "\x01#5",   "\x01",   "\x01\x01#18446744073709551616",
-        "#5",       "a\"b\\", "{\"a\": [1e999, NaN]}",
+        "\x01#5",    "\x01",   "\x01\x01#18446744073709551616",
+        "#5",        "a\"b\\", "{\"a\": [1e999, NaN]}",
         "\\u0001#7", "\n\t",   "ünï",
-        "''",       "-- ;"};
+        "''",        "-- ;"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         char sql[200];
         snprintf(sql, sizeof sql, "SELECT '%s' AS t, id FROM groups WHERE name != '%s'",
@@ -280,8 +280,7 @@ static void test_no_hints(void **state)
         "SELECT id FROM groups WHERE CASE WHEN mass > 5 THEN true END",
         "SELECT count(*) FROM groups HAVING min(mass) > 5",
         "SELECT a FROM groups g(a, b) WHERE b > 5",
-        "SELECT g.id FROM groups g ASOF JOIN trees t ON g.mass >= t.mass WHERE g.mass > "
-        "5",
+        "SELECT g.id FROM groups g ASOF JOIN types t ON g.mass >= weight WHERE g.n > 5",
         "SELECT * FROM groups TABLESAMPLE 10% WHERE mass > 5",
         "SELECT g.id FROM groups g LEFT JOIN types t ON t.type = g.n AND g.mass > 5",
     };

@@ -150,7 +150,7 @@ static int sim_resolve(void *arg, const char *catalog, const char *schema,
                                 .has_snapnum = t->has_snapnum};
         return 0;
     }
-    return peri_err_set(err, PERI_ENOTFOUND, "There is no table '%s%s%s'.", schema,
+    return peri_err_set(err, PERI_ENOTFOUND, "there is no table '%s%s%s'", schema,
                         *schema ? "." : "", table);
 }
 
