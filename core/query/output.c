@@ -80,9 +80,14 @@ void peri_query_summary(const peri_query_t *q, uint64_t rows_out, double seconds
 {
     char rows[32], scanned[32], bytes[16], rate[16];
     double s = fmax(seconds, 1e-3);
-    snprintf(out, cap, "%s row%s%s%s in %.2f s; scanned %s rows, read %s (%s/s)",
+    char took[32];
+    if (seconds < 1)
+        snprintf(took, sizeof(took), "%.1f ms", 1e3 * seconds);
+    else
+        snprintf(took, sizeof(took), "%.2f s", seconds);
+    snprintf(out, cap, "%s row%s%s%s in %s; scanned %s rows, read %s (%s/s)",
              peri_human_count(rows_out, rows), rows_out == 1 ? "" : "s",
-             q->spec.into ? " in " : "", q->spec.into ? q->spec.into : "", seconds,
+             q->spec.into ? " in " : "", q->spec.into ? q->spec.into : "", took,
              peri_human_count(all_ranks->rows, scanned),
              peri_human_bytes(all_ranks->bytes, bytes),
              peri_human_bytes((uint64_t)((double)all_ranks->bytes / s), rate));
