@@ -150,8 +150,9 @@ static int check_dataset(const peri_dataset_t *d, const options_t *o)
             continue;
         }
         char rows[32];
-        printf("%s: %s rows, %zu columns, %zu files\n", t->name,
-               peri_human_count(t->rows, rows), t->ncolumns, t->nfiles);
+        printf("%s: %s rows, %zu columns, %zu file%s\n", t->name,
+               peri_human_count(t->rows, rows), t->ncolumns, t->nfiles,
+               t->nfiles == 1 ? "" : "s");
         for (size_t k = 0; k < t->nnotes; k++) printf("  note: %s\n", t->notes[k]);
         peri_table_unref(t);
     }

@@ -207,7 +207,7 @@ int peri_cmd_describe(int argc, char **argv)
         }
     }
     if (optind == argc) {
-        fprintf(stderr, "perigee: describe needs the name of a file or of a dataset.\n");
+        fprintf(stderr, "perigee: describe needs the name of a file or of a dataset\n");
         return peri_cli_usage("describe");
     }
     r.all = json_array();

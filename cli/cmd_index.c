@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -147,9 +148,12 @@ static int worse(int a, int b)
     return a > b ? a : b;
 }
 
+/* A folder of that name does not count: data often lies in one called like the dataset.
+ */
 static bool names_a_file(const char *arg)
 {
-    return strpbrk(arg, "/:*?[") != NULL || access(arg, F_OK) == 0;
+    struct stat st;
+    return strpbrk(arg, "/:*?[") != NULL || (stat(arg, &st) == 0 && S_ISREG(st.st_mode));
 }
 
 /* "dataset" or "dataset.table" */
