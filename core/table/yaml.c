@@ -118,7 +118,13 @@ static int refuse_references(const peri_yaml_t *y, peri_node_t *node, int depth,
 
 static int check_bytes(const char *text, size_t len, const char *source, peri_err_t *err)
 {
-    if (memchr(text, 0, len) || !peri_utf8_valid(text, len))
+    /* YAML forbids control characters, and libfyaml 0.7 stumbles over some of them. */
+    bool plain = peri_utf8_valid(text, len);
+    for (size_t i = 0; i < len && plain; i++) {
+        unsigned char c = (unsigned char)text[i];
+        plain = (c >= ' ' && c != 0x7f) || c == '\n' || c == '\r' || c == '\t';
+    }
+    if (!plain)
         return peri_err_set(err, PERI_EINVAL, "%s is not a text file in UTF-8", source);
     return 0;
 }
