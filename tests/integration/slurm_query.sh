@@ -243,7 +243,7 @@ ReturnToService=2
 NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 CPUs=2 RealMemory=500
 PartitionName=all Nodes=n1 Default=YES State=UP
 CONF
-srun --mpi=list 2>&1 | grep -q pmix || skip "this Slurm has no PMIx (srun --mpi=list)"
+[[ $(srun --mpi=list 2>&1) == *pmix* ]] || skip "this Slurm has no PMIx (srun --mpi=list)"
 
 munged --foreground --force --key-file=munge/key --socket="$work/munge/socket" \
     --pid-file="$work/munge/pid" --log-file="$work/munge/log" --seed-file="$work/munge/seed" \
