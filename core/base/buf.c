@@ -72,6 +72,16 @@ int peri_buf_putc(peri_buf_t *b, char c)
     return peri_buf_append(b, &c, 1);
 }
 
+int peri_buf_put_quoted(peri_buf_t *b, const char *s, char quote)
+{
+    peri_buf_putc(b, quote);
+    for (; *s; s++) {
+        if (*s == quote) peri_buf_putc(b, quote);
+        peri_buf_putc(b, *s);
+    }
+    return peri_buf_putc(b, quote);
+}
+
 int peri_buf_printf(peri_buf_t *b, const char *fmt, ...)
 {
     va_list ap;

@@ -28,6 +28,8 @@ void peri_buf_clear(peri_buf_t *b); /* len = 0, keeps the memory, clears failed 
 int peri_buf_append(peri_buf_t *b, const void *data, size_t len);
 int peri_buf_puts(peri_buf_t *b, const char *s);
 int peri_buf_putc(peri_buf_t *b, char c);
+/* s as SQL quotes it: between quotes, those inside doubled. */
+int peri_buf_put_quoted(peri_buf_t *b, const char *s, char quote);
 int peri_buf_printf(peri_buf_t *b, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* Room for len more bytes, not yet counted; NULL if it failed. Follow with _commit. */

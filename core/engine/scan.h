@@ -26,7 +26,6 @@ typedef enum {
 typedef struct {
     peri_table_t *table;
     peri_index_t *index; /* or NULL */
-    unsigned virtuals;
     peri_ranges_t share;
     uint64_t share_rows;
     peri_session_t *session;

@@ -32,16 +32,6 @@ static int run_plain(duckdb_connection con, const char *sql, peri_err_t *err)
 
 static int columns_register(peri_session_t *s, peri_err_t *err);
 
-static void put_quoted(peri_buf_t *b, const char *s, char quote)
-{
-    peri_buf_putc(b, quote);
-    for (; *s; s++) {
-        if (*s == quote) peri_buf_putc(b, quote);
-        peri_buf_putc(b, *s);
-    }
-    peri_buf_putc(b, quote);
-}
-
 /* The order matters: the spill folder must be known before external access is switched
  * off, and the lock comes last. */
 static int lock_down(duckdb_connection con, const peri_limits_t *l, int threads,
@@ -55,7 +45,7 @@ static int lock_down(duckdb_connection con, const peri_limits_t *l, int threads,
     peri_buf_t b;
     peri_buf_init(&b, 65536);
     peri_buf_puts(&b, "SET temp_directory=");
-    put_quoted(&b, l->temp_dir ? l->temp_dir : "", '\'');
+    peri_buf_put_quoted(&b, l->temp_dir ? l->temp_dir : "", '\'');
     peri_buf_printf(&b,
                     ";SET max_temp_directory_size='%lluB';"
                     "SET memory_limit='%lluB';"
@@ -136,7 +126,6 @@ int peri_session_add_relation(peri_session_t *s, int id, peri_table_t *table,
     peri_scanrel_t *r = peri_xcalloc(1, sizeof(*r));
     r->table = peri_table_ref(table);
     r->index = index ? peri_index_ref(index) : NULL;
-    r->virtuals = virtuals;
     r->session = s;
     s->relations[id] = r;
 
@@ -145,7 +134,7 @@ int peri_session_add_relation(peri_session_t *s, int id, peri_table_t *table,
     peri_buf_printf(&b, "CREATE VIEW peri_r%d AS SELECT ", id);
     for (size_t i = 0; i < table->ncolumns; i++) {
         peri_buf_printf(&b, "%sc%zu AS ", i ? ", " : "", i + 1);
-        put_quoted(&b, table->columns[i].name, '"');
+        peri_buf_put_quoted(&b, table->columns[i].name, '"');
     }
     if (virtuals & PERI_VIRT_FILE) peri_buf_puts(&b, ", file");
     if (virtuals & PERI_VIRT_ROW) peri_buf_puts(&b, ", c0 AS row");

@@ -34,7 +34,7 @@ static void blame_hdf5(void)
                      "damaged. Check it with h5dump, or fetch it again.\n");
 }
 
-#if H5_UNDER_ASAN
+#if PERIGEE_SANITIZED
 /* AddressSanitizer would report HDF5's own reading past a damaged heap before the guard
  * sees a signal, and HDF5's leaks after its errors; neither is ours. What it cannot let
  * pass ends in SIGABRT, as it would without it. */

@@ -12,15 +12,7 @@
 
 #include "core/h5/h5.h"
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define H5_UNDER_ASAN 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-#define H5_UNDER_ASAN 1
-#endif
-#if H5_UNDER_ASAN
+#if PERIGEE_SANITIZED
 #include <sanitizer/lsan_interface.h>
 #else
 #define __lsan_disable() (void)0

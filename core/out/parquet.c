@@ -139,16 +139,6 @@ static void *run(void *arg)
 
 /* ---- the statement ---- */
 
-static void put_quoted(peri_buf_t *b, const char *s, char quote)
-{
-    peri_buf_putc(b, quote);
-    for (; *s; s++) {
-        if (*s == quote) peri_buf_putc(b, quote);
-        peri_buf_putc(b, *s);
-    }
-    peri_buf_putc(b, quote);
-}
-
 /* Would Parquet lose something of such a value? HUGEINT becomes a double there, intervals
  * are cut to milliseconds, time zones are dropped; the others it does not know. */
 static bool is_lossy(const peri_field_t *f)
@@ -216,24 +206,24 @@ static int make_sql(peri_writer_t *w, parquet_t *q, peri_err_t *err)
         const char *type = target_type(&w->fields[c]);
         peri_buf_puts(&sql, c ? ", " : "");
         if (type) peri_buf_puts(&sql, "CAST(");
-        put_quoted(&sql, w->cols[c].name, '"');
+        peri_buf_put_quoted(&sql, w->cols[c].name, '"');
         if (!type) continue;
         peri_buf_printf(&sql, " AS %s) AS ", type);
-        put_quoted(&sql, w->cols[c].name, '"');
+        peri_buf_put_quoted(&sql, w->cols[c].name, '"');
     }
     peri_buf_puts(&sql, " FROM perigee_rows()) TO ");
-    put_quoted(&sql, peri_target_temp(w->target), '\'');
+    peri_buf_put_quoted(&sql, peri_target_temp(w->target), '\'');
     peri_buf_puts(&sql, " (FORMAT parquet, COMPRESSION zstd, KV_METADATA {query: ");
-    put_quoted(&sql, w->prov.query, '\'');
+    peri_buf_put_quoted(&sql, w->prov.query, '\'');
     peri_buf_puts(&sql, ", version: ");
-    put_quoted(&sql, w->prov.version, '\'');
+    peri_buf_put_quoted(&sql, w->prov.version, '\'');
     peri_buf_printf(&sql, ", created: '%s', columns: ", w->created);
     put_columns_json(w, &json);
-    put_quoted(&sql, json.data, '\'');
+    peri_buf_put_quoted(&sql, json.data, '\'');
     peri_buf_clear(&json);
     put_sources_json(w, &json);
     peri_buf_puts(&sql, ", sources: ");
-    put_quoted(&sql, json.data, '\'');
+    peri_buf_put_quoted(&sql, json.data, '\'');
     peri_buf_puts(&sql, "})");
     int rc = peri_buf_check(&sql, "the parquet file's description", err);
     peri_buf_free(&json);

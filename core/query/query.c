@@ -10,18 +10,6 @@
 #include "core/base/util.h"
 #include "core/query/private.h"
 
-/* AddressSanitizer's shadow memory counts as data too. */
-#if defined(__SANITIZE_ADDRESS__)
-#define HAVE_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAVE_ASAN 1
-#endif
-#endif
-#ifndef HAVE_ASAN
-#define HAVE_ASAN 0
-#endif
-
 /* ---- names ---- */
 
 static bool names_a_file(const char *s)
@@ -149,7 +137,8 @@ static int on_bind(void *arg, int id, void *handle, unsigned virtuals, peri_err_
  * operating system keeps the bound as well, with room for libraries and buffers. */
 static void limit_memory(uint64_t memory)
 {
-    if (!memory || HAVE_ASAN) return;
+    /* AddressSanitizer's shadow memory counts as data too. */
+    if (!memory || PERIGEE_SANITIZED) return;
     rlim_t want = memory + memory / 4 + (512u << 20);
     struct rlimit old;
     if (getrlimit(RLIMIT_DATA, &old)) return;

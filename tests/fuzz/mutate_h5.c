@@ -23,12 +23,6 @@
 #include "core/base/util.h"
 #include "core/h5/h5.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define UNDER_ASAN 1
-#else
-#define UNDER_ASAN 0
-#endif
-
 enum { OK, ERROR, GUARDED, CRASH, HANG, NKINDS };
 static const char *const kind_name[] = {"ok", "error", "guarded", "crash", "hang"};
 
@@ -120,7 +114,7 @@ static int child(const char *path)
 {
     struct rlimit core = {0, 0}, mem = {4ul << 30, 4ul << 30};
     setrlimit(RLIMIT_CORE, &core);
-    if (!UNDER_ASAN) setrlimit(RLIMIT_AS, &mem);
+    if (!PERIGEE_SANITIZED) setrlimit(RLIMIT_AS, &mem);
     struct rlimit cpu = {10, 10};
     setrlimit(RLIMIT_CPU, &cpu);
     alarm(100); /* the machine may be busy; sleeping forever is a hang too */
