@@ -1,8 +1,10 @@
 /* cli.c - what the sub-commands share: errors, interrupts. */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static volatile sig_atomic_t interrupted;
@@ -38,4 +40,26 @@ void peri_cli_catch_interrupts(void)
 bool peri_cli_interrupted(void)
 {
     return interrupted != 0;
+}
+
+int peri_cli_count(const char *command, const char *option, const char *s, int64_t min,
+                   int64_t max, int64_t *out)
+{
+    char *end;
+    long long v = strtoll(s, &end, 10);
+    if (end != s && !*end && v >= min && v <= max) {
+        *out = v;
+        return 0;
+    }
+    fprintf(stderr, "perigee: --%s needs a whole number from %lld to %lld, not \"%s\".\n",
+            option, (long long)min, (long long)max, s);
+    return peri_cli_usage(command);
+}
+
+int peri_cli_done(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout)) return status;
+    if (errno == EPIPE) return 141;
+    fprintf(stderr, "perigee: the output could not be written: %s\n", strerror(errno));
+    return 1;
 }

@@ -6,6 +6,7 @@
 #define CLI_CLI_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "perigee/err.h"
 
@@ -13,11 +14,28 @@ int peri_cmd_query(int argc, char **argv);
 int peri_cmd_describe(int argc, char **argv);
 int peri_cmd_dataset(int argc, char **argv);
 int peri_cmd_index(int argc, char **argv);
+int peri_cmd_submit(int argc, char **argv);
+int peri_cmd_jobs(int argc, char **argv);
+int peri_cmd_job(int argc, char **argv);
+int peri_cmd_logs(int argc, char **argv);
+int peri_cmd_wait(int argc, char **argv);
+int peri_cmd_cancel(int argc, char **argv);
+int peri_cmd_resubmit(int argc, char **argv);
+int peri_cmd_replicas(int argc, char **argv);
+int peri_cmd_up(int argc, char **argv);
+int peri_cmd_down(int argc, char **argv);
+int peri_cmd_status(int argc, char **argv);
+int peri_cmd_doctor(int argc, char **argv);
 
 /* Print the error as a command does; returns its exit status. */
 int peri_cli_fail(const peri_err_t *err);
 /* After getopt_long said '?': points to --help; returns 2. */
 int peri_cli_usage(const char *command);
+/* An option's whole number from min to max: 0, or says what is wrong and returns 2. */
+int peri_cli_count(const char *command, const char *option, const char *s, int64_t min,
+                   int64_t max, int64_t *out);
+/* Flush stdout: status, or 1 with a message if it could not be written. */
+int peri_cli_done(int status);
 
 /* SIGINT and SIGTERM set this flag once; a second one ends the process as usual. */
 void peri_cli_catch_interrupts(void);

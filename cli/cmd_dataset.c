@@ -104,6 +104,9 @@ static void print_dataset(const peri_dataset_t *d)
     print_indented(d->description);
     for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)
         if (*lines[i].text) printf("%-11s %s\n", lines[i].label, lines[i].text);
+    for (size_t i = 0; i < d->nstorages; i++)
+        printf("%-11s %s (%s)\n", i ? "" : "storage", d->storages[i].folder,
+               d->storages[i].on_nodes ? "each node its own files" : "shared");
     if (d->ntags) printf("%-11s", "tags");
     for (size_t i = 0; i < d->ntags; i++) printf("%s %s", i ? "," : "", d->tags[i]);
     if (d->ntags) printf("\n");
@@ -142,7 +145,7 @@ static int check_dataset(const peri_dataset_t *d, const options_t *o)
             continue;
         }
         peri_err_t err = {0};
-        peri_table_t *t = peri_dataset_table(d, spec->name, o->allow_missing, &err);
+        peri_table_t *t = peri_dataset_table_here(d, spec->name, o->allow_missing, &err);
         if (!t) {
             printf("%s.%s: failed\n", d->name, spec->name);
             fprintf(stderr, "perigee: %s.%s: %s\n", d->name, spec->name, err.text);
@@ -150,9 +153,10 @@ static int check_dataset(const peri_dataset_t *d, const options_t *o)
             continue;
         }
         char rows[32];
-        printf("%s: %s rows, %zu columns, %zu file%s\n", t->name,
+        printf("%s: %s rows, %zu columns, %zu file%s%s%s\n", t->name,
                peri_human_count(t->rows, rows), t->ncolumns, t->nfiles,
-               t->nfiles == 1 ? "" : "s");
+               t->nfiles == 1 ? "" : "s", peri_dataset_on_nodes(d) ? " on " : "",
+               peri_dataset_on_nodes(d) ? peri_node_name() : "");
         for (size_t k = 0; k < t->nnotes; k++) printf("  note: %s\n", t->notes[k]);
         peri_table_unref(t);
     }

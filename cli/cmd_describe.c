@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
 #include "core/base/arena.h"
@@ -130,7 +129,7 @@ static int show_dataset(request_t *r, const char *name, peri_err_t *err)
         const peri_tablespec_t *spec = &d->tables[i];
         if (!dot && !peri_adapter_is_present(spec)) continue;
         peri_table_t *t =
-            peri_dataset_table(d, dot ? dot + 1 : spec->name, r->allow_missing, err);
+            peri_dataset_table_here(d, dot ? dot + 1 : spec->name, r->allow_missing, err);
         if (!t) goto out;
         if (any && !r->json) printf("\n");
         any = true;
@@ -147,16 +146,9 @@ out:
     return rc;
 }
 
-/* A word without signs of a path, and no file of that name here, is a dataset. */
-static bool is_dataset(const char *text)
-{
-    return !strpbrk(text, "/*?[{:") && access(text, F_OK) != 0 &&
-           !strstr(text, ".hdf5") && !strstr(text, ".h5");
-}
-
 static int describe(request_t *r, const char *text, peri_err_t *err)
 {
-    if (is_dataset(text)) return show_dataset(r, text, err);
+    if (!peri_names_a_file(text)) return show_dataset(r, text, err);
     peri_arena_t *arena = peri_arena_new();
     const char *pattern, *path;
     peri_pathspec_split(text, arena, &pattern, &path);

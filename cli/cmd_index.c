@@ -1,10 +1,10 @@
 /* cmd_index.c - `perigee index`: make, check or remove the indexes of tables. */
 #include <getopt.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -30,6 +30,12 @@ static const char help_text[] =
     "                       missing; read no data\n"
     "      --remove         delete the index\n"
     "      --allow-missing  take numbered sets of files that have gaps\n"
+    "      --report         when done, print which files of the datasets this machine "
+    "sees,\n"
+    "                       as JSON\n"
+    "      --where          print that and do nothing else; opens no file\n"
+    "\n"
+    "Of a dataset whose files lie on several nodes, each node indexes its own.\n"
     "\n"
     "Exit status: 0 done (--check: all fresh), 1 failed, 2 wrong option, 130 cancelled.\n"
     "\n"
@@ -37,12 +43,13 @@ static const char help_text[] =
     "  perigee index tng.subhalos\n"
     "  perigee index 'groups_099/fof_subhalo_tab_099.*.hdf5:/Subhalo'\n";
 
-typedef enum { DO_BUILD, DO_CHECK, DO_REMOVE } action_t;
+typedef enum { DO_BUILD, DO_CHECK, DO_REMOVE, DO_LIST } action_t;
 
 typedef struct {
     action_t action;
     int threads;
     bool allow_missing;
+    json_t *listing; /* of --report and --where, or NULL */
 } request_t;
 
 /* ---- one table; each returns an exit status ---- */
@@ -70,7 +77,7 @@ static void print_summary(const peri_table_t *t, const peri_index_stats_t *s,
             kept, peri_human_bytes(s->index_bytes, size), part, seconds, path);
 }
 
-static int build_table(const peri_table_t *t, const request_t *r)
+static int build_part(const peri_table_t *t, const request_t *r)
 {
     char *label = peri_xasprintf("index %.40s", t->name);
     char *path = peri_index_path(t, true);
@@ -87,8 +94,9 @@ static int build_table(const peri_table_t *t, const request_t *r)
     return rc ? peri_cli_fail(&err) : 0;
 }
 
-static int check_table(const peri_table_t *t)
+static int check_part(const peri_table_t *t, const request_t *r)
 {
+    (void)r;
     char *path = peri_index_path(t, false);
     peri_err_t err = {0};
     peri_index_t *x = peri_index_open(path, &err);
@@ -108,8 +116,9 @@ static int check_table(const peri_table_t *t)
     return status;
 }
 
-static int remove_table(const peri_table_t *t)
+static int remove_part(const peri_table_t *t, const request_t *r)
 {
+    (void)r;
     bool any = false;
     /* There may be one beside the data and one in the state folder. */
     for (int i = 0; i < 2; i++) {
@@ -131,29 +140,68 @@ static int remove_table(const peri_table_t *t)
     return 0;
 }
 
-static int do_table(peri_table_t *t, const request_t *r, const peri_err_t *why)
-{
-    if (t == NULL) return peri_cli_fail(why);
-    int status = r->action == DO_CHECK    ? check_table(t)
-                 : r->action == DO_REMOVE ? remove_table(t)
-                                          : build_table(t, r);
-    peri_table_unref(t);
-    return status;
-}
-
-/* ---- arguments ---- */
-
 static int worse(int a, int b)
 {
     return a > b ? a : b;
 }
 
-/* A folder of that name does not count: data often lies in one called like the dataset.
- */
-static bool names_a_file(const char *arg)
+/* A table has an index for each storage that it lies in: what is on a node is that node's
+ * to index, what is shared anybody's. */
+static int do_table(peri_table_t *t, const request_t *r, const peri_err_t *why)
 {
-    struct stat st;
-    return strpbrk(arg, "/:*?[") != NULL || (stat(arg, &st) == 0 && S_ISREG(st.st_mode));
+    static int (*const actions[])(const peri_table_t *, const request_t *) = {
+        [DO_BUILD] = build_part, [DO_CHECK] = check_part, [DO_REMOVE] = remove_part};
+    if (t == NULL) return peri_cli_fail(why);
+    int status = 0;
+    if (t->nstorages && (t->nfiles == 0 || t->ncolumns == 0))
+        fprintf(stderr, "%s: no rows on %s\n", t->name, peri_node_name());
+    else if (t->nstorages == 0)
+        status = actions[r->action](t, r);
+    for (size_t i = 0; i < t->nstorages && t->ncolumns && !peri_cli_interrupted(); i++) {
+        peri_table_t *part = peri_table_in_storage(t, i);
+        if (part) status = worse(status, actions[r->action](part, r));
+        peri_table_unref(part);
+    }
+    peri_table_unref(t);
+    return status;
+}
+
+/* ---- which files are here ---- */
+
+static int add_listing(const peri_dataset_t *d, const char *table, json_t *all,
+                       peri_err_t *err)
+{
+    peri_seenlist_t l;
+    if (peri_dataset_places(d, table, &l, err)) return -1;
+    json_t *files = json_array();
+    for (size_t i = 0; i < l.n; i++) {
+        const peri_seenfile_t *f = &l.v[i];
+        json_t *o =
+            json_pack("{s:s, s:s, s:I, s:I, s:s}", "file", f->file, "path", f->path,
+                      "size", (json_int_t)f->size, "mtime_ns", (json_int_t)f->mtime_ns,
+                      "on", f->on_node ? "nodes" : "shared");
+        /* NULL where a name is not UTF-8: JSON cannot tell it. */
+        if (o) json_array_append_new(files, o);
+    }
+    json_array_append_new(all, json_pack("{s:s, s:s, s:o}", "dataset", d->name, "node",
+                                         peri_node_name(), "files", files));
+    peri_seenlist_free(&l);
+    return 0;
+}
+
+/* ---- arguments ---- */
+
+static int do_tables(const peri_dataset_t *d, const char *table, const request_t *r)
+{
+    peri_err_t err = {0};
+    int status = 0;
+    for (size_t i = 0; i < d->ntables && !peri_cli_interrupted(); i++) {
+        const char *name = table ? table : d->tables[i].name;
+        peri_table_t *t = peri_dataset_table_here(d, name, r->allow_missing, &err);
+        status = worse(status, do_table(t, r, &err));
+        if (table) break;
+    }
+    return status;
 }
 
 /* "dataset" or "dataset.table" */
@@ -166,37 +214,47 @@ static int do_dataset(const char *arg, const request_t *r)
     free(name);
     if (d == NULL) return peri_cli_fail(&err);
     int status = 0;
-    if (dot) {
-        peri_table_t *t = peri_dataset_table(d, dot + 1, r->allow_missing, &err);
-        status = do_table(t, r, &err);
-    }
-    for (size_t i = 0; !dot && i < d->ntables && !peri_cli_interrupted(); i++) {
-        peri_table_t *t =
-            peri_dataset_table(d, d->tables[i].name, r->allow_missing, &err);
-        status = worse(status, do_table(t, r, &err));
-    }
+    if (r->action != DO_LIST) status = do_tables(d, dot ? dot + 1 : NULL, r);
+    if (r->listing && add_listing(d, dot ? dot + 1 : NULL, r->listing, &err))
+        status = worse(status, peri_cli_fail(&err));
     peri_dataset_free(d);
     return status;
 }
 
 static int do_argument(const char *arg, const request_t *r)
 {
-    if (!names_a_file(arg)) return do_dataset(arg, r);
+    if (!peri_names_a_file(arg)) return do_dataset(arg, r);
     peri_err_t err = {0};
+    if (r->listing) {
+        peri_err_set(&err, PERI_EINVAL,
+                     "--where and --report tell of datasets; %s is a file", arg);
+        return peri_cli_fail(&err);
+    }
     peri_table_t *t = peri_table_resolve_text(arg, NULL, NULL, r->allow_missing, &err);
     return do_table(t, r, &err);
 }
 
+static int print_listing(json_t *all)
+{
+    int rc = json_dumpf(all, stdout, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
+    if (rc == 0 && printf("\n") > 0 && fflush(stdout) == 0) return 0;
+    fprintf(stderr, "perigee: the output could not be written.\n");
+    return 1;
+}
+
 int peri_cmd_index(int argc, char **argv)
 {
-    enum { OPT_CHECK = 256, OPT_REMOVE, OPT_MISSING };
+    enum { OPT_CHECK = 256, OPT_REMOVE, OPT_MISSING, OPT_REPORT, OPT_WHERE };
     static const struct option options[] = {
         {"threads", required_argument, NULL, 't'},
         {"check", no_argument, NULL, OPT_CHECK},
         {"remove", no_argument, NULL, OPT_REMOVE},
         {"allow-missing", no_argument, NULL, OPT_MISSING},
+        {"report", no_argument, NULL, OPT_REPORT},
+        {"where", no_argument, NULL, OPT_WHERE},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0}};
+    bool listing = false;
     request_t r = {0};
     peri_err_t err = {0};
     int c;
@@ -221,6 +279,13 @@ int peri_cmd_index(int argc, char **argv)
         case OPT_MISSING:
             r.allow_missing = true;
             break;
+        case OPT_WHERE:
+            r.action = DO_LIST;
+            listing = true;
+            break;
+        case OPT_REPORT:
+            listing = true;
+            break;
         case 'h':
             fputs(help_text, stdout);
             return 0;
@@ -236,8 +301,12 @@ int peri_cmd_index(int argc, char **argv)
     }
     peri_h5_init(NULL);
     peri_cli_catch_interrupts();
+    r.listing = listing ? json_array() : NULL;
     int status = 0;
     for (int i = optind; i < argc && !peri_cli_interrupted(); i++)
         status = worse(status, do_argument(argv[i], &r));
+    if (r.listing && !peri_cli_interrupted())
+        status = worse(status, print_listing(r.listing));
+    json_decref(r.listing);
     return peri_cli_interrupted() ? 130 : status;
 }

@@ -261,20 +261,23 @@ static int on_tick(const peri_progress_t *p, void *arg)
 static int run_here(const request_t *r, peri_err_t *err)
 {
     double started = peri_now();
-    peri_query_t *q = peri_query_new(&r->spec, 1, err);
+    peri_query_t *q = peri_query_new(&r->spec, 1, NULL, err);
     if (!q) return -1;
-    bool talk = !r->quiet && !r->spec.explain;
-    peri_bar_t *bar = talk ? peri_bar_new(stderr, "query", "rows") : NULL;
+    bool bars = !r->spec.explain && peri_bar_wanted(r->quiet);
+    peri_bar_t *bar = bars ? peri_bar_new(stderr, "query", "rows") : NULL;
     uint64_t rows;
     int rc = peri_query_run_local(q, on_tick, bar, &rows, err);
+    peri_hostread_t here = {.name = peri_node_name()};
+    peri_session_progress(peri_query_session(q), &here.read);
+    if (bar && rc == 0)
+        peri_bar_update(bar, here.read.rows, here.read.rows_all, here.read.bytes);
     peri_bar_finish(bar);
-    if (rc == 0 && talk) {
-        char line[256];
-        peri_progress_t p;
-        peri_session_progress(peri_query_session(q), &p);
-        peri_query_summary(q, rows, peri_now() - started, &p, line, sizeof(line));
+    if (rc == 0 && !r->quiet && !r->spec.explain) {
+        char line[320];
+        peri_query_summary(q, rows, peri_now() - started, &here.read, line, sizeof(line));
         fprintf(stderr, "%s\n", line);
     }
+    if (rc == 0 && !r->spec.explain) rc = peri_query_report_write(rows, &here, 1, err);
     peri_query_free(q);
     return rc;
 }

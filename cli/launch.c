@@ -28,6 +28,7 @@
 #define TERM_AFTER 0.5  /* seconds from the cancellation to SIGTERM for mpirun or srun */
 #define KILL_AFTER 0.85 /* and to SIGKILL for its whole process group */
 #define MAX_HELD   (64u << 10)
+#define MAX_HOSTS  65536
 
 typedef struct {
     const peri_launchopts_t *o;
@@ -38,6 +39,9 @@ typedef struct {
     int listener, control, errors; /* -1: none */
     peri_bar_t *bar;
     char *summary;
+    uint64_t rows; /* of the result, as rank 0 has said */
+    peri_hostread_t *hosts;
+    size_t nhosts;
     peri_err_t told;    /* by rank 0 */
     peri_err_t crashed; /* the last words of some rank */
     double cancelled;   /* when we asked the task to end; 0: not */
@@ -228,11 +232,31 @@ static void on_error_line(launch_t *l, const char *s)
         if (*p == PERI_CONTROL_NEWLINE) *p = '\n';
 }
 
+static void on_host(launch_t *l, const char *s)
+{
+    unsigned long long local, shared, remote, rows;
+    int at = 0;
+    if (sscanf(s, "%llu %llu %llu %llu %n", &local, &shared, &remote, &rows, &at) != 4 ||
+        at == 0 || l->nhosts == MAX_HOSTS)
+        return;
+    l->hosts = peri_xrealloc(l->hosts, l->nhosts + 1, sizeof(*l->hosts));
+    l->hosts[l->nhosts++] = (peri_hostread_t){.name = peri_xstrdup(s + at),
+                                              .read = {.rows = rows,
+                                                       .bytes = local + shared + remote,
+                                                       .local = local,
+                                                       .shared = shared,
+                                                       .remote = remote}};
+}
+
 static void on_message(launch_t *l, const char *s)
 {
     unsigned long long rows, all, bytes;
     if (s[0] == 'P' && sscanf(s, "P %llu %llu %llu", &rows, &all, &bytes) == 3) {
         if (l->bar) peri_bar_update(l->bar, rows, all, bytes);
+    } else if (s[0] == 'B' && sscanf(s, "B %llu", &rows) == 1) {
+        l->rows = rows;
+    } else if (strncmp(s, "H ", 2) == 0) {
+        on_host(l, s + 2);
     } else if (strncmp(s, "S ", 2) == 0) {
         free(l->summary);
         l->summary = peri_xstrdup(s + 2);
@@ -431,7 +455,7 @@ static int conclude(launch_t *l, int status, peri_err_t *err)
     }
     if (l->told.code == PERI_OK && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
         if (l->summary && !l->o->quiet) fprintf(stderr, "%s\n", l->summary);
-        return 0;
+        return l->nhosts ? peri_query_report_write(l->rows, l->hosts, l->nhosts, err) : 0;
     }
     if (asked) return peri_err_set(err, PERI_ECANCEL, "cancelled");
     if (by_slurm && l->told.code == PERI_ECANCEL)
@@ -442,6 +466,15 @@ static int conclude(launch_t *l, int status, peri_err_t *err)
         return -1;
     }
     return died(l, status, err);
+}
+
+/* A short query tells no progress before it is done. */
+static void finish_bar(launch_t *l)
+{
+    peri_progress_t sum = {0};
+    for (size_t i = 0; i < l->nhosts; i++) peri_progress_add(&sum, &l->hosts[i].read);
+    if (l->bar && l->nhosts) peri_bar_update(l->bar, sum.rows, sum.rows, sum.bytes);
+    peri_bar_finish(l->bar);
 }
 
 static char *find_starter(bool *slurm, peri_err_t *err)
@@ -472,10 +505,11 @@ int peri_launch_query(const peri_queryspec_t *spec, int nranks,
     if (peri_place_make(&l.place, spec, here, err)) goto out;
     if (!l.slurm && listen_for_rank0(&l, err)) goto out;
     if (start(&l, starter, task, nranks, here, err)) goto out;
-    if (!o->quiet && !spec->explain) l.bar = peri_bar_new(stderr, "query", "rows");
+    if (peri_bar_wanted(o->quiet) && !spec->explain)
+        l.bar = peri_bar_new(stderr, "query", "rows");
     int status = attend(&l);
     wait_for_rank0(&l);
-    peri_bar_finish(l.bar);
+    finish_bar(&l);
     rc = conclude(&l, status, err);
     if (rc) peri_place_remove_output(spec->into, l.rank0);
 out:
@@ -486,6 +520,8 @@ out:
     peri_place_remove(&l.place);
     peri_buf_free(&l.line);
     peri_buf_free(&l.held);
+    for (size_t i = 0; i < l.nhosts; i++) free((char *)l.hosts[i].name);
+    free(l.hosts);
     free(l.summary);
     free(starter);
     free(task);

@@ -12,13 +12,27 @@
 #define TTY_DELAY   0.5 /* seconds until the first line */
 #define TTY_PERIOD  0.1
 #define PLAIN_DELAY 5.0
+#define FILE_PERIOD 0.5
 
 struct peri_bar {
     FILE *out;
     char *label, *unit;
+    char *file; /* of $PERIGEE_PROGRESS, or NULL */
+    uint64_t done, all;
     bool tty, drawn;
     double started, next;
 };
+
+static const char *progress_file(void)
+{
+    const char *path = getenv("PERIGEE_PROGRESS");
+    return path && *path ? path : NULL;
+}
+
+bool peri_bar_wanted(bool quiet)
+{
+    return !quiet || progress_file();
+}
 
 peri_bar_t *peri_bar_new(FILE *out, const char *label, const char *unit)
 {
@@ -28,8 +42,9 @@ peri_bar_t *peri_bar_new(FILE *out, const char *label, const char *unit)
     bar->label = peri_xstrdup(label);
     bar->unit = peri_xstrdup(unit);
     bar->tty = isatty(fileno(out)) && term && strcmp(term, "dumb") != 0;
+    bar->file = progress_file() ? peri_xstrdup(progress_file()) : NULL;
     bar->started = peri_now();
-    bar->next = bar->started + (bar->tty ? TTY_DELAY : PLAIN_DELAY);
+    bar->next = bar->started + (bar->file ? 0 : bar->tty ? TTY_DELAY : PLAIN_DELAY);
     return bar;
 }
 
@@ -101,12 +116,35 @@ static void draw(peri_bar_t *bar, const state_t *s)
     bar->drawn = true;
 }
 
+/* Whole or not at all, but it need not survive a crash. Who cannot write it goes on. */
+static void write_file(const peri_bar_t *bar)
+{
+    char n[32], m[32];
+    char *temp = peri_xasprintf("%s.%ld.tmp", bar->file, (long)getpid());
+    FILE *f = fopen(temp, "we");
+    if (f) {
+        double part = bar->all ? (double)bar->done / (double)bar->all : 0;
+        /* 1 is said when all is done, not when it is nearly. */
+        if (bar->done < bar->all && part > 0.99) part = 0.99;
+        int ok = fprintf(f, "%.2f %s of %s %s\n", part, peri_human_count(bar->done, n),
+                         peri_human_count(bar->all, m), bar->unit);
+        if (fclose(f) || ok < 0 || rename(temp, bar->file)) unlink(temp);
+    }
+    free(temp);
+}
+
 void peri_bar_update(peri_bar_t *bar, uint64_t done, uint64_t all, uint64_t bytes)
 {
     double now = peri_now();
-    if (now < bar->next) return;
-    bar->next = now + (bar->tty ? TTY_PERIOD : PLAIN_DELAY);
     if (all > 0 && done > all) done = all;
+    bar->done = done;
+    bar->all = all;
+    if (now < bar->next) return;
+    bar->next = now + (bar->file ? FILE_PERIOD : bar->tty ? TTY_PERIOD : PLAIN_DELAY);
+    if (bar->file) {
+        write_file(bar);
+        return;
+    }
     state_t s = {.done = done, .all = all, .bytes = bytes, .elapsed = now - bar->started};
     if (bar->tty) {
         draw(bar, &s);
@@ -125,6 +163,8 @@ void peri_bar_finish(peri_bar_t *bar)
         fputs("\r\033[K", bar->out);
         fflush(bar->out);
     }
+    if (bar->file && bar->all) write_file(bar);
+    free(bar->file);
     free(bar->label);
     free(bar->unit);
     free(bar);

@@ -96,6 +96,22 @@ void peri_control_progress(peri_control_t *c, const peri_progress_t *p)
     say(c, line, MSG_DONTWAIT);
 }
 
+void peri_control_report(peri_control_t *c, uint64_t rows, const peri_hostread_t *hosts,
+                         size_t n)
+{
+    char line[512];
+    snprintf(line, sizeof(line), "B %llu", (unsigned long long)rows);
+    say(c, line, 0);
+    for (size_t i = 0; i < n; i++) {
+        const peri_progress_t *p = &hosts[i].read;
+        snprintf(line, sizeof(line), "H %llu %llu %llu %llu %.200s",
+                 (unsigned long long)p->local, (unsigned long long)p->shared,
+                 (unsigned long long)p->remote, (unsigned long long)p->rows,
+                 hosts[i].name);
+        say(c, line, 0);
+    }
+}
+
 void peri_control_summary(peri_control_t *c, const char *text)
 {
     char line[PERI_CONTROL_LINE];

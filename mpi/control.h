@@ -9,7 +9,9 @@
  *
  *   to the command    R pid                   rank 0 is here (on stderr only)
  *                     P rows rows_all bytes   progress
- *                     S text                  it is done: the closing line
+ *                     B rows                  it is done: rows of the result, then
+ *                     H local shared remote rows host   what each node has read
+ *                     S text                  the closing line
  *                     E code text             it has failed; \x1f stands for a newline
  *   to the task       C                       cancel; so does the end of the connection
  *
@@ -24,6 +26,7 @@
 #define PERI_CONTROL_LINE    2048 /* longest message */
 
 #include "core/engine/session.h"
+#include "core/query/query.h"
 #include "perigee/err.h"
 
 typedef struct {
@@ -36,6 +39,8 @@ typedef struct {
 int peri_control_open(peri_control_t *c, peri_err_t *err);
 void peri_control_close(peri_control_t *c);
 void peri_control_progress(peri_control_t *c, const peri_progress_t *p);
+void peri_control_report(peri_control_t *c, uint64_t rows, const peri_hostread_t *hosts,
+                         size_t n);
 void peri_control_summary(peri_control_t *c, const char *line);
 void peri_control_error(peri_control_t *c, const peri_err_t *err);
 /* The command wants the query to end, or is gone. Cheap enough to ask all the time. */

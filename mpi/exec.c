@@ -29,7 +29,7 @@ typedef struct {
     const peri_execopts_t *o;
     peri_post_t *post;
     peri_err_t *err;
-    bool many_hosts;
+    peri_hosts_t hosts;
     bool told;       /* this rank's failure was reported to rank 0 */
     bool closing;    /* BYE or CANCEL: no way back */
     bool cancelled;  /* it was CANCEL */
@@ -97,10 +97,8 @@ static void report(run_t *r, const peri_err_t *err)
         return;
     }
     char text[sizeof(err->text)];
-    char host[64] = "";
-    gethostname(host, sizeof(host) - 1);
-    if (r->many_hosts && err->code != PERI_ECANCEL)
-        snprintf(text, sizeof(text), "on %s: %.900s", host, err->text);
+    if (r->hosts.many && err->code != PERI_ECANCEL)
+        snprintf(text, sizeof(text), "on %.200s: %.900s", peri_node_name(), err->text);
     else
         snprintf(text, sizeof(text), "%s", err->text);
     const peri_msg_t head = {.kind = PERI_MSG_ERROR, .a = err->code};
@@ -109,12 +107,23 @@ static void report(run_t *r, const peri_err_t *err)
 
 /* ---- messages ---- */
 
+static peri_progress_t progress_in(const peri_msg_t *m)
+{
+    return (peri_progress_t){.rows = m->a,
+                             .rows_all = m->b,
+                             .bytes = m->c + m->d + m->e,
+                             .local = m->c,
+                             .shared = m->d,
+                             .remote = m->e};
+}
+
 static void on_rows(run_t *r, peri_inmsg_t *m)
 {
     peri_exec_t *x = &r->x;
     pthread_mutex_lock(&x->lock);
-    if (m->head.kind == PERI_MSG_DONE && x->ranks && m->head.a + m->head.c)
-        x->ranks[m->src] = (peri_progress_t){m->head.a, m->head.b, m->head.c};
+    /* A stage that ends before the rank has read anything says nothing new. */
+    if (m->head.kind == PERI_MSG_DONE && x->ranks && m->head.a)
+        x->ranks[m->src] = progress_in(&m->head);
     if (x->sink) {
         peri_sink_put(x->sink, m);
     } else if (x->ended || x->stop) {
@@ -127,12 +136,13 @@ static void on_rows(run_t *r, peri_inmsg_t *m)
     pthread_mutex_unlock(&x->lock);
 }
 
-static void on_start(run_t *r, peri_inmsg_t *m)
+static void on_told(run_t *r, peri_inmsg_t *m)
 {
     peri_exec_t *x = &r->x;
+    m->next = NULL;
     pthread_mutex_lock(&x->lock);
-    free(x->start);
-    x->start = m;
+    *x->told_last = m;
+    x->told_last = &m->next;
     pthread_cond_broadcast(&x->changed);
     pthread_mutex_unlock(&x->lock);
 }
@@ -150,7 +160,7 @@ static void on_progress(run_t *r, const peri_inmsg_t *m)
     peri_exec_t *x = &r->x;
     if (!x->ranks) return;
     pthread_mutex_lock(&x->lock);
-    x->ranks[m->src] = (peri_progress_t){m->head.a, m->head.b, m->head.c};
+    x->ranks[m->src] = progress_in(&m->head);
     pthread_mutex_unlock(&x->lock);
 }
 
@@ -162,7 +172,9 @@ static void handle(run_t *r, peri_inmsg_t *m)
         on_rows(r, m);
         return;
     case PERI_MSG_START:
-        on_start(r, m);
+    case PERI_MSG_ASK:
+    case PERI_MSG_ANSWER:
+        on_told(r, m);
         return;
     case PERI_MSG_ERROR:
         on_error(r, m);
@@ -204,16 +216,13 @@ static void tell_progress(run_t *r)
     peri_progress_t p = x->progress;
     pthread_mutex_lock(&x->lock);
     if (x->session) peri_session_progress(x->session, &p);
-    for (int i = 1; x->ranks && i < x->nranks; i++) {
-        p.rows += x->ranks[i].rows;
-        p.rows_all += x->ranks[i].rows_all;
-        p.bytes += x->ranks[i].bytes;
-    }
+    for (int i = 1; x->ranks && i < x->nranks; i++) peri_progress_add(&p, &x->ranks[i]);
     pthread_mutex_unlock(&x->lock);
     if (memcmp(&p, &r->last, sizeof(p)) == 0) return;
     r->last = p;
     if (x->rank) {
-        const peri_msg_t head = {PERI_MSG_PROGRESS, 0, p.rows, p.rows_all, p.bytes};
+        const peri_msg_t head = {PERI_MSG_PROGRESS, 0,        p.rows,  p.rows_all,
+                                 p.local,           p.shared, p.remote};
         peri_post_send(r->post, 0, &head, NULL, 0);
     } else if (r->o->progress) {
         r->o->progress(&p, r->o->arg);
@@ -309,32 +318,33 @@ static int loop(run_t *r)
     }
 }
 
-static bool on_many_hosts(MPI_Comm comm, int nranks)
-{
-    MPI_Comm node;
-    int here;
-    MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node);
-    MPI_Comm_size(node, &here);
-    MPI_Comm_free(&node);
-    return here != nranks;
-}
-
 static void run_init(run_t *r, const peri_queryspec_t *spec, peri_execresult_t *res)
 {
     peri_exec_t *x = &r->x;
     MPI_Comm_rank(r->comm, &x->rank);
     MPI_Comm_size(r->comm, &x->nranks);
-    r->many_hosts = on_many_hosts(r->comm, x->nranks);
+    peri_hosts_find(&r->hosts, r->comm);
+    x->hosts = &r->hosts;
     x->spec = x->rank == 0 ? spec : NULL;
     x->started = r->ticked = peri_now();
     x->res = res;
     x->early_last = &x->early;
+    x->told_last = &x->told;
     if (x->rank == 0) x->ranks = peri_xcalloc((size_t)x->nranks, sizeof(*x->ranks));
     peri_bell_init(&x->bell);
     peri_outbox_init(&x->outbox, OUTBOX_MAX, &x->bell);
     pthread_mutex_init(&x->lock, NULL);
     pthread_cond_init(&x->changed, NULL);
     r->post = peri_post_new(r->comm, &x->outbox);
+}
+
+static void free_messages(peri_inmsg_t *m)
+{
+    while (m) {
+        peri_inmsg_t *next = m->next;
+        free(m);
+        m = next;
+    }
 }
 
 static void run_clear(run_t *r)
@@ -345,13 +355,10 @@ static void run_clear(run_t *r)
     peri_bell_destroy(&x->bell);
     pthread_cond_destroy(&x->changed);
     pthread_mutex_destroy(&x->lock);
-    while (x->early) {
-        peri_inmsg_t *next = x->early->next;
-        free(x->early);
-        x->early = next;
-    }
-    free(x->start);
+    free_messages(x->early);
+    free_messages(x->told);
     free(x->ranks);
+    peri_hosts_free(&r->hosts);
 }
 
 /* Start the worker, or fail at once. True if there is a thread to join. */
@@ -368,6 +375,14 @@ static bool start_worker(run_t *r, pthread_t *worker)
     r->x.ended = true;
     peri_exec_fail(&r->x, &err);
     return false;
+}
+
+void peri_execresult_clear(peri_execresult_t *res)
+{
+    for (size_t i = 0; i < res->nhosts; i++) free((char *)res->hosts[i].name);
+    free(res->hosts);
+    res->hosts = NULL;
+    res->nhosts = 0;
 }
 
 int peri_exec_run(MPI_Comm comm, const peri_queryspec_t *spec, const peri_execopts_t *o,

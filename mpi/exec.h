@@ -25,8 +25,11 @@ typedef struct {
 
 typedef struct {
     uint64_t rows;     /* of the result */
-    char summary[256]; /* one line about the run; "" after EXPLAIN */
-    bool stuck;        /* some rank did not end in time: call MPI_Abort, not _Finalize */
+    char summary[320]; /* one line about the run; "" after EXPLAIN */
+    peri_hostread_t
+        *hosts; /* what each node read; names are owned. Rank 0, after a run */
+    size_t nhosts;
+    bool stuck; /* some rank did not end in time: call MPI_Abort, not _Finalize */
 } peri_execresult_t;
 
 /* spec matters on rank 0 only; NULL there means that the caller already failed with *err,
@@ -34,5 +37,7 @@ typedef struct {
  * rank 0, elsewhere PERI_ECANCEL. */
 int peri_exec_run(MPI_Comm comm, const peri_queryspec_t *spec, const peri_execopts_t *o,
                   peri_execresult_t *res, peri_err_t *err);
+
+void peri_execresult_clear(peri_execresult_t *res);
 
 #endif

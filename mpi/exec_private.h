@@ -3,6 +3,7 @@
 #define MPI_EXEC_PRIVATE_H
 
 #include "mpi/exec.h"
+#include "mpi/hosts.h"
 #include "mpi/outbox.h"
 #include "mpi/post.h"
 #include "mpi/sink.h"
@@ -10,14 +11,17 @@
 typedef struct {
     int rank, nranks;
     const peri_queryspec_t *spec; /* rank 0 */
+    const peri_hosts_t *hosts;
+    peri_locator_t where; /* rank 0: what the query asks through */
     double started;
     peri_bell_t bell; /* wakes the main thread */
     peri_outbox_t outbox;
 
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t changed;
-    bool stop;               /* main: the worker shall end */
-    peri_inmsg_t *start;     /* main: the packed query; the worker frees it */
+    bool stop;          /* main: the worker shall end */
+    peri_inmsg_t *told; /* main: for the worker: query, questions, answers (ask.h) */
+    peri_inmsg_t **told_last;
     peri_session_t *session; /* worker: to interrupt and to ask for progress */
     peri_sink_t *sink;       /* worker: where main puts rows; NULL before and after */
     peri_inmsg_t *early;     /* main: rows that came before there was a sink */

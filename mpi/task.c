@@ -105,12 +105,15 @@ static int run(const char *path, int rank)
                          .arg = rank == 0 ? &control : NULL};
     peri_execresult_t res;
     int rc = peri_exec_run(MPI_COMM_WORLD, have_spec ? &spec : NULL, &o, &res, &err);
-    if (rank == 0 && rc == 0 && res.summary[0])
+    if (rank == 0 && rc == 0 && res.summary[0]) {
+        peri_control_report(&control, res.rows, res.hosts, res.nhosts);
         peri_control_summary(&control, res.summary);
+    }
     if (rank == 0 && rc) peri_control_error(&control, &err);
     int status = rank == 0 && rc ? peri_err_exit_status(&err) : 0;
     if (res.stuck) MPI_Abort(MPI_COMM_WORLD, status ? status : 1);
     peri_control_close(&control);
+    peri_execresult_clear(&res);
     peri_arena_free(arena);
     return status;
 }

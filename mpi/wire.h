@@ -16,15 +16,18 @@ typedef enum {
     PERI_MSG_DATA,     /* rows of `stage` (see rows.h), as many chunks as fit */
     PERI_MSG_DONE,     /* no more rows of `stage` from this rank */
     PERI_MSG_ACK,      /* a: bytes of DATA that were consumed */
-    PERI_MSG_PROGRESS, /* a: rows scanned, b: rows in the share, c: bytes read */
+    PERI_MSG_PROGRESS, /* a: rows scanned, b: rows in the share; bytes read: c on the
+                          rank's node, d shared, e elsewhere. DONE has them too */
     PERI_MSG_ERROR,    /* to rank 0: a failed; a: peri_code_t, payload: the sentence */
+    PERI_MSG_ASK,      /* rank 0 to a worker: a question (see ask.h) */
+    PERI_MSG_ANSWER,   /* a worker to rank 0 */
     PERI_MSG_CANCEL,   /* from rank 0: stop what you do */
     PERI_MSG_BYE       /* from rank 0: the answer is complete */
 } peri_msgkind_t;
 
 typedef struct {
     uint32_t kind, stage;
-    uint64_t a, b, c;
+    uint64_t a, b, c, d, e;
 } peri_msg_t;
 
 /* A message on its way out. Bytes start with the peri_msg_t. */

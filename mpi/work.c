@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/util.h"
+#include "mpi/ask.h"
 #include "mpi/exec_private.h"
 
 #define BATCH_SIZE (1u << 20) /* a message is sent when it is so large */
@@ -49,36 +50,79 @@ static int send_packs(peri_exec_t *x, peri_query_t *q, peri_err_t *err)
     return 0;
 }
 
-static peri_inmsg_t *wait_for_start(peri_exec_t *x)
-{
-    pthread_mutex_lock(&x->lock);
-    while (!x->stop && !x->start) pthread_cond_wait(&x->changed, &x->lock);
-    peri_inmsg_t *m = x->start;
-    x->start = NULL;
-    pthread_mutex_unlock(&x->lock);
-    return m;
-}
-
 static peri_query_t *get_query(peri_exec_t *x, peri_err_t *err)
 {
-    if (x->rank == 0) return peri_query_new(x->spec, x->nranks, err);
-    peri_inmsg_t *m = wait_for_start(x);
-    if (!m) {
-        cancelled(err);
-        return NULL;
+    if (x->rank == 0) {
+        const peri_hosts_t *h = x->hosts;
+        x->where = (peri_locator_t){.hosts = (const char *const *)h->names,
+                                    .nhosts = h->n,
+                                    .host_of = h->of_rank,
+                                    .ask = peri_ask_hosts,
+                                    .arg = x};
+        return peri_query_new(x->spec, x->nranks, &x->where, err);
     }
-    peri_query_t *q = peri_query_unpack(m->payload, m->len, err);
-    free(m);
-    return q;
+    for (;;) {
+        peri_inmsg_t *m = peri_ask_next(x);
+        if (!m) {
+            cancelled(err);
+            return NULL;
+        }
+        const bool is_query = m->head.kind == PERI_MSG_START;
+        peri_query_t *q = is_query ? peri_query_unpack(m->payload, m->len, err) : NULL;
+        int rc = is_query ? 0 : peri_ask_see_to(x, m, err);
+        free(m);
+        if (is_query || rc) return q;
+    }
+}
+
+/* ---- explaining ---- */
+
+/* A rank but rank 0 tells what its share costs. */
+static int tell_cost(peri_exec_t *x, peri_query_t *q, peri_err_t *err)
+{
+    peri_buf_t b;
+    peri_buf_init(&b, 16u << 20);
+    peri_outbox_begin(&b);
+    int rc = peri_query_cost(q, &b, err);
+    if (rc == 0) rc = peri_ask_reply(x, &b, err);
+    peri_buf_free(&b);
+    return rc;
+}
+
+static int collect_costs(peri_exec_t *x, peri_query_t *q, peri_buf_t *costs,
+                         peri_err_t *err)
+{
+    const size_t others = (size_t)x->nranks - 1;
+    int *ranks = peri_xcalloc(others, sizeof(*ranks));
+    peri_buf_t **to = peri_xcalloc(others, sizeof(*to));
+    for (size_t i = 0; i < others; i++) {
+        ranks[i] = (int)i + 1;
+        to[i] = &costs[i + 1];
+    }
+    int rc = send_packs(x, q, err);
+    if (rc == 0) rc = peri_query_take_share(q, 0, x->nranks, err);
+    if (rc == 0) rc = peri_query_cost(q, &costs[0], err);
+    if (rc == 0) rc = peri_ask_collect(x, ranks, others, to, err);
+    free(to);
+    free(ranks);
+    return rc;
 }
 
 static int explain(peri_exec_t *x, peri_query_t *q, peri_err_t *err)
 {
-    peri_buf_t b;
+    peri_buf_t b, *costs = NULL;
     peri_buf_init(&b, 16u << 20);
-    int rc = peri_query_explain(q, x->nranks, &b, err);
+    int rc = 0;
+    if (peri_query_is_placed(q)) {
+        costs = peri_xcalloc((size_t)x->nranks, sizeof(*costs));
+        for (int i = 0; i < x->nranks; i++) peri_buf_init(&costs[i], 16u << 20);
+        rc = collect_costs(x, q, costs, err);
+    }
+    if (rc == 0) rc = peri_query_explain(q, x->nranks, costs, &b, err);
     if (rc == 0 && (fwrite(b.data, 1, b.len, stdout) != b.len || fflush(stdout)))
         rc = peri_err_set(err, PERI_EIO, "cannot write to standard output: %m");
+    for (int i = 0; costs && i < x->nranks; i++) peri_buf_free(&costs[i]);
+    free(costs);
     peri_buf_free(&b);
     return rc;
 }
@@ -134,7 +178,9 @@ static int send_done(stage_run_t *r, peri_session_t *session, peri_err_t *err)
                              .stage = (uint32_t)r->stage,
                              .a = p.rows,
                              .b = p.rows_all,
-                             .c = p.bytes};
+                             .c = p.local,
+                             .d = p.shared,
+                             .e = p.remote};
     peri_outbox_begin(&r->buf);
     return peri_outbox_put(&r->x->outbox, r->dst, &head, &r->buf) ? cancelled(err) : 0;
 }
@@ -189,18 +235,24 @@ static void unpublish(peri_exec_t *x)
     pthread_mutex_unlock(&x->lock);
 }
 
+/* The sum of all ranks, and what the ranks of each node have read. */
 static void summarise(peri_exec_t *x, peri_query_t *q)
 {
-    peri_progress_t sum;
-    peri_session_progress(peri_query_session(q), &sum);
+    const peri_hosts_t *h = x->hosts;
+    peri_execresult_t *res = x->res;
+    peri_progress_t sum = {0};
+    res->hosts = peri_xcalloc(h->n, sizeof(*res->hosts));
+    res->nhosts = h->n;
+    for (size_t i = 0; i < h->n; i++) res->hosts[i].name = peri_xstrdup(h->names[i]);
     pthread_mutex_lock(&x->lock);
-    for (int i = 1; i < x->nranks; i++) {
-        sum.rows += x->ranks[i].rows;
-        sum.bytes += x->ranks[i].bytes;
+    peri_session_progress(peri_query_session(q), &x->ranks[0]);
+    for (int i = 0; i < x->nranks; i++) {
+        peri_progress_add(&sum, &x->ranks[i]);
+        peri_progress_add(&res->hosts[h->of_rank[i]].read, &x->ranks[i]);
     }
     pthread_mutex_unlock(&x->lock);
-    peri_query_summary(q, x->res->rows, peri_now() - x->started, &sum, x->res->summary,
-                       sizeof(x->res->summary));
+    peri_query_summary(q, res->rows, peri_now() - x->started, &sum, res->summary,
+                       sizeof(res->summary));
 }
 
 static int run_query(peri_exec_t *x, peri_query_t *q, peri_sink_t **sink, peri_err_t *err)
@@ -209,6 +261,8 @@ static int run_query(peri_exec_t *x, peri_query_t *q, peri_sink_t **sink, peri_e
         if (x->spec->explain) return explain(x, q, err);
         if (send_packs(x, q, err) || peri_query_take_share(q, 0, x->nranks, err))
             return -1;
+    } else if (peri_query_explains(q)) {
+        return tell_cost(x, q, err);
     }
     publish(x, q, NULL);
     const peri_sinkopts_t o = {.rank = x->rank,

@@ -40,7 +40,8 @@ struct peri_session {
     pthread_mutex_t lock; /* guards scan_err */
     peri_err_t scan_err;  /* the first error of a scan, with its code */
     _Atomic bool interrupted;
-    _Atomic uint64_t rows, bytes;
+    _Atomic uint64_t rows;
+    _Atomic uint64_t bytes[PERI_AT_AWAY + 1]; /* by where files lie */
 };
 
 /* Register peri_scan with the connection of the session. */

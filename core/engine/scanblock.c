@@ -9,7 +9,10 @@
 void peri_scanner_leave(peri_scan_t *s, peri_scanner_t *me)
 {
     if (!me->file) return;
-    for (size_t i = 0; i < me->file->nsets; i++) peri_h5cursor_free(me->cursors[i]);
+    peri_scanner_count(s, me);
+    me->counted = 0;
+    for (size_t i = 0; me->cursors && i < me->file->nsets; i++)
+        peri_h5cursor_free(me->cursors[i]);
     free(me->cursors);
     me->cursors = NULL;
     pthread_mutex_lock(&s->lock);
@@ -82,9 +85,11 @@ int peri_scanner_take(peri_scan_t *s, peri_scanner_t *me, peri_err_t *err)
 void peri_scanner_count(peri_scan_t *s, peri_scanner_t *me)
 {
     uint64_t bytes = 0;
-    for (size_t i = 0; me->file && i < me->file->nsets; i++)
-        bytes += peri_h5cursor_bytes(me->cursors[i]);
-    atomic_fetch_add_explicit(&s->session->bytes, bytes - me->counted,
+    if (!me->file || !me->cursors) return;
+    for (size_t i = 0; i < me->file->nsets; i++)
+        if (me->cursors[i]) bytes += peri_h5cursor_bytes(me->cursors[i]);
+    peri_at_t at = s->rel->table->files[me->file->file].at;
+    atomic_fetch_add_explicit(&s->session->bytes[at], bytes - me->counted,
                               memory_order_relaxed);
     me->counted = bytes;
 }

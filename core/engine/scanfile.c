@@ -67,7 +67,7 @@ peri_scanfile_t *peri_scanfile_new(const peri_scanrel_t *rel, uint32_t file,
     f->ncols = ncols;
     if (ncols == 0) return f;
 
-    h5 = peri_h5file_open(pf->path, t->root, err);
+    h5 = peri_h5file_open(pf->path, peri_file_root(t, pf), err);
     if (!h5) goto fail;
     uint64_t size, inode;
     int64_t mtime_ns;

@@ -163,7 +163,10 @@ int peri_session_set_share(peri_session_t *s, int id, const peri_ranges_t *share
 void peri_session_progress(const peri_session_t *s, peri_progress_t *out)
 {
     out->rows = atomic_load_explicit(&s->rows, memory_order_relaxed);
-    out->bytes = atomic_load_explicit(&s->bytes, memory_order_relaxed);
+    out->local = atomic_load_explicit(&s->bytes[PERI_AT_NODE], memory_order_relaxed);
+    out->shared = atomic_load_explicit(&s->bytes[PERI_AT_SHARED], memory_order_relaxed);
+    out->remote = atomic_load_explicit(&s->bytes[PERI_AT_AWAY], memory_order_relaxed);
+    out->bytes = out->local + out->shared + out->remote;
     out->rows_all = 0;
     for (int i = 0; i < PERI_MAX_RELATIONS && s->relations[i]; i++)
         out->rows_all += s->relations[i]->share_rows;

@@ -42,8 +42,21 @@ int peri_session_set_share(peri_session_t *s, int id, const peri_ranges_t *share
 
 typedef struct {
     uint64_t rows, rows_all; /* scanned so far; in all shares */
-    uint64_t bytes;          /* fetched from files (compressed) */
+    uint64_t bytes;          /* fetched from files (compressed): the sum of */
+    uint64_t local;          /* from storage of the node that read them */
+    uint64_t shared;         /* from storage that all nodes see */
+    uint64_t remote;         /* from neither; none, if all is as it should be */
 } peri_progress_t;
+/* sum += p */
+static inline void peri_progress_add(peri_progress_t *sum, const peri_progress_t *p)
+{
+    sum->rows += p->rows;
+    sum->rows_all += p->rows_all;
+    sum->bytes += p->bytes;
+    sum->local += p->local;
+    sum->shared += p->shared;
+    sum->remote += p->remote;
+}
 void peri_session_progress(const peri_session_t *s, peri_progress_t *out);
 /* The running statement ends with PERI_ECANCEL soon; later ones at once.
  * Async-signal-unsafe. */

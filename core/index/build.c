@@ -164,7 +164,7 @@ static peri_h5file_t *job_file(build_t *b, job_t *j)
     peri_h5file_t *h5 = NULL;
     int rc = check_identity(j->file, &err);
     if (rc == 0) {
-        h5 = peri_h5file_open(j->file->path, b->table->root, &err);
+        h5 = peri_h5file_open(j->file->path, peri_file_root(b->table, j->file), &err);
         rc = h5 ? 0 : -1;
     }
     pthread_mutex_lock(&b->lock);

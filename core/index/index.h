@@ -37,6 +37,12 @@ typedef struct {
  * root and name. For reading: the newer of both. Caller frees. */
 char *peri_index_path(const peri_table_t *t, bool for_writing);
 
+/* All indexes that a table has (one for each folder that its files lie in, see
+ * peri_table_in_storage), as one; NULL if there is none that can be read. */
+peri_index_t *peri_index_open_table(const peri_table_t *t);
+/* Both as one; takes over both; either may be NULL. Before they are shared. */
+peri_index_t *peri_index_join(peri_index_t *x, peri_index_t *more);
+
 /* Read all numeric columns of all files (several threads) and write the index. Entries of
  * an existing index that still fit are kept. Cancelling leaves the old index. Files that
  * cannot be read or change meanwhile are left out: then the index of the others is

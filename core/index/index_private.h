@@ -135,6 +135,10 @@ peri_index_t *peri_index_open_memory(const void *data, size_t len, bool check_su
 size_t peri_index_nfiles(const peri_index_t *x);
 const peri_idxfile_t *peri_index_file(const peri_index_t *x, size_t i);
 const peri_idxfile_t *peri_index_find_file(const peri_index_t *x, const char *path);
+/* The index among those joined that has a fresh entry for a file, and the entry. */
+const peri_index_t *peri_index_entry(const peri_index_t *x, const char *path,
+                                     uint64_t size, int64_t mtime_ns, uint64_t inode,
+                                     const peri_idxfile_t **e);
 bool peri_idxfile_is(const peri_idxfile_t *e, uint64_t size, int64_t mtime_ns,
                      uint64_t inode);
 /* *hint: where to look first, and where it was found; NULL if not there. */

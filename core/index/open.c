@@ -34,6 +34,7 @@ struct peri_index {
     uint64_t nfiles, nsets, nfields, nstrings;
     pthread_mutex_t lock;
     peri_chunkloc_t **chunks; /* of each set, NULL until asked for */
+    peri_index_t *next;       /* of other storages of the same table, or NULL */
 };
 
 static int damaged(const peri_index_t *x, peri_err_t *err, const char *what)
@@ -227,6 +228,7 @@ peri_index_t *peri_index_ref(peri_index_t *x)
 void peri_index_unref(peri_index_t *x)
 {
     if (x == NULL || __atomic_sub_fetch(&x->refs, 1, __ATOMIC_ACQ_REL) > 0) return;
+    peri_index_unref(x->next);
     for (uint64_t i = 0; i < x->nsets; i++) free(x->chunks[i]);
     free(x->chunks);
     free(x->dir);
@@ -236,7 +238,27 @@ void peri_index_unref(peri_index_t *x)
     free(x);
 }
 
+peri_index_t *peri_index_join(peri_index_t *x, peri_index_t *more)
+{
+    if (x == NULL) return more;
+    peri_index_t *last = x;
+    while (last->next) last = last->next;
+    last->next = more;
+    return x;
+}
+
 /* ---- looking up ---- */
+
+const peri_index_t *peri_index_entry(const peri_index_t *x, const char *path,
+                                     uint64_t size, int64_t mtime_ns, uint64_t inode,
+                                     const peri_idxfile_t **e)
+{
+    for (; x; x = x->next) {
+        *e = peri_index_find_file(x, path);
+        if (*e && peri_idxfile_is(*e, size, mtime_ns, inode)) return x;
+    }
+    return NULL;
+}
 
 size_t peri_index_nfiles(const peri_index_t *x)
 {
@@ -373,9 +395,9 @@ const peri_chunkloc_t *peri_index_chunks(const peri_index_t *x, const char *file
                                          uint64_t size, int64_t mtime_ns, uint64_t inode,
                                          const char *dataset, uint64_t *n)
 {
+    const peri_idxfile_t *e;
+    x = peri_index_entry(x, file_path, size, mtime_ns, inode, &e);
     if (x == NULL) return NULL;
-    const peri_idxfile_t *e = peri_index_find_file(x, file_path);
-    if (e == NULL || !peri_idxfile_is(e, size, mtime_ns, inode)) return NULL;
     size_t hint = 0;
     const peri_idxset_t *s = peri_index_find_set(x, e, dataset, &hint);
     if (s == NULL || s->nchunks == 0) return NULL;

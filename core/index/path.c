@@ -126,8 +126,11 @@ char *peri_index_path(const peri_table_t *t, bool for_writing)
     char *state = peri_state_dir();
     uint64_t h = hash_add(0xcbf29ce484222325u, folder, strlen(folder));
     char *beside = peri_xasprintf("%s/.perigee/%s.pidx", folder, name);
-    char *apart =
-        peri_xasprintf("%s/index/%016llx-%s.pidx", state, (unsigned long long)h, name);
+    /* Nodes have other files in the same folder, and may share the state folder. */
+    const char *node =
+        t->nfiles && t->files[0].at == PERI_AT_NODE ? peri_node_name() : "";
+    char *apart = peri_xasprintf("%s/index/%016llx-%s%s%s.pidx", state,
+                                 (unsigned long long)h, name, *node ? "@" : "", node);
     bool use_beside = can_write_beside(folder);
     if (!for_writing) {
         int64_t b = folder_is_ours(folder) ? modified(beside) : INT64_MIN;
@@ -140,4 +143,33 @@ char *peri_index_path(const peri_table_t *t, bool for_writing)
     char *chosen = use_beside ? beside : apart;
     free(use_beside ? apart : beside);
     return chosen;
+}
+
+/* The indexes of the folders that hold a table's files. */
+peri_index_t *peri_index_open_table(const peri_table_t *t)
+{
+    const char *seen[64];
+    size_t nseen = 0;
+    peri_index_t *all = NULL;
+    for (size_t i = 0; i < t->nfiles; i++) {
+        const peri_file_t *f = &t->files[i];
+        size_t k = 0;
+        if (f->root && f->at == PERI_AT_AWAY) continue;
+        while (k < nseen && seen[k] != f->root &&
+               !(seen[k] && f->root && strcmp(seen[k], f->root) == 0))
+            k++;
+        if (k < nseen || nseen == sizeof(seen) / sizeof(seen[0])) continue;
+        seen[nseen++] = f->root;
+        peri_table_t part = *t;
+        if (f->root) {
+            part.root = f->root;
+            part.files = f;
+            part.nfiles = 1;
+        }
+        char *path = peri_index_path(&part, false);
+        /* No index, or a damaged one: the query is slower, not wrong. */
+        all = peri_index_join(all, path ? peri_index_open(path, NULL) : NULL);
+        free(path);
+    }
+    return all;
 }

@@ -155,13 +155,14 @@ static bool row_ranges(const cond_t *c, uint32_t ifile, uint64_t first, uint64_t
 static const peri_zone_t *load_zones(prune_t *p, cond_t *c, const peri_file_t *f,
                                      const peri_idxset_t **set, peri_type_t *type)
 {
-    if (p->index == NULL || !c->zones) return NULL;
-    const peri_idxfile_t *e = peri_index_find_file(p->index, f->path);
-    if (e == NULL || !peri_idxfile_is(e, f->size, f->mtime_ns, f->inode)) return NULL;
-    const peri_idxset_t *s =
-        peri_index_find_set(p->index, e, c->column->dataset, &c->hint);
+    if (p->index == NULL || !c->zones || f->at == PERI_AT_AWAY) return NULL;
+    const peri_idxfile_t *e;
+    const peri_index_t *x =
+        peri_index_entry(p->index, f->path, f->size, f->mtime_ns, f->inode, &e);
+    if (x == NULL) return NULL;
+    const peri_idxset_t *s = peri_index_find_set(x, e, c->column->dataset, &c->hint);
     if (s == NULL || s->rows != f->rows) return NULL;
-    const peri_idxfield_t *fl = peri_index_find_field(p->index, s, c->column->field);
+    const peri_idxfield_t *fl = peri_index_find_field(x, s, c->column->field);
     if (fl == NULL || c->component >= fl->width || fl->type != (uint32_t)c->column->type)
         return NULL;
     uint64_t nzones = peri_idxset_nzones(s->rows, s->zone_rows);
@@ -169,7 +170,7 @@ static const peri_zone_t *load_zones(prune_t *p, cond_t *c, const peri_file_t *f
         p->nzones = nzones * fl->width;
         p->zones = peri_xrealloc(p->zones, p->nzones, sizeof *p->zones);
     }
-    if (peri_index_read_zones(p->index, s, fl, p->zones, NULL)) return NULL;
+    if (peri_index_read_zones(x, s, fl, p->zones, NULL)) return NULL;
     *set = s;
     *type = (peri_type_t)fl->type;
     return p->zones + c->component * nzones;

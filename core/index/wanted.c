@@ -83,8 +83,9 @@ bool peri_wanted_has_set(const peri_wantset_t *s, const peri_file_t *f)
 bool peri_wanted_is_fresh(const peri_wanted_t *w, const peri_index_t *x,
                           const peri_file_t *f)
 {
-    const peri_idxfile_t *e = peri_index_find_file(x, f->path);
-    if (e == NULL || !peri_idxfile_is(e, f->size, f->mtime_ns, f->inode)) return false;
+    const peri_idxfile_t *e;
+    x = peri_index_entry(x, f->path, f->size, f->mtime_ns, f->inode, &e);
+    if (x == NULL) return false;
     size_t hint = 0;
     for (size_t i = 0; i < w->nsets; i++) {
         const peri_wantset_t *ws = &w->sets[i];

@@ -1,71 +1,10 @@
 /* explain.c - the plan in words: tables and what of them is read, stages, who does what.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/util.h"
 #include "core/query/private.h"
-
-/* Files opened to count chunks; more of them would make an explanation slow. */
-#define MAX_FILES_OPENED 500
-
-typedef struct {
-    uint64_t chunks, chunks_all, bytes, bytes_all;
-    size_t files, files_left_out;
-} cost_t;
-
-/* Chunks (or, for contiguous sets, zones) of one set that the kept ranges touch. */
-static void add_set(const peri_h5set_t *s, const peri_range_t *v, size_t n, cost_t *c)
-{
-    uint64_t rows = peri_h5set_rows(s), step = peri_h5set_chunk_rows(s);
-    if (!rows) return;
-    if (!step) step = PERI_ZONE_ROWS;
-    uint64_t all = (rows + step - 1) / step, touched = 0, next = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint64_t first = v[i].row0 / step, last = (v[i].row1 - 1) / step;
-        if (first < next) first = next;
-        if (last >= first) touched += last - first + 1;
-        if (last + 1 > next) next = last + 1;
-    }
-    uint64_t stored = peri_h5set_stored_bytes(s);
-    c->chunks += touched;
-    c->chunks_all += all;
-    c->bytes += (uint64_t)((double)stored * (double)touched / (double)all);
-    c->bytes_all += stored;
-}
-
-static void add_file(const peri_table_t *t, const peri_relation_t *planned, uint32_t file,
-                     const peri_range_t *v, size_t n, cost_t *c)
-{
-    peri_h5file_t *f = peri_h5file_open(t->files[file].path, t->root, NULL);
-    for (size_t i = 0; f && i < planned->nused; i++) {
-        const peri_column_t *col = &t->columns[planned->used[i]];
-        bool seen = false;
-        for (size_t k = 0; k < i && !seen; k++)
-            seen = strcmp(t->columns[planned->used[k]].dataset, col->dataset) == 0;
-        peri_h5set_t *s = seen ? NULL : peri_h5set_open(f, col->dataset, NULL);
-        if (s) add_set(s, v, n, c);
-        peri_h5set_unref(s);
-    }
-    peri_h5file_unref(f);
-}
-
-static cost_t cost_of(const rel_t *r, const peri_relation_t *planned)
-{
-    cost_t c = {0};
-    size_t i = 0;
-    for (uint32_t file = 0; file < r->table->nfiles; file++) {
-        size_t first = i;
-        while (i < r->kept.n && r->kept.v[i].file == file) i++;
-        if (r->table->files[file].rows == 0) continue;
-        if (c.files == MAX_FILES_OPENED) {
-            c.files_left_out++;
-            continue;
-        }
-        c.files++;
-        add_file(r->table, planned, file, r->kept.v + first, i - first, &c);
-    }
-    return c;
-}
 
 static void put_columns(peri_buf_t *out, const rel_t *r, const peri_relation_t *planned)
 {
@@ -109,35 +48,33 @@ static void put_preds(peri_buf_t *out, const peri_relation_t *planned)
     peri_buf_putc(out, '\n');
 }
 
-static void put_relation(peri_buf_t *out, const peri_query_t *q, size_t i, int nranks)
+static void put_read(peri_buf_t *out, const cost_t *c)
 {
-    const rel_t *r = &q->rels[i];
-    const peri_relation_t *planned = &q->plan->relations[i];
-    const peri_table_t *t = r->table;
-    char a[32], b[32], c[32], d[32];
-    cost_t cost = cost_of(r, planned);
-    peri_buf_printf(out, "  peri_r%zu: %s, %s rows in %s file%s\n", i, planned->display,
-                    peri_human_count(t->rows, a), peri_human_count(t->nfiles, b),
-                    t->nfiles == 1 ? "" : "s");
-    put_columns(out, r, planned);
-    put_preds(out, planned);
-    if (r->index) {
-        size_t fresh = peri_index_fresh_files(r->index, t);
-        peri_buf_printf(out, "    index: fresh for %zu of %zu files\n", fresh, t->nfiles);
-    } else {
+    char a[32], b[32], d[32], e[32];
+    peri_buf_printf(out, "    reads %s rows, %s of %s chunks (%s skipped), %s of %s%s\n",
+                    peri_human_count(c->rows, a), peri_human_count(c->chunks, b),
+                    peri_human_count(c->chunks_all, d),
+                    peri_human_count(c->chunks_all - c->chunks, e),
+                    peri_human_bytes(c->bytes, (char[16]){0}),
+                    peri_human_bytes(c->bytes_all, (char[16]){0}),
+                    c->files_left_out ? " (first files only)" : "");
+}
+
+static void put_index(peri_buf_t *out, const peri_query_t *q, const cost_t *c, bool any)
+{
+    if (any)
+        peri_buf_printf(out, "    index: fresh for %llu of %llu files\n",
+                        (unsigned long long)c->fresh, (unsigned long long)c->seen);
+    else
         peri_buf_printf(out, "    index: %s\n",
                         q->spec.use_index ? "none (perigee index makes one)"
                                           : "not used");
-    }
-    peri_buf_printf(out, "    reads %s rows, %s of %s chunks (%s skipped), %s of %s%s\n",
-                    peri_human_count(peri_ranges_rows(&r->kept), a),
-                    peri_human_count(cost.chunks, b),
-                    peri_human_count(cost.chunks_all, c),
-                    peri_human_count(cost.chunks_all - cost.chunks, d),
-                    peri_human_bytes(cost.bytes, (char[16]){0}),
-                    peri_human_bytes(cost.bytes_all, (char[16]){0}),
-                    cost.files_left_out ? " (first files only)" : "");
+}
+
+static void put_ranks(peri_buf_t *out, const rel_t *r, int nranks)
+{
     for (int rank = 0; nranks > 1 && rank < nranks && rank < 16; rank++) {
+        char a[32];
         peri_ranges_t share = {0};
         peri_ranges_share(&r->kept, r->align, rank, nranks, &share);
         size_t files = 0;
@@ -148,6 +85,93 @@ static void put_relation(peri_buf_t *out, const peri_query_t *q, size_t i, int n
                         files == 1 ? "" : "s");
         peri_ranges_free(&share);
     }
+}
+
+/* ---- files on nodes ---- */
+
+static void add_cost(cost_t *sum, const cost_t *c)
+{
+    uint64_t *to = (uint64_t *)sum;
+    const uint64_t *from = (const uint64_t *)c;
+    for (size_t i = 0; i < sizeof(*sum) / sizeof(*to); i++) to[i] += from[i];
+}
+
+/* A file that several ranks of a host read counts once. */
+static size_t files_of_host(const peri_query_t *q, const rel_t *r, size_t host,
+                            int nranks)
+{
+    uint8_t *seen = peri_xcalloc(r->table->nfiles, 1);
+    size_t n = 0;
+    for (int rank = 0; rank < nranks; rank++) {
+        if ((size_t)q->where->host_of[rank] != host) continue;
+        for (size_t k = 0; k < r->shares[rank].n; k++) {
+            uint32_t file = r->shares[rank].v[k].file;
+            n += !seen[file];
+            seen[file] = 1;
+        }
+    }
+    free(seen);
+    return n;
+}
+
+static void put_host(peri_buf_t *out, const char *name, size_t files, int ranks,
+                     const cost_t *c)
+{
+    char a[32], b[32];
+    peri_buf_printf(out, "    %s: %s file%s, %s rows", name, peri_human_count(files, a),
+                    files == 1 ? "" : "s", peri_human_count(c->rows, b));
+    if (ranks > 1) peri_buf_printf(out, " for %d ranks", ranks);
+    peri_buf_printf(out, ", %s local", peri_human_bytes(c->local, (char[16]){0}));
+    if (c->shared)
+        peri_buf_printf(out, ", %s shared", peri_human_bytes(c->shared, (char[16]){0}));
+    peri_buf_putc(out, '\n');
+}
+
+static int put_placed(peri_buf_t *out, const peri_query_t *q, size_t i, int nranks,
+                      const peri_buf_t *costs, peri_err_t *err)
+{
+    const peri_locator_t *w = q->where;
+    cost_t all = {0}, c, *hosts = peri_xcalloc(w->nhosts, sizeof(*hosts));
+    int rc = 0, *ranks = peri_xcalloc(w->nhosts, sizeof(*ranks));
+    for (int rank = 0; rank < nranks && rc == 0; rank++) {
+        size_t h = (size_t)w->host_of[rank];
+        rc = peri_cost_read(q, &costs[rank], i, &c, err);
+        if (rc) break;
+        /* All ranks of a host see the same files and index. */
+        if (ranks[h]++) c.seen = c.fresh = 0;
+        add_cost(&hosts[h], &c);
+        add_cost(&all, &c);
+    }
+    if (rc == 0) {
+        put_index(out, q, &all, all.fresh > 0);
+        put_read(out, &all);
+        for (size_t h = 0; h < w->nhosts; h++)
+            put_host(out, w->hosts[h], files_of_host(q, &q->rels[i], h, nranks), ranks[h],
+                     &hosts[h]);
+    }
+    free(ranks);
+    free(hosts);
+    return rc;
+}
+
+static int put_relation(peri_buf_t *out, const peri_query_t *q, size_t i, int nranks,
+                        const peri_buf_t *costs, peri_err_t *err)
+{
+    const rel_t *r = &q->rels[i];
+    const peri_relation_t *planned = &q->plan->relations[i];
+    const peri_table_t *t = r->table;
+    char a[32], b[32];
+    peri_buf_printf(out, "  peri_r%zu: %s, %s rows in %s file%s\n", i, planned->display,
+                    peri_human_count(t->rows, a), peri_human_count(t->nfiles, b),
+                    t->nfiles == 1 ? "" : "s");
+    put_columns(out, r, planned);
+    put_preds(out, planned);
+    if (r->placed && costs) return put_placed(out, q, i, nranks, costs, err);
+    const cost_t c = peri_relation_cost(r);
+    put_index(out, q, &c, r->index != NULL);
+    put_read(out, &c);
+    if (!r->placed) put_ranks(out, r, nranks);
+    return 0;
 }
 
 static void put_stage(peri_buf_t *out, const peri_query_t *q, size_t i, int nranks)
@@ -169,12 +193,13 @@ static void put_stage(peri_buf_t *out, const peri_query_t *q, size_t i, int nran
     peri_buf_printf(out, "     %s\n", s->sql);
 }
 
-int peri_query_explain(const peri_query_t *q, int nranks, peri_buf_t *out,
-                       peri_err_t *err)
+int peri_query_explain(const peri_query_t *q, int nranks, const peri_buf_t *costs,
+                       peri_buf_t *out, peri_err_t *err)
 {
     peri_buf_printf(out, "Plan: %s\n", q->plan->strategy);
     if (q->nrels) peri_buf_puts(out, "Tables\n");
-    for (size_t i = 0; i < q->nrels; i++) put_relation(out, q, i, nranks);
+    for (size_t i = 0; i < q->nrels; i++)
+        if (put_relation(out, q, i, nranks, costs, err)) return -1;
     peri_buf_puts(out, "Stages\n");
     for (size_t i = 0; i < q->nstages; i++) put_stage(out, q, i, nranks);
     return peri_buf_check(out, "the explanation", err);

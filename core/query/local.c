@@ -57,7 +57,7 @@ static int explain(peri_query_t *q, peri_err_t *err)
 {
     peri_buf_t b;
     peri_buf_init(&b, 16u << 20);
-    int rc = peri_query_explain(q, q->nranks, &b, err);
+    int rc = peri_query_explain(q, q->nranks, NULL, &b, err);
     if (rc == 0 && (fwrite(b.data, 1, b.len, stdout) != b.len || fflush(stdout)))
         rc = peri_err_set(err, PERI_EIO, "cannot write to standard output: %m");
     peri_buf_free(&b);

@@ -85,10 +85,19 @@ void peri_query_summary(const peri_query_t *q, uint64_t rows_out, double seconds
         snprintf(took, sizeof(took), "%.1f ms", 1e3 * seconds);
     else
         snprintf(took, sizeof(took), "%.2f s", seconds);
-    snprintf(out, cap, "%s row%s%s%s in %s; scanned %s rows, read %s (%s/s)",
+    /* Of data in one place there is nothing to say but how much. */
+    char local[16], shared[16], remote[40] = "", where[96] = "";
+    if (all_ranks->remote)
+        snprintf(remote, sizeof(remote), ", %s remote",
+                 peri_human_bytes(all_ranks->remote, local));
+    if (all_ranks->local || all_ranks->remote)
+        snprintf(where, sizeof(where), ": %s local, %s shared%s",
+                 peri_human_bytes(all_ranks->local, local),
+                 peri_human_bytes(all_ranks->shared, shared), remote);
+    snprintf(out, cap, "%s row%s%s%s in %s; scanned %s rows, read %s (%s/s)%s",
              peri_human_count(rows_out, rows), rows_out == 1 ? "" : "s",
              q->spec.into ? " in " : "", q->spec.into ? q->spec.into : "", took,
              peri_human_count(all_ranks->rows, scanned),
              peri_human_bytes(all_ranks->bytes, bytes),
-             peri_human_bytes((uint64_t)((double)all_ranks->bytes / s), rate));
+             peri_human_bytes((uint64_t)((double)all_ranks->bytes / s), rate), where);
 }

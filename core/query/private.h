@@ -28,12 +28,21 @@ typedef struct {
     unsigned virtuals;
     uint64_t align;     /* where shares may be cut, in rows of a file */
     peri_ranges_t kept; /* root: after pruning; worker: its share */
+    /* Files lie on nodes: ranks prune their own part, with the index that they see. */
+    bool placed;
+    peri_ranges_t *shares; /* root, if placed: before pruning, for each rank */
+    peri_ranges_t whole;   /* this rank's share before pruning, if placed */
+    const peri_pred_t *preds;
+    size_t npreds;
+    const uint32_t *used; /* columns */
+    size_t nused;
 } rel_t;
 
 struct peri_query {
     peri_arena_t *arena;
     peri_queryspec_t spec; /* strings in the arena */
     int nranks;
+    const peri_locator_t *where; /* root; or NULL */
     peri_tempdir_t temp;
     known_t *known;
     opened_dataset_t *datasets;
@@ -50,5 +59,21 @@ struct peri_query {
 /* Everything that does not depend on the statement: arena, memory limit, temporary
  * folder, session. */
 peri_query_t *peri_query_start(const peri_queryspec_t *spec, int nranks, peri_err_t *err);
+
+/* What reading some rows costs (cost.c). All members are counts. */
+typedef struct {
+    uint64_t rows, files, files_left_out;
+    uint64_t chunks, chunks_all; /* to read; of the whole files (placed: of the share) */
+    uint64_t bytes, bytes_all;
+    uint64_t local, shared; /* bytes to read, by where the files lie */
+    uint64_t fresh, seen;   /* files with a fresh index; that are not away */
+} cost_t;
+cost_t peri_relation_cost(const rel_t *r);
+/* Cost of a placed relation that a rank told. */
+int peri_cost_read(const peri_query_t *q, const peri_buf_t *told, size_t relation,
+                   cost_t *out, peri_err_t *err);
+
+/* The placed relation's share of this rank, pruned. */
+void peri_relation_prune(rel_t *r, bool use_index);
 
 #endif

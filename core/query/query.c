@@ -8,20 +8,14 @@
 #include <unistd.h>
 
 #include "core/base/util.h"
+#include "core/query/placing.h"
 #include "core/query/private.h"
+#include "core/table/survey.h"
+
+#define MAX_QUESTION (16u << 20)
+#define MAX_ANSWER   (1u << 30)
 
 /* ---- names ---- */
-
-static bool names_a_file(const char *s)
-{
-    static const char *const endings[] = {".h5", ".hdf5", ".hdf", ".he5", ".nc", ".nc4"};
-    if (strchr(s, '/')) return true;
-    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-        size_t n = strlen(s), m = strlen(endings[i]);
-        if (n >= m && strcasecmp(s + n - m, endings[i]) == 0) return true;
-    }
-    return false;
-}
 
 static peri_dataset_t *find_dataset(peri_query_t *q, const char *name, peri_err_t *err)
 {
@@ -36,6 +30,56 @@ static peri_dataset_t *find_dataset(peri_query_t *q, const char *name, peri_err_
     return found;
 }
 
+/* ---- files on other nodes ---- */
+
+int peri_query_answer(const void *question, size_t len, peri_buf_t *out, peri_err_t *err)
+{
+    peri_h5_init(NULL);
+    return peri_survey_answer(question, len, out, err);
+}
+
+/* Every host tells which files of the table it has. */
+static peri_table_t *survey(peri_query_t *q, const peri_tablespec_t *spec,
+                            peri_err_t *err)
+{
+    const peri_locator_t *w = q->where;
+    const size_t own = (size_t)w->host_of[0];
+    peri_table_t *t = NULL;
+    peri_buf_t ask, *answers = peri_xcalloc(w->nhosts, sizeof(*answers));
+    peri_survey_t *v = peri_xcalloc(w->nhosts, sizeof(*v));
+    peri_buf_init(&ask, MAX_QUESTION);
+    for (size_t h = 0; h < w->nhosts; h++) peri_buf_init(&answers[h], MAX_ANSWER);
+    if (peri_survey_ask(spec, &ask, err) ||
+        w->ask(w->arg, ask.data, ask.len, answers, err) ||
+        peri_survey_here(spec, &answers[own], err))
+        goto out;
+    for (size_t h = 0; h < w->nhosts; h++)
+        v[h] = (peri_survey_t){w->hosts[h], answers[h].data, answers[h].len};
+    peri_table_t *all = peri_survey_merge(spec, v, w->nhosts, err);
+    if (all) t = peri_table_for_host(all, (int)own);
+    peri_table_unref(all);
+out:
+    for (size_t h = 0; h < w->nhosts; h++) peri_buf_free(&answers[h]);
+    peri_buf_free(&ask);
+    free(answers);
+    free(v);
+    return t;
+}
+
+static peri_table_t *dataset_table(peri_query_t *q, const peri_dataset_t *d,
+                                   const char *table, peri_err_t *err)
+{
+    const bool missing = q->spec.allow_missing;
+    if (!q->where || q->where->nhosts < 2 || !peri_dataset_on_nodes(d))
+        return peri_dataset_table(d, table, missing, err);
+    peri_tablespec_t spec;
+    char *name;
+    if (peri_dataset_spec(d, table, missing, &spec, &name, err)) return NULL;
+    peri_table_t *t = survey(q, &spec, err);
+    free(name);
+    return t;
+}
+
 static peri_table_t *resolve_table(peri_query_t *q, const char *catalog,
                                    const char *schema, const char *table, peri_err_t *err)
 {
@@ -46,8 +90,10 @@ static peri_table_t *resolve_table(peri_query_t *q, const char *catalog,
                      schema, table);
         return NULL;
     }
-    const char *dataset = *schema ? schema : names_a_file(table) ? NULL : spec->context;
-    if (!*schema && names_a_file(table))
+    const char *dataset = *schema                    ? schema
+                          : peri_names_a_file(table) ? NULL
+                                                     : spec->context;
+    if (!*schema && peri_names_a_file(table))
         return peri_table_resolve_text(table, spec->base, spec->root, spec->allow_missing,
                                        err);
     if (!dataset) {
@@ -60,7 +106,7 @@ static peri_table_t *resolve_table(peri_query_t *q, const char *catalog,
         return NULL;
     }
     const peri_dataset_t *d = find_dataset(q, dataset, err);
-    return d ? peri_dataset_table(d, table, spec->allow_missing, err) : NULL;
+    return d ? dataset_table(q, d, table, err) : NULL;
 }
 
 /* Width of a value for estimates of what a broadcast costs. */
@@ -91,15 +137,6 @@ static void fill_info(peri_query_t *q, known_t *k)
                                .has_snapnum = t->has_snapnum};
 }
 
-static peri_index_t *open_index(const peri_table_t *t)
-{
-    char *path = peri_index_path(t, false);
-    /* No index, or a damaged one: the query is slower, not wrong. */
-    peri_index_t *x = path ? peri_index_open(path, NULL) : NULL;
-    free(path);
-    return x;
-}
-
 static int on_resolve(void *arg, const char *catalog, const char *schema,
                       const char *table, peri_relinfo_t *out, peri_err_t *err)
 {
@@ -116,7 +153,7 @@ static int on_resolve(void *arg, const char *catalog, const char *schema,
     known_t *k = peri_arena_alloc(q->arena, sizeof(*k));
     k->name = name;
     k->table = t;
-    k->index = q->spec.use_index ? open_index(t) : NULL;
+    k->index = q->spec.use_index ? peri_index_open_table(t) : NULL;
     k->next = q->known;
     q->known = k;
     fill_info(q, k);
@@ -192,6 +229,10 @@ void peri_query_free(peri_query_t *q)
     peri_plan_free(q->plan);
     for (size_t i = 0; i < q->nrels; i++) {
         peri_ranges_free(&q->rels[i].kept);
+        peri_ranges_free(&q->rels[i].whole);
+        for (int r = 0; q->rels[i].shares && r < q->nranks; r++)
+            peri_ranges_free(&q->rels[i].shares[r]);
+        free(q->rels[i].shares);
         peri_table_unref(q->rels[i].table);
         peri_index_unref(q->rels[i].index);
     }
@@ -210,23 +251,42 @@ void peri_query_free(peri_query_t *q)
 
 /* ---- the plan ---- */
 
-/* Rows of the largest chunk among the used columns, from the first file that counts: a
- * share cut there decodes no chunk twice. Only a hint, so errors are left for the scan.
- */
-static uint64_t find_align(const rel_t *rel, const peri_relation_t *planned)
+/* Rows of the largest chunk among the used columns, in the first file that has them: a
+ * share cut there decodes no chunk twice. Only a hint. */
+static uint64_t find_align(const rel_t *rel)
 {
     uint64_t align = 1;
-    if (rel->kept.n == 0) return align;
-    const peri_table_t *t = rel->table;
-    peri_h5file_t *f =
-        peri_h5file_open(t->files[rel->kept.v[0].file].path, t->root, NULL);
-    for (size_t i = 0; f && i < planned->nused; i++) {
-        peri_h5set_t *s = peri_h5set_open(f, t->columns[planned->used[i]].dataset, NULL);
-        if (s && peri_h5set_chunk_rows(s) > align) align = peri_h5set_chunk_rows(s);
-        peri_h5set_unref(s);
+    for (size_t i = 0; i < rel->nused; i++) {
+        uint64_t rows = rel->table->columns[rel->used[i]].chunk_rows;
+        if (rows > align) align = rows;
     }
-    peri_h5file_unref(f);
     return align;
+}
+
+void peri_relation_prune(rel_t *r, bool use_index)
+{
+    peri_ranges_t may = {0};
+    peri_ranges_free(&r->kept);
+    if (use_index)
+        peri_index_prune(r->index, r->table, r->preds, r->npreds, &may);
+    else
+        peri_ranges_all(&may, r->table);
+    peri_ranges_intersect(&r->whole, &may, &r->kept);
+    peri_ranges_free(&may);
+}
+
+/* Rows are placed before an index is looked at: who reads what, and so the order of rows,
+ * must not depend on which node has one. */
+static void place(peri_query_t *q, rel_t *r)
+{
+    r->placed = true;
+    if (q->spec.use_index)
+        peri_index_prune(NULL, r->table, r->preds, r->npreds, &r->kept);
+    else
+        peri_ranges_all(&r->kept, r->table);
+    r->shares = peri_xcalloc((size_t)q->nranks, sizeof(*r->shares));
+    peri_placing_share(r->table, &r->kept, r->align, q->where->host_of, q->nranks,
+                       r->shares);
 }
 
 static void make_relations(peri_query_t *q)
@@ -241,20 +301,39 @@ static void make_relations(peri_query_t *q)
         r->table = peri_table_ref(k->table);
         r->index = k->index ? peri_index_ref(k->index) : NULL;
         r->virtuals = planned->virtuals;
-        if (q->spec.use_index)
-            peri_index_prune(k->index, k->table, planned->preds, planned->npreds,
-                             &r->kept);
+        r->preds = planned->preds;
+        r->npreds = planned->npreds;
+        r->used = planned->used;
+        r->nused = planned->nused;
+        r->align = q->nranks > 1 ? find_align(r) : 1;
+        if (k->table->nhosts > 1)
+            place(q, r);
+        else if (q->spec.use_index)
+            peri_index_prune(k->index, k->table, r->preds, r->npreds, &r->kept);
         else
             peri_ranges_all(&r->kept, k->table);
-        r->align = q->nranks > 1 ? find_align(r, planned) : 1;
     }
 }
 
-peri_query_t *peri_query_new(const peri_queryspec_t *spec, int nranks, peri_err_t *err)
+bool peri_query_explains(const peri_query_t *q)
+{
+    return q->spec.explain;
+}
+
+bool peri_query_is_placed(const peri_query_t *q)
+{
+    for (size_t i = 0; i < q->nrels; i++)
+        if (q->rels[i].placed) return true;
+    return false;
+}
+
+peri_query_t *peri_query_new(const peri_queryspec_t *spec, int nranks,
+                             const peri_locator_t *where, peri_err_t *err)
 {
     peri_h5_init(NULL);
     peri_query_t *q = peri_query_start(spec, nranks, err);
     if (!q) return NULL;
+    q->where = where;
     peri_resolver_t resolver = {.arg = q, .resolve = on_resolve, .bind = on_bind};
     peri_planopts_t opts = {
         .nranks = nranks, .broadcast_limit = spec->broadcast_limit, .limit = spec->limit};
@@ -297,13 +376,29 @@ uint64_t peri_query_rows_all(const peri_query_t *q)
     return rows;
 }
 
+/* A placed share stays here as well: EXPLAIN and pruning ask for it. */
+static void take_placed(peri_query_t *q, rel_t *r, int rank)
+{
+    peri_ranges_free(&r->whole);
+    for (size_t k = 0; k < r->shares[rank].n; k++) {
+        const peri_range_t *x = &r->shares[rank].v[k];
+        peri_ranges_push(&r->whole, x->file, x->row0, x->row1);
+    }
+    peri_relation_prune(r, q->spec.use_index);
+}
+
 int peri_query_take_share(peri_query_t *q, int rank, int nranks, peri_err_t *err)
 {
     int rc = 0;
     for (size_t i = 0; i < q->nrels && rc == 0; i++) {
+        rel_t *r = &q->rels[i];
         peri_ranges_t share = {0};
-        peri_ranges_share(&q->rels[i].kept, q->rels[i].align, rank, nranks, &share);
-        rc = peri_session_set_share(q->session, (int)i, &share, err);
+        if (r->placed)
+            take_placed(q, r, rank);
+        else
+            peri_ranges_share(&r->kept, r->align, rank, nranks, &share);
+        rc = peri_session_set_share(q->session, (int)i, r->placed ? &r->kept : &share,
+                                    err);
         peri_ranges_free(&share);
     }
     return rc;

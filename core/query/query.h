@@ -50,8 +50,24 @@ int peri_queryspec_from_json(const char *json, size_t len, struct peri_arena *ar
 
 typedef struct peri_query peri_query_t;
 
-/* On the root: session, tables, plan, pruned ranges for every relation. */
-peri_query_t *peri_query_new(const peri_queryspec_t *spec, int nranks, peri_err_t *err);
+/* The nodes that the ranks run on, and a way to ask each of them something: how many
+ * ranks find files that lie on nodes. One process, or ranks on one node, need none. */
+typedef struct {
+    const char *const *hosts; /* the root's own is among them */
+    size_t nhosts;
+    const int *host_of; /* for each rank */
+    /* Have peri_query_answer called with these bytes on each host but the root's;
+     * answers[h] (initialised) gets what it says. */
+    int (*ask)(void *arg, const void *question, size_t len, peri_buf_t *answers,
+               peri_err_t *err);
+    void *arg;
+} peri_locator_t;
+
+/* On the root: session, tables, plan, pruned ranges for every relation. The locator (or
+ * NULL) is borrowed for the query's life. */
+peri_query_t *peri_query_new(const peri_queryspec_t *spec, int nranks,
+                             const peri_locator_t *where, peri_err_t *err);
+int peri_query_answer(const void *question, size_t len, peri_buf_t *out, peri_err_t *err);
 void peri_query_free(peri_query_t *q); /* accepts NULL; removes the temporary folder */
 
 const peri_plan_t *peri_query_plan(const peri_query_t *q); /* NULL on workers */
@@ -74,12 +90,35 @@ int peri_query_take_share(peri_query_t *q, int rank, int nranks, peri_err_t *err
 /* The writer for the result, with names, units and provenance; call when the types of the
  * last stage are known: peri_session_describe on its SQL. */
 peri_writer_t *peri_query_open_writer(peri_query_t *q, peri_err_t *err);
-/* The plan in words: stages, ranks, chunks skipped, bytes to read. */
-int peri_query_explain(const peri_query_t *q, int nranks, peri_buf_t *out,
-                       peri_err_t *err);
+
+bool peri_query_explains(const peri_query_t *q); /* its spec says so; on every rank */
+/* Some of the rows lie on nodes that rank 0 does not see. */
+bool peri_query_is_placed(const peri_query_t *q);
+/* What this rank's share costs, as bytes for _explain: of relations that are placed. */
+int peri_query_cost(const peri_query_t *q, peri_buf_t *out, peri_err_t *err);
+/* The plan in words: stages, ranks, chunks skipped, bytes to read. costs: for each rank
+ * what peri_query_cost gave there; NULL if the query is not placed. */
+int peri_query_explain(const peri_query_t *q, int nranks, const peri_buf_t *costs,
+                       peri_buf_t *out, peri_err_t *err);
 /* One line for stderr after the run: rows, time, bytes, rate. */
 void peri_query_summary(const peri_query_t *q, uint64_t rows_out, double seconds,
                         const peri_progress_t *all_ranks, char *out, size_t cap);
+
+/* ---- what was read where ---- */
+
+typedef struct {
+    const char *name;
+    peri_progress_t read;
+} peri_hostread_t;
+
+/* The report (JSON) of a query that is over. */
+int peri_query_report(uint64_t rows, const peri_hostread_t *hosts, size_t n,
+                      peri_buf_t *out, peri_err_t *err);
+
+/* Into the file that $PERIGEE_REPORT names, whole or not at all; nothing if that is not
+ * set. */
+int peri_query_report_write(uint64_t rows, const peri_hostread_t *hosts, size_t n,
+                            peri_err_t *err);
 
 /* Called about 10 times a second from a thread of the query's own; non-zero cancels. */
 typedef int (*peri_tick_f)(const peri_progress_t *progress, void *arg);

@@ -122,13 +122,14 @@ bool peri_adapter_is_present(const peri_tablespec_t *spec)
     peri_arena_t *arena = peri_arena_new();
     peri_fileset_t set;
     bool present = true, looked = false;
-    if (peri_fileset_find(spec, arena, &set, NULL) == 0) {
+    if (peri_fileset_find(spec, arena, &set, NULL) == 0 && set.nfiles > 0) {
         present = false;
         /* The last one first: early snapshots have no stars yet. */
         const size_t ends[] = {set.nfiles - 1, 0};
         for (size_t i = 0; i < 2 && !present; i++) {
-            peri_h5file_t *f =
-                peri_h5file_open(set.files[ends[i]].path, spec->root, NULL);
+            const peri_filename_t *name = &set.files[ends[i]];
+            peri_h5file_t *f = peri_h5file_open(
+                name->path, name->nplaces ? name->places[0].root : spec->root, NULL);
             if (!f) continue;
             looked = true;
             present = peri_adapter_is_in(f, a);

@@ -12,7 +12,7 @@
 #include "core/base/util.h"
 #include "core/table/dataset.h"
 #include "core/table/limits.h"
-#include "core/table/yaml.h"
+#include "core/base/yaml.h"
 
 #define SYSTEM_FOLDER "/etc/perigee/datasets"
 #define ENDING        ".yaml"
@@ -186,6 +186,10 @@ static int with_root(const char *text, size_t len, const peri_dataset_t *d,
                      peri_buf_t *out, peri_err_t *err)
 {
     peri_yaml_t y;
+    if (d->nstorages) { /* their folders are absolute */
+        peri_buf_append(out, text, len);
+        return peri_buf_check(out, "the descriptor", err);
+    }
     if (peri_yaml_open(&y, text, len, d->source, err) < 0) return -1;
     peri_node_t *top = peri_yaml_root(&y),
                 *root = fy_node_mapping_lookup_by_string(top, "root", FY_NT);

@@ -12,7 +12,7 @@
 #include "core/base/util.h"
 #include "core/table/adapter.h"
 #include "core/table/limits.h"
-#include "core/table/yaml.h"
+#include "core/base/yaml.h"
 
 typedef struct {
     peri_yaml_t yaml;
@@ -69,8 +69,13 @@ static peri_tablespec_t *new_table(builder_t *b, const char *name)
         b->cap = cap;
     }
     peri_tablespec_t *t = &b->tables[b->d->ntables++];
-    *t = (peri_tablespec_t){
-        .name = name, .description = "", .base = b->d->root, .root = b->d->root};
+    *t = (peri_tablespec_t){.name = name, .description = ""};
+    if (b->d->nstorages) {
+        t->storages = b->d->storages;
+        t->nstorages = b->d->nstorages;
+    } else {
+        t->base = t->root = b->d->root;
+    }
     return t;
 }
 
@@ -283,11 +288,76 @@ static const char *absolute_root(peri_arena_t *arena, const char *base, const ch
     return peri_arena_strdup(arena, realpath(path, real) ? real : path);
 }
 
+/* ---- storages ---- */
+
+static int read_storage(builder_t *b, peri_node_t *node, const peri_storage_t *before,
+                        size_t n, peri_storage_t *out, peri_err_t *err)
+{
+    static const char *const keys[] = {"folder", "on"};
+    enum { FOLDER, ON };
+    peri_node_t *v[COUNT(keys)];
+    const peri_yaml_t *y = &b->yaml;
+    const char *folder, *on;
+    if (peri_yaml_fields(y, node, "a storage", keys, COUNT(keys), v, err) < 0) return -1;
+    for (size_t i = 0; i < COUNT(keys); i++)
+        if (!v[i])
+            return peri_yaml_error(y, node, err,
+                                   "a storage needs the key \"%s\": write {folder: "
+                                   "/path, on: nodes} or {folder: /path, on: shared}.",
+                                   keys[i]);
+    if (peri_yaml_text(y, v[FOLDER], "\"folder\"", b->d->arena, &folder, err) < 0 ||
+        peri_yaml_text(y, v[ON], "\"on\"", b->d->arena, &on, err) < 0)
+        return -1;
+    if (folder[0] != '/' || !folder[1])
+        return peri_yaml_error(
+            y, v[FOLDER], err,
+            "the folder of a storage must be an absolute path below /, "
+            "the same on every node.");
+    size_t len = strlen(folder);
+    while (folder[len - 1] == '/') len--;
+    out->folder = peri_arena_strndup(b->d->arena, folder, len);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(before[i].folder, out->folder) == 0)
+            return peri_yaml_error(y, v[FOLDER], err, "%s is a storage already.",
+                                   out->folder);
+    out->on_nodes = strcmp(on, "nodes") == 0;
+    if (out->on_nodes || strcmp(on, "shared") == 0) return 0;
+    return peri_yaml_error(y, v[ON], err,
+                           "\"on\" is \"nodes\" (each node has files of its own in the "
+                           "folder) or \"shared\" (every node sees the same), not "
+                           "\"%.40s\".",
+                           on);
+}
+
+static int read_storages(builder_t *b, peri_node_t *root, peri_node_t *node,
+                         peri_err_t *err)
+{
+    peri_node_t **items;
+    size_t n;
+    peri_dataset_t *d = b->d;
+    if (root)
+        return peri_yaml_error(&b->yaml, root, err,
+                               "give \"root\" or \"storage\", not both: a root is "
+                               "the same as a storage {folder: ..., on: shared}.");
+    if (peri_yaml_items(&b->yaml, node, "\"storage\"", d->arena, &items, &n, err) < 0)
+        return -1;
+    if (n == 0 || n > PERI_MAX_STORAGES)
+        return peri_yaml_error(&b->yaml, node, err, "\"storage\" lists 1 to %d folders.",
+                               PERI_MAX_STORAGES);
+    peri_storage_t *v = peri_arena_calloc(d->arena, n, sizeof(*v));
+    for (size_t i = 0; i < n; i++)
+        if (read_storage(b, items[i], v, i, &v[i], err) < 0) return -1;
+    d->storages = v;
+    d->nstorages = n;
+    d->root = "";
+    return 0;
+}
+
 static int read_descriptor(builder_t *b, const char *base, peri_err_t *err)
 {
     static const char *const keys[] = {"name",     "title",   "description", "licence",
                                        "citation", "contact", "tags",        "root",
-                                       "sources",  "tables"};
+                                       "storage",  "sources", "tables"};
     enum {
         NAME,
         TITLE,
@@ -297,6 +367,7 @@ static int read_descriptor(builder_t *b, const char *base, peri_err_t *err)
         CONTACT,
         TAGS,
         ROOT,
+        STORAGE,
         SOURCES,
         TABLES
     };
@@ -321,6 +392,7 @@ static int read_descriptor(builder_t *b, const char *base, peri_err_t *err)
         return peri_yaml_error(y, top, err, "the dataset needs the key \"name\".");
     if (check_name(b, v[NAME], "the name of a dataset", d->name, err) < 0) return -1;
     d->root = absolute_root(d->arena, base, d->root);
+    if (v[STORAGE] && read_storages(b, v[ROOT], v[STORAGE], err) < 0) return -1;
     if (v[TAGS] &&
         peri_yaml_texts(y, v[TAGS], "\"tags\"", d->arena, &d->tags, &d->ntags, err))
         return -1;
@@ -408,20 +480,46 @@ static int no_such_table(const peri_dataset_t *d, const char *table, peri_err_t 
     return -1;
 }
 
-peri_table_t *peri_dataset_table(const peri_dataset_t *d, const char *table,
-                                 bool allow_missing, peri_err_t *err)
+int peri_dataset_spec(const peri_dataset_t *d, const char *table, bool allow_missing,
+                      peri_tablespec_t *spec, char **name, peri_err_t *err)
 {
     size_t i = 0;
     while (i < d->ntables && strcasecmp(d->tables[i].name, table) != 0) i++;
-    if (i == d->ntables) {
-        (void)no_such_table(d, table, err);
-        return NULL;
-    }
-    peri_tablespec_t spec = d->tables[i];
-    char *name = peri_xasprintf("%s.%s", d->name, spec.name);
-    spec.name = name;
-    spec.allow_missing |= allow_missing;
+    if (i == d->ntables) return no_such_table(d, table, err);
+    *spec = d->tables[i];
+    *name = peri_xasprintf("%s.%s", d->name, spec->name);
+    spec->name = *name;
+    spec->allow_missing |= allow_missing;
+    return 0;
+}
+
+bool peri_dataset_on_nodes(const peri_dataset_t *d)
+{
+    for (size_t i = 0; i < d->nstorages; i++)
+        if (d->storages[i].on_nodes) return true;
+    return false;
+}
+
+static peri_table_t *resolve_table(const peri_dataset_t *d, const char *table,
+                                   bool allow_missing, bool partial, peri_err_t *err)
+{
+    peri_tablespec_t spec;
+    char *name;
+    if (peri_dataset_spec(d, table, allow_missing, &spec, &name, err) < 0) return NULL;
+    spec.partial = partial;
     peri_table_t *t = peri_table_resolve(&spec, err);
     free(name);
     return t;
+}
+
+peri_table_t *peri_dataset_table(const peri_dataset_t *d, const char *table,
+                                 bool allow_missing, peri_err_t *err)
+{
+    return resolve_table(d, table, allow_missing, false, err);
+}
+
+peri_table_t *peri_dataset_table_here(const peri_dataset_t *d, const char *table,
+                                      bool allow_missing, peri_err_t *err)
+{
+    return resolve_table(d, table, allow_missing, peri_dataset_on_nodes(d), err);
 }

@@ -15,7 +15,9 @@ typedef struct {
     const char *title, *description, *licence, *citation, *contact; /* "" if not given */
     const char *const *tags;
     size_t ntags;
-    const char *root;               /* absolute folder of the data */
+    const char *root; /* absolute folder of the data; "" if there are storages instead */
+    const peri_storage_t *storages;
+    size_t nstorages;
     const char *source;             /* path of the descriptor */
     const peri_tablespec_t *tables; /* adapters expanded: one spec a table; .name is the
                                        bare table name */
@@ -45,5 +47,36 @@ int peri_catalog_remove(const char *name, peri_err_t *err);
  * "dataset.table". */
 peri_table_t *peri_dataset_table(const peri_dataset_t *d, const char *table,
                                  bool allow_missing, peri_err_t *err);
+/* The specification that this is resolved with; its name is the caller's to free. */
+int peri_dataset_spec(const peri_dataset_t *d, const char *table, bool allow_missing,
+                      peri_tablespec_t *spec, char **name, peri_err_t *err);
+/* Some of the dataset's files lie on nodes: one machine need not see all of them. */
+bool peri_dataset_on_nodes(const peri_dataset_t *d);
+/* For such a dataset: the part of a table that this machine sees, which may have no files
+ * and no columns. For any other as peri_dataset_table. */
+peri_table_t *peri_dataset_table_here(const peri_dataset_t *d, const char *table,
+                                      bool allow_missing, peri_err_t *err);
+
+/* ---- which files this machine sees ---- */
+
+typedef struct {
+    const char *file; /* path below the storage or root: the same on all nodes */
+    const char *path;
+    uint64_t size;
+    int64_t mtime_ns;
+    bool on_node; /* in a storage on nodes; else shared */
+} peri_seenfile_t;
+
+typedef struct {
+    peri_seenfile_t *v; /* sorted by path */
+    size_t n;
+    struct peri_arena *arena;
+} peri_seenlist_t;
+
+/* Every copy of every file of the dataset (of one table, or NULL: of all). Opens none.
+ * Patterns that nothing fits here are no error. */
+int peri_dataset_places(const peri_dataset_t *d, const char *table, peri_seenlist_t *out,
+                        peri_err_t *err);
+void peri_seenlist_free(peri_seenlist_t *l);
 
 #endif

@@ -50,7 +50,9 @@ static storage_t *look_at_storage(const peri_table_t *t, peri_arena_t *arena,
 {
     storage_t *s = peri_arena_calloc(arena, t->ncolumns, sizeof(*s));
     *sample = sample_file(t);
-    peri_h5file_t *f = *sample ? peri_h5file_open((*sample)->path, t->root, NULL) : NULL;
+    peri_h5file_t *f =
+        *sample ? peri_h5file_open((*sample)->path, peri_file_root(t, *sample), NULL)
+                : NULL;
     if (!f) return s;
     for (size_t i = 0; i < t->ncolumns; i++) {
         const peri_column_t *c = &t->columns[i];

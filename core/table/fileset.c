@@ -216,7 +216,8 @@ static int add_file(finder_t *f, const char *path, peri_err_t *err)
     peri_filename_t *file = &out->files[out->nfiles++];
     file->path = peri_arena_strdup(f->arena, path);
     file->name = shown_name(f, file->path);
-    file->parts = peri_nameparts(file->path);
+    file->key = file->path;
+    file->parts = peri_nameparts(file->key);
     return 0;
 }
 
@@ -301,12 +302,17 @@ static int compare_files(const void *pa, const void *pb)
         return a->parts.snapnum < b->parts.snapnum ? -1 : 1;
     if (a->parts.number != b->parts.number)
         return a->parts.number < b->parts.number ? -1 : 1;
-    return peri_natural_compare(a->path, b->path);
+    return peri_natural_compare(a->key, b->key);
+}
+
+void peri_fileset_sort(peri_fileset_t *s)
+{
+    qsort(s->files, s->nfiles, sizeof(*s->files), compare_files);
 }
 
 static void sort_and_unique(peri_fileset_t *s)
 {
-    qsort(s->files, s->nfiles, sizeof(*s->files), compare_files);
+    peri_fileset_sort(s);
     size_t n = 0;
     for (size_t i = 0; i < s->nfiles; i++)
         if (n == 0 || strcmp(s->files[n - 1].path, s->files[i].path) != 0)
@@ -318,6 +324,7 @@ int peri_fileset_find(const peri_tablespec_t *spec, peri_arena_t *arena,
                       peri_fileset_t *out, peri_err_t *err)
 {
     *out = (peri_fileset_t){0};
+    if (spec->nstorages) return peri_fileset_find_stored(spec, arena, out, err);
     finder_t f = {.spec = spec, .arena = arena, .out = out, .patterns = {.arena = arena}};
     char base[PATH_MAX];
     const char *from = spec->base ? spec->base : ".";
@@ -341,15 +348,14 @@ int peri_fileset_find(const peri_tablespec_t *spec, peri_arena_t *arena,
 bool peri_fileset_same_set(const peri_filename_t *a, const peri_filename_t *b)
 {
     return a->parts.number >= 0 && b->parts.number >= 0 &&
-           a->parts.stem == b->parts.stem &&
-           memcmp(a->path, b->path, a->parts.stem) == 0 &&
-           strcmp(a->path + a->parts.suffix, b->path + b->parts.suffix) == 0;
+           a->parts.stem == b->parts.stem && memcmp(a->key, b->key, a->parts.stem) == 0 &&
+           strcmp(a->key + a->parts.suffix, b->key + b->parts.suffix) == 0;
 }
 
-static bool was_asked_for(const peri_fileset_t *set, const char *path)
+static bool was_asked_for(const peri_fileset_t *set, const char *key)
 {
     for (size_t i = 0; i < set->npatterns; i++)
-        if (fnmatch(set->patterns[i], path, FNM_PATHNAME | FNM_PERIOD) == 0) return true;
+        if (fnmatch(set->patterns[i], key, FNM_PATHNAME | FNM_PERIOD) == 0) return true;
     return false;
 }
 
@@ -399,11 +405,11 @@ void peri_fileset_gaps(const peri_fileset_t *set, size_t first, int64_t expected
     for (size_t k = 0; k <= n; k++) {
         bool gone = false;
         if (k < n && !there[k]) {
-            char *path = peri_xasprintf("%.*s.%zu%s", (int)f->parts.stem, f->path, k,
-                                        f->path + f->parts.suffix);
-            gone = was_asked_for(set, path);
-            if (gone && ++*missing == 1) *example = peri_arena_strdup(arena, path);
-            free(path);
+            char *key = peri_xasprintf("%.*s.%zu%s", (int)f->parts.stem, f->key, k,
+                                       f->key + f->parts.suffix);
+            gone = was_asked_for(set, key);
+            if (gone && ++*missing == 1) *example = peri_arena_strdup(arena, key);
+            free(key);
         }
         if (gone && !in_gap) from = k;
         if (!gone && in_gap) put_range(&list, from, k - 1);
@@ -411,9 +417,9 @@ void peri_fileset_gaps(const peri_fileset_t *set, size_t first, int64_t expected
     }
     free(there);
     if (*missing > 0) {
-        int stem = (int)(f->parts.stem - (size_t)(f->name - f->path));
+        int stem = (int)(f->parts.stem - (strlen(f->key) - strlen(f->name)));
         *text = peri_arena_printf(arena, "%zu of %zu files of %.*s.*%s are missing: %s%s",
-                                  *missing, n, stem, f->name, f->path + f->parts.suffix,
+                                  *missing, n, stem, f->name, f->key + f->parts.suffix,
                                   list.data ? list.data : "", list.failed ? ", ..." : "");
     }
     peri_buf_free(&list);

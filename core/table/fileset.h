@@ -11,21 +11,46 @@
 typedef struct {
     const char *path; /* absolute */
     const char *name; /* see peri_file_t.name */
-    peri_nameparts_t parts;
+    const char *key;  /* what it is sorted and numbered by: with storages its name, which
+                         is the same on all nodes, else its path */
+    peri_nameparts_t parts;    /* of the key */
+    const peri_copy_t *places; /* with storages: best first; path is that of the first */
+    size_t nplaces;
+    uint64_t size;      /* with storages */
+    const char *where;  /* the node it was found on, for messages; NULL: here */
+    const void *record; /* what a node told of it (survey.c) */
 } peri_filename_t;
 
 typedef struct {
     peri_filename_t *files; /* sorted: snapnum, then number in the set, then name */
     size_t nfiles;
-    const char *const *patterns; /* absolute, without braces */
+    const char *const *patterns; /* of keys, without braces */
     size_t npatterns;
-    const char *base; /* absolute folder that relative patterns start from */
+    const char
+        *base;   /* absolute folder that relative patterns start from; "" with storages */
+    bool *found; /* with storages: a flag for each of the spec's files */
+    const char *where; /* with storages: the nodes that were asked, or NULL: only here */
 } peri_fileset_t;
 
-/* All memory is the arena's. Errors: PERI_ENOTFOUND if a pattern fits no file,
- * PERI_EDENIED if one leads out of spec->root, PERI_EINVAL, PERI_ELIMIT. */
+/* All memory is the arena's. Errors: PERI_ENOTFOUND if a pattern fits no file (unless
+ * spec->partial), PERI_EDENIED if one leads out of spec->root, PERI_EINVAL, PERI_ELIMIT,
+ * PERI_EFORMAT if copies differ in size. */
 int peri_fileset_find(const peri_tablespec_t *spec, peri_arena_t *arena,
                       peri_fileset_t *out, peri_err_t *err);
+
+/* By snapshot, number in the set, name. */
+void peri_fileset_sort(peri_fileset_t *set);
+/* _find for a spec with storages (stored.c). */
+int peri_fileset_find_stored(const peri_tablespec_t *spec, peri_arena_t *arena,
+                             peri_fileset_t *out, peri_err_t *err);
+/* Sort files by key and join those of one key: places of all, best first. */
+int peri_fileset_join(peri_fileset_t *set, peri_arena_t *arena, peri_err_t *err);
+/* The patterns of a spec with storages, for peri_fileset_gaps. */
+int peri_fileset_patterns(const peri_tablespec_t *spec, peri_arena_t *arena,
+                          peri_fileset_t *out, peri_err_t *err);
+/* The error for file or pattern i of a spec with storages that nobody has. */
+int peri_fileset_nowhere(const peri_tablespec_t *spec, size_t i, const char *where,
+                         peri_err_t *err);
 
 /* True if b belongs to the numbered set of a. */
 bool peri_fileset_same_set(const peri_filename_t *a, const peri_filename_t *b);

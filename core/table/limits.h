@@ -12,6 +12,7 @@
 #define PERI_MAX_NOTES      100     /* on a table */
 #define PERI_MAX_DESCRIPTOR 1048576 /* bytes of a YAML file */
 #define PERI_MAX_TABLES     4096    /* of a descriptor */
+#define PERI_MAX_STORAGES   64      /* of a descriptor */
 #define PERI_MAX_DEPTH      6       /* of groups that are searched for tables */
 #define PERI_MAX_GROUPS     2000    /* that are searched for tables */
 

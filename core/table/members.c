@@ -22,6 +22,7 @@ typedef struct seen {
     hsize_t dims[MAX_DIMS]; /* the first one does not count */
     const peri_memberfield_t *fields;
     size_t nfields;
+    uint64_t chunk_rows;
     bool compound;
 } seen_t;
 
@@ -137,6 +138,7 @@ static void copy_fields(peri_members_t *m, peri_h5set_t *set, seen_t *s)
     s->fields = out;
     s->nfields = n;
     s->compound = n > 1 || (n == 1 && f[0].name[0]);
+    s->chunk_rows = peri_h5set_chunk_rows(set);
 }
 
 /* Open properly; remember the type if `shape` tells it. */
@@ -160,6 +162,7 @@ static int read_slow(peri_members_t *m, peri_h5file_t *f, entry_t *e, shape_t *s
     out->fields = s->fields;
     out->nfields = s->nfields;
     out->compound = s->compound;
+    out->chunk_rows = s->chunk_rows;
     out->ndims = shape ? (uint32_t)shape->ndims : 1;
     peri_h5set_unref(set);
     if (!shape || shape->ndims > MAX_DIMS) return 0;
@@ -192,6 +195,7 @@ static int read_dataset(peri_members_t *m, peri_h5file_t *f, const char *path,
         out->fields = s->fields;
         out->nfields = s->nfields;
         out->compound = s->compound;
+        out->chunk_rows = s->chunk_rows;
         out->ndims = (uint32_t)shape.ndims;
     } else {
         rc = read_slow(m, f, e, &shape, out, err);

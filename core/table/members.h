@@ -25,6 +25,7 @@ typedef struct {
     size_t nfields;
     bool compound;
     uint32_t ndims;      /* of the dataset */
+    uint64_t chunk_rows; /* of the first dataset of this name and type; 0 = no chunks */
     const char *why_not; /* the dataset cannot be opened: nfields is 0 */
 } peri_member_t;
 

@@ -18,7 +18,7 @@
 #include "core/table/limits.h"
 
 #define MAGIC   0x31425450u /* "PTB1" */
-#define VERSION 1u
+#define VERSION 2u
 
 /* ---- out ---- */
 
@@ -79,12 +79,19 @@ static void put_column(peri_buf_t *b, const peri_column_t *c)
     put_int(b, c->component);
     put_uint(b, c->type);
     put_uint(b, c->width);
+    put_uint(b, c->chunk_rows);
 }
 
-static void put_file(peri_buf_t *b, const peri_file_t *f, const char *before,
+static bool same_root(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static void put_file(peri_buf_t *b, const peri_file_t *f, const peri_file_t *last,
                      size_t ncolumns)
 {
-    size_t same = common_prefix(before, f->path);
+    size_t same = common_prefix(last ? last->path : "", f->path);
+    bool new_root = !same_root(last ? last->root : NULL, f->root);
     put_uint(b, same);
     put_str(b, f->path + same);
     bool is_end = ends_with(f->path, f->name);
@@ -96,6 +103,9 @@ static void put_file(peri_buf_t *b, const peri_file_t *f, const char *before,
     put_uint(b, f->size);
     put_int(b, f->mtime_ns);
     put_uint(b, f->inode);
+    put_uint(b, f->at);
+    put_uint(b, new_root);
+    if (new_root) put_str(b, f->root);
     put_uint(b, f->has != NULL);
     if (!f->has) return;
     for (size_t i = 0; i < ncolumns; i += 8) {
@@ -119,7 +129,7 @@ int peri_table_pack(const peri_table_t *t, peri_buf_t *out, peri_err_t *err)
     for (size_t i = 0; i < t->ncolumns; i++) put_column(out, &t->columns[i]);
     put_uint(out, t->nfiles);
     for (size_t i = 0; i < t->nfiles; i++)
-        put_file(out, &t->files[i], i ? t->files[i - 1].path : "", t->ncolumns);
+        put_file(out, &t->files[i], i ? &t->files[i - 1] : NULL, t->ncolumns);
     put_uint(out, t->nnotes);
     for (size_t i = 0; i < t->nnotes; i++) put_str(out, t->notes[i]);
     return peri_buf_check(out, "the description of a table", err);
@@ -211,6 +221,7 @@ static void get_column(reader_t *r, peri_column_t *c)
     int64_t component = get_int(r);
     c->type = (peri_type_t)get_uint_max(r, PERI_T_BLOB);
     c->width = (uint32_t)get_uint_max(r, PERI_MAX_WIDTH);
+    c->chunk_rows = get_uint(r);
     if (component < -1 || component >= PERI_MAX_WIDTH || c->type == 0 || c->width == 0)
         r->bad = true;
     c->component = (int)component;
@@ -229,8 +240,10 @@ static const uint8_t *get_has(reader_t *r, size_t ncolumns)
     return has;
 }
 
-static void get_file(reader_t *r, peri_file_t *f, const char *before, size_t ncolumns)
+static void get_file(reader_t *r, peri_file_t *f, const peri_file_t *last,
+                     size_t ncolumns)
 {
+    const char *before = last ? last->path : "";
     size_t same = get_uint_max(r, strlen(before));
     const char *rest = get_str(r);
     if (same + strlen(rest) > PERI_MAX_PATH_TEXT) r->bad = true;
@@ -246,6 +259,8 @@ static void get_file(reader_t *r, peri_file_t *f, const char *before, size_t nco
     f->size = get_uint(r);
     f->mtime_ns = get_int(r);
     f->inode = get_uint(r);
+    f->at = (peri_at_t)get_uint_max(r, PERI_AT_AWAY);
+    f->root = get_uint_max(r, 1) ? get_str_or_null(r) : last ? last->root : NULL;
     f->has = get_has(r, ncolumns);
 }
 
@@ -284,7 +299,7 @@ static peri_table_t *read_table(reader_t *r)
     t->nfiles = get_uint_max(r, bytes_left(r));
     peri_file_t *files = peri_arena_calloc(r->arena, t->nfiles, sizeof(*files));
     for (size_t i = 0; i < t->nfiles && !r->bad; i++)
-        get_file(r, &files[i], i ? files[i - 1].path : "", t->ncolumns);
+        get_file(r, &files[i], i ? &files[i - 1] : NULL, t->ncolumns);
     t->files = files;
 
     t->nnotes = get_uint_max(r, bytes_left(r));

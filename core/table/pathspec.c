@@ -1,9 +1,21 @@
 /* pathspec.c - tables named by their files: "PATTERN:/path" or "PATTERN". */
 #include <string.h>
+#include <strings.h>
 
 #include "core/base/buf.h"
 #include "core/table/fileset.h"
 #include "core/table/inspect.h"
+
+bool peri_names_a_file(const char *text)
+{
+    static const char *const endings[] = {".h5", ".hdf5", ".hdf", ".he5", ".nc", ".nc4"};
+    if (strpbrk(text, "/:*?[{")) return true;
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+        size_t n = strlen(text), m = strlen(endings[i]);
+        if (n >= m && strcasecmp(text + n - m, endings[i]) == 0) return true;
+    }
+    return false;
+}
 
 void peri_pathspec_split(const char *text, peri_arena_t *arena, const char **pattern,
                          const char **path)

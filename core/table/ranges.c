@@ -76,6 +76,7 @@ typedef struct {
  * the order of cuts, so that shares stay disjoint. */
 static cut_t cut_at(const peri_ranges_t *all, uint64_t weight, uint64_t align)
 {
+    if (weight == 0) return (cut_t){0, 0};
     for (size_t i = 0; i < all->n; i++) {
         const peri_range_t *r = &all->v[i];
         uint64_t n = r->row1 - r->row0;
@@ -97,18 +98,41 @@ static peri_frow_t clamp_to(cut_t cut, const peri_range_t *r)
     return cut.row > r->row1 ? r->row1 : cut.row;
 }
 
+void peri_ranges_cut(const peri_ranges_t *all, uint64_t align, uint64_t from, uint64_t to,
+                     peri_ranges_t *out)
+{
+    if (align == 0) align = 1;
+    /* The same number gives the same cut, whether as an end or as a beginning. */
+    cut_t a = cut_at(all, from, align), b = cut_at(all, to, align);
+    for (size_t i = 0; i < all->n; i++) {
+        const peri_range_t *x = &all->v[i];
+        peri_ranges_push(out, x->file, clamp_to(a, x), clamp_to(b, x));
+    }
+}
+
 void peri_ranges_share(const peri_ranges_t *all, uint64_t align, int rank, int nranks,
                        peri_ranges_t *out)
 {
     assert(nranks > 0 && rank >= 0 && rank < nranks);
-    if (align == 0) align = 1;
     unsigned __int128 rows = peri_ranges_rows(all);
     unsigned r = (unsigned)rank, n = (unsigned)nranks;
-    cut_t from = {0, 0}, to = {UINT32_MAX, UINT64_MAX};
-    if (r > 0) from = cut_at(all, (uint64_t)(rows * r / n), align);
-    if (r + 1 < n) to = cut_at(all, (uint64_t)(rows * (r + 1) / n), align);
-    for (size_t i = 0; i < all->n; i++) {
-        const peri_range_t *x = &all->v[i];
-        peri_ranges_push(out, x->file, clamp_to(from, x), clamp_to(to, x));
+    uint64_t to = r + 1 < n ? (uint64_t)(rows * (r + 1) / n) : UINT64_MAX;
+    peri_ranges_cut(all, align, (uint64_t)(rows * r / n), to, out);
+}
+
+void peri_ranges_merge(const peri_ranges_t *a, const peri_ranges_t *b, peri_ranges_t *out)
+{
+    size_t ia = 0, ib = 0;
+    while (ia < a->n || ib < b->n) {
+        const peri_range_t *x = ia < a->n ? &a->v[ia] : NULL;
+        const peri_range_t *y = ib < b->n ? &b->v[ib] : NULL;
+        bool first =
+            x && (!y || x->file < y->file || (x->file == y->file && x->row0 < y->row0));
+        const peri_range_t *r = first ? x : y;
+        peri_ranges_push(out, r->file, r->row0, r->row1);
+        if (first)
+            ia++;
+        else
+            ib++;
     }
 }

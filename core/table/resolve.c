@@ -43,29 +43,34 @@ static bool starts_set(const peri_fileset_t *set, size_t i)
     return true;
 }
 
-static int check_set(peri_resolver_state_t *r, size_t i, peri_h5file_t *f,
-                     peri_err_t *err)
+int peri_resolve_check_set(peri_resolver_state_t *r, size_t i, peri_err_t *err)
 {
     if (!starts_set(&r->set, i)) return 0;
     size_t missing;
     const char *text, *example;
-    peri_fileset_gaps(&r->set, i, expected_files(f), r->scratch, &missing, &text,
+    peri_fileset_gaps(&r->set, i, r->files[i].expected, r->scratch, &missing, &text,
                       &example);
     if (missing == 0) return 0;
-    if (!r->spec->allow_missing)
+    bool stored = r->spec->nstorages > 0;
+    if (r->spec->partial)
+        text = peri_arena_printf(r->scratch, "%s. Other nodes may have them", text);
+    else if (!r->spec->allow_missing)
         return peri_err_set(
             err, PERI_ENOTFOUND,
-            "%s. The first missing one is %s. Give --allow-missing to use "
+            "%s. The first missing one is %s%s%s%s. Give --allow-missing to use "
             "the files that are there",
-            text, example);
+            text, example, stored ? "; looked for " : "",
+            !stored        ? ""
+            : r->set.where ? "on the nodes "
+                           : "on this machine only",
+            stored && r->set.where ? r->set.where : "");
     peri_resolve_note(r, peri_arena_printf(r->scratch, "%s.", text));
     return 0;
 }
 
 /* ---- candidates ---- */
 
-static cand_t *find_candidate(peri_resolver_state_t *r, const char *dataset,
-                              const char *field)
+size_t peri_resolve_find(peri_resolver_state_t *r, const char *dataset, const char *field)
 {
     for (size_t k = 0; k < r->ncands; k++) {
         size_t i = (r->hint + k) % r->ncands;
@@ -73,9 +78,9 @@ static cand_t *find_candidate(peri_resolver_state_t *r, const char *dataset,
             strcmp(r->cands[i].field, field) != 0)
             continue;
         r->hint = i + 1;
-        return &r->cands[i];
+        return i;
     }
-    return NULL;
+    return SIZE_MAX;
 }
 
 /* "Pos", "Galaxies.Pos" or, in a table that is one compound dataset, "Pos". */
@@ -89,23 +94,28 @@ static const char *source_of(peri_resolver_state_t *r, const peri_member_t *m,
     return slash ? slash + 1 : m->dataset;
 }
 
-static cand_t *add_candidate(peri_resolver_state_t *r, peri_h5file_t *f,
-                             const peri_member_t *m, const peri_memberfield_t *field)
+size_t peri_resolve_add(peri_resolver_state_t *r, const char *source, const char *dataset,
+                        const char *field, const peri_meaning_t *meaning)
 {
     if (r->ncands == r->cands_cap) {
         r->cands_cap = r->cands_cap ? 2 * r->cands_cap : 64;
         r->cands = peri_xrealloc(r->cands, r->cands_cap, sizeof(*r->cands));
     }
-    cand_t *c = &r->cands[r->ncands++];
-    *c = (cand_t){.source = source_of(r, m, field->name),
-                  .dataset = m->dataset,
-                  .field = field->name,
-                  .meaning = {"", "", ""}};
+    r->cands[r->ncands] = (cand_t){
+        .source = source, .dataset = dataset, .field = field, .meaning = *meaning};
+    return r->ncands++;
+}
+
+static size_t add_candidate(peri_resolver_state_t *r, peri_h5file_t *f,
+                            const peri_member_t *m, const peri_memberfield_t *field)
+{
+    peri_meaning_t meaning = {"", "", ""};
+    const char *source = source_of(r, m, field->name);
     /* Attributes of a compound dataset speak of the whole of it. */
     if (!m->compound)
-        peri_meaning_read(f, m->dataset, c->source, &r->units, r->adapter, r->scratch,
-                          &c->meaning);
-    return c;
+        peri_meaning_read(f, m->dataset, source, &r->units, r->adapter, r->scratch,
+                          &meaning);
+    return peri_resolve_add(r, source, m->dataset, field->name, &meaning);
 }
 
 /* The type that holds both, or 0: integers of one signedness widen, so do floats. */
@@ -128,14 +138,14 @@ static const char *sql_type(peri_arena_t *arena, peri_type_t type, uint32_t widt
     return peri_arena_printf(arena, "%s[%u]", peri_type_name(type), width);
 }
 
-static int merge_type(peri_resolver_state_t *r, cand_t *c,
-                      const peri_memberfield_t *field, size_t file, bool has_rows,
-                      peri_err_t *err)
+static int merge_type(peri_resolver_state_t *r, cand_t *c, const sight_t *field,
+                      size_t file, bool has_rows, peri_err_t *err)
 {
     if (c->type == 0 || (has_rows && !c->has_rows)) {
         c->type = field->type;
         c->width = field->width;
         c->stored_as = field->stored_as;
+        c->chunk_rows = field->chunk_rows;
         c->first_file = file;
     } else if (has_rows) {
         peri_type_t type =
@@ -173,6 +183,19 @@ static const char *field_problem(peri_resolver_state_t *r,
     return NULL;
 }
 
+int peri_resolve_take(peri_resolver_state_t *r, size_t i, size_t cand, const sight_t *s,
+                      peri_err_t *err)
+{
+    cand_t *c = &r->cands[cand];
+    if (r->watch) r->watch->sight(r->watch->arg, i, cand, s);
+    if (c->why_not) return 0;
+    c->why_not = s->why_not;
+    if (c->why_not) return 0;
+    if (merge_type(r, c, s, i, r->files[i].rows > 0, err) < 0) return -1;
+    r->files[i].has[cand] = 1;
+    return 0;
+}
+
 static int add_member(peri_resolver_state_t *r, size_t file, peri_h5file_t *f,
                       const peri_member_t *m, uint64_t rows, peri_err_t *err)
 {
@@ -182,21 +205,21 @@ static int add_member(peri_resolver_state_t *r, size_t file, peri_h5file_t *f,
     const peri_memberfield_t *fields = why_not ? &unreadable : m->fields;
     size_t n = why_not ? 1 : m->nfields;
     for (size_t i = 0; i < n; i++) {
-        cand_t *c = find_candidate(r, m->dataset, fields[i].name);
-        if (!c) c = add_candidate(r, f, m, &fields[i]);
-        if (c->why_not) continue;
-        if (why_not)
-            c->why_not = why_not;
-        else if (m->rows != rows)
-            c->why_not = peri_arena_printf(
+        size_t c = peri_resolve_find(r, m->dataset, fields[i].name);
+        if (c == SIZE_MAX) c = add_candidate(r, f, m, &fields[i]);
+        sight_t s = {.type = fields[i].type,
+                     .width = fields[i].width,
+                     .stored_as = fields[i].stored_as,
+                     .why_not = why_not,
+                     .chunk_rows = m->chunk_rows};
+        if (!why_not && m->rows != rows)
+            s.why_not = peri_arena_printf(
                 r->scratch, "it has %llu rows and not %llu as the other columns in %s",
                 (unsigned long long)m->rows, (unsigned long long)rows,
                 r->set.files[file].name);
-        else
-            c->why_not = field_problem(r, &fields[i]);
-        if (c->why_not) continue;
-        if (merge_type(r, c, &fields[i], file, rows > 0, err) < 0) return -1;
-        r->files[file].has[c - r->cands] = 1;
+        else if (!why_not)
+            s.why_not = field_problem(r, &fields[i]);
+        if (peri_resolve_take(r, file, c, &s, err) < 0) return -1;
     }
     return 0;
 }
@@ -240,12 +263,16 @@ static int read_opened(peri_resolver_state_t *r, size_t i, peri_h5file_t *f,
     const char *path = r->set.files[i].path;
     resolved_file_t *file = &r->files[i];
     peri_h5file_stat(f, &file->size, &file->mtime_ns, &file->inode);
-    if (check_set(r, i, f, err) < 0) return -1;
+    file->read = true;
+    if (starts_set(&r->set, i)) file->expected = expected_files(f);
+    /* Gaps in what one of many nodes has are looked for when all have told. */
+    if (!r->watch && peri_resolve_check_set(r, i, err) < 0) return -1;
     if (i == 0) read_once(r, f);
     const peri_member_t *v;
     size_t n;
     int rc = peri_members_read(r->members, f, r->spec->path, &v, &n, err);
     if (rc < 0) return -1;
+    file->no_path = rc > 0;
     r->files_without_path += rc > 0;
     if (rc > 0) return 0;
     if (!peri_members_rows(v, n, &file->rows))
@@ -269,9 +296,16 @@ static int read_opened(peri_resolver_state_t *r, size_t i, peri_h5file_t *f,
     return 0;
 }
 
+/* The tree that links in this file must not leave, or NULL. */
+static const char *root_of(const peri_resolver_state_t *r, size_t i)
+{
+    const peri_filename_t *f = &r->set.files[i];
+    return f->nplaces ? f->places[0].root : r->spec->root;
+}
+
 static int read_file(peri_resolver_state_t *r, size_t i, peri_err_t *err)
 {
-    peri_h5file_t *f = peri_h5file_open(r->set.files[i].path, r->spec->root, err);
+    peri_h5file_t *f = peri_h5file_open(r->set.files[i].path, root_of(r, i), err);
     if (!f) return -1;
     int rc = read_opened(r, i, f, err);
     peri_h5file_unref(f);
@@ -305,7 +339,7 @@ static int nothing_at_path(peri_resolver_state_t *r, peri_err_t *err)
         slash && slash > path
             ? peri_arena_strndup(r->scratch, path, (size_t)(slash - path))
             : "/";
-    peri_h5file_t *f = peri_h5file_open(r->set.files[0].path, r->spec->root, NULL);
+    peri_h5file_t *f = peri_h5file_open(r->set.files[0].path, root_of(r, 0), NULL);
     if (f) (void)peri_h5group_each(f, parent, collect, &names, NULL);
     peri_h5file_unref(f);
     const char *near = peri_did_you_mean(slash ? slash + 1 : path, names.v, names.n);
@@ -339,7 +373,23 @@ static int no_columns(const peri_resolver_state_t *r, peri_err_t *err)
 
 /* ---- all of it ---- */
 
-static int resolve(peri_resolver_state_t *r, peri_err_t *err)
+void peri_resolve_init(peri_resolver_state_t *r, const peri_tablespec_t *spec)
+{
+    *r = (peri_resolver_state_t){.spec = spec, .scratch = peri_arena_new()};
+    r->members = peri_members_new(r->scratch);
+    r->adapter = peri_adapter_by_path(spec->adapter, spec->path);
+}
+
+void peri_resolve_clear(peri_resolver_state_t *r)
+{
+    for (size_t i = 0; r->files && i < r->set.nfiles; i++) free(r->files[i].has);
+    free(r->files);
+    free(r->cands);
+    peri_members_free(r->members);
+    peri_arena_free(r->scratch);
+}
+
+int peri_resolve_read(peri_resolver_state_t *r, peri_err_t *err)
 {
     if (peri_fileset_find(r->spec, r->scratch, &r->set, err) < 0) return -1;
     r->files = peri_xcalloc(r->set.nfiles, sizeof(*r->files));
@@ -351,33 +401,37 @@ static int resolve(peri_resolver_state_t *r, peri_err_t *err)
             break;
         }
     }
-    if (r->files_without_path == r->nfiles) return nothing_at_path(r, err);
+    return 0;
+}
+
+peri_table_t *peri_resolve_finish(peri_resolver_state_t *r, peri_err_t *err)
+{
+    bool nothing = r->nfiles > 0 && r->files_without_path == r->nfiles;
+    if (nothing && !r->spec->partial) {
+        (void)nothing_at_path(r, err);
+        return NULL;
+    }
     if (r->files_without_path > 0 && !r->adapter)
         peri_resolve_note(
             r,
             peri_arena_printf(r->scratch, "%zu of %zu files have no %s: no rows there.",
                               r->files_without_path, r->nfiles, r->spec->path));
-    return 0;
+    peri_table_t *t = peri_resolve_settle(r, err);
+    if (!t || t->ncolumns > 0 || r->spec->partial) return t;
+    (void)no_columns(r, err);
+    peri_table_unref(t);
+    return NULL;
 }
 
 peri_table_t *peri_table_resolve(const peri_tablespec_t *spec, peri_err_t *err)
 {
-    peri_resolver_state_t r = {.spec = spec, .scratch = peri_arena_new()};
-    r.members = peri_members_new(r.scratch);
-    r.adapter = peri_adapter_by_path(spec->adapter, spec->path);
-    peri_table_t *t = NULL;
-    if (resolve(&r, err) == 0) {
-        t = peri_resolve_settle(&r, err);
-        if (t && t->ncolumns == 0) {
-            (void)no_columns(&r, err);
-            peri_table_unref(t);
-            t = NULL;
-        }
-    }
-    for (size_t i = 0; r.files && i < r.set.nfiles; i++) free(r.files[i].has);
-    free(r.files);
-    free(r.cands);
-    peri_members_free(r.members);
-    peri_arena_free(r.scratch);
+    peri_resolver_state_t r;
+    peri_resolve_init(&r, spec);
+    const char *here = spec->nstorages ? peri_node_name() : NULL;
+    r.hosts = here ? &here : NULL;
+    r.nhosts = here != NULL;
+    peri_table_t *t =
+        peri_resolve_read(&r, err) == 0 ? peri_resolve_finish(&r, err) : NULL;
+    peri_resolve_clear(&r);
     return t;
 }

@@ -81,6 +81,7 @@ typedef struct {
     peri_column_t *columns;
     size_t *cand_of; /* which candidate a column is from */
     size_t n;
+    const char *root; /* the last place's */
 } settle_t;
 
 static const char *pick(peri_arena_t *arena, const char *from_spec, const char *from_file)
@@ -106,6 +107,7 @@ static void add_column(settle_t *s, size_t cand, const peri_colspec_t *o, int co
         .unit = pick(s->arena, o ? o->unit : NULL, c->meaning.unit),
         .description = pick(s->arena, o ? o->description : NULL, c->meaning.description),
         .ucd = pick(s->arena, o ? o->ucd : NULL, c->meaning.ucd),
+        .chunk_rows = c->chunk_rows,
         .stored_as = peri_arena_strdup(s->arena, c->stored_as ? c->stored_as : "")};
     s->n++;
 }
@@ -158,7 +160,7 @@ static int settle_columns(settle_t *s, peri_err_t *err)
         const peri_colspec_t *o = override_of(s->r->spec, s->r->cands[i].source);
         max += o && o->nparts ? o->nparts : 1;
     }
-    if (check_overrides(s->r, err) < 0) return -1;
+    if (!s->r->spec->partial && check_overrides(s->r, err) < 0) return -1;
     s->columns = peri_arena_calloc(s->arena, max, sizeof(*s->columns));
     s->cand_of = peri_arena_calloc(s->r->scratch, max, sizeof(*s->cand_of));
     for (size_t i = 0; i < s->r->ncands; i++)
@@ -202,6 +204,25 @@ static uint64_t set_row0(const peri_fileset_t *set, const peri_file_t *files, si
     return PERI_ROW_UNKNOWN;
 }
 
+/* All copies of a file, and the one that is read here. */
+static void settle_places(settle_t *s, const peri_filename_t *name, peri_file_t *f)
+{
+    if (!name->nplaces) return;
+    peri_copy_t *places = peri_arena_calloc(s->arena, name->nplaces, sizeof(*places));
+    for (size_t i = 0; i < name->nplaces; i++) {
+        places[i] = name->places[i];
+        places[i].path = i ? peri_arena_strdup(s->arena, name->places[i].path) : f->path;
+        /* A storage has one root on a host: neighbours share the text. */
+        bool same = s->root && strcmp(s->root, name->places[i].root) == 0;
+        s->root = same ? s->root : peri_arena_strdup(s->arena, name->places[i].root);
+        places[i].root = s->root;
+    }
+    f->places = places;
+    f->nplaces = name->nplaces;
+    f->root = places[0].root;
+    f->at = places[0].host == PERI_HOST_ANY ? PERI_AT_SHARED : PERI_AT_NODE;
+}
+
 static int settle_files(settle_t *s, peri_table_t *t, peri_err_t *err)
 {
     peri_resolver_state_t *r = s->r;
@@ -220,6 +241,7 @@ static int settle_files(settle_t *s, peri_table_t *t, peri_err_t *err)
                                  .mtime_ns = f->mtime_ns,
                                  .inode = f->inode,
                                  .has = settle_has(s, f)};
+        settle_places(s, name, &files[i]);
         files[i].set_row0 = set_row0(&r->set, files, i);
         t->rows += f->rows;
         if (t->rows > INT64_MAX)
@@ -240,6 +262,23 @@ static int settle_files(settle_t *s, peri_table_t *t, peri_err_t *err)
                                      s->columns[k].name, s->columns[k].missing_files,
                                      r->nfiles));
     return 0;
+}
+
+static void settle_storages(settle_t *s, peri_table_t *t)
+{
+    const peri_resolver_state_t *r = s->r;
+    const char **hosts = peri_arena_calloc(s->arena, r->nhosts, sizeof(*hosts));
+    for (size_t i = 0; i < r->nhosts; i++)
+        hosts[i] = peri_arena_strdup(s->arena, r->hosts[i]);
+    t->hosts = hosts;
+    t->nhosts = r->nhosts;
+    t->nstorages = r->spec->nstorages;
+    peri_storage_t *v = peri_arena_calloc(s->arena, t->nstorages, sizeof(*v));
+    for (size_t i = 0; i < t->nstorages; i++) {
+        v[i] = r->spec->storages[i];
+        v[i].folder = peri_arena_strdup(s->arena, v[i].folder);
+    }
+    t->storages = v;
 }
 
 /* ---- the table ---- */
@@ -268,6 +307,7 @@ peri_table_t *peri_resolve_settle(peri_resolver_state_t *r, peri_err_t *err)
         peri_arena_free(s.arena);
         return NULL;
     }
+    settle_storages(&s, t);
     t->name = peri_arena_strdup(s.arena, r->spec->name);
     t->root = peri_arena_strdup(s.arena, r->spec->root);
     t->columns = s.columns;

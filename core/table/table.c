@@ -14,8 +14,11 @@ peri_table_t *peri_table_ref(peri_table_t *t)
 /* The table itself lies in its arena. */
 void peri_table_unref(peri_table_t *t)
 {
-    if (t && __atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL) == 0)
+    while (t && __atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL) == 0) {
+        peri_table_t *base = t->base;
         peri_arena_free(t->arena);
+        t = base;
+    }
 }
 
 const peri_column_t *peri_table_column(const peri_table_t *t, const char *name)

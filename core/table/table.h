@@ -18,6 +18,7 @@
 typedef uint64_t peri_drow_t; /* row number in the whole table, all files in order */
 
 #define PERI_SNAPNUM_NONE (-1)
+#define PERI_HOST_ANY     (-1)
 #define PERI_ROW_UNKNOWN  UINT64_MAX
 
 typedef struct {
@@ -31,8 +32,34 @@ typedef struct {
     const char *description; /* "" if unknown */
     const char *ucd;         /* "" if unknown */
     uint32_t missing_files;  /* files with rows that lack this column: NULL there */
+    uint64_t chunk_rows;     /* of its dataset in the first file that has it; 0 = none */
     const char *stored_as;   /* the HDF5 type in words */
 } peri_column_t;
+
+/* ---- where files lie ---- */
+
+/* A folder that holds files of a dataset. The same name below several storages is the
+ * same file: copies, of which one is read. */
+typedef struct {
+    const char *folder; /* absolute */
+    bool on_nodes;      /* each node has files of its own there; else all see the same */
+} peri_storage_t;
+
+typedef enum {
+    PERI_AT_SHARED, /* every node sees it (also: no storages are named) */
+    PERI_AT_NODE,   /* on the disk of this node */
+    PERI_AT_AWAY    /* this node does not see it */
+} peri_at_t;
+
+/* One copy of a file. */
+typedef struct {
+    const char *path;
+    const char *root; /* the storage's folder as it is there, links resolved */
+    uint32_t storage; /* index into the table's storages */
+    int32_t host;     /* who has it: index into the table's hosts, or PERI_HOST_ANY */
+    int64_t mtime_ns;
+    uint64_t inode;
+} peri_copy_t;
 
 typedef struct {
     const char *path; /* as opened: absolute */
@@ -47,9 +74,13 @@ typedef struct {
     int64_t mtime_ns;
     uint64_t inode;
     const uint8_t *has; /* ncolumns flags: the file has this column; NULL = has all */
+    peri_at_t at;       /* of path, as seen from the node that this table is for */
+    const char *root;   /* allowed tree of this file; NULL = the table's */
+    const peri_copy_t *places; /* all copies, of a table with storages; not packed */
+    size_t nplaces;
 } peri_file_t;
 
-typedef struct {
+typedef struct peri_table {
     const char *name; /* "dataset.table", or the path spec it was made from */
     const char *description;
     const char *root; /* absolute real path of the allowed tree; NULL = no limit */
@@ -60,10 +91,15 @@ typedef struct {
     peri_drow_t rows; /* all files */
     bool has_snapnum; /* every file has one: virtual column `snapnum` exists */
     double box_size;  /* of a simulation, in the position's unit; 0 = unknown */
+    const peri_storage_t *storages; /* where its files lie; not packed */
+    size_t nstorages;
+    const char *const *hosts; /* that were asked for files; not packed */
+    size_t nhosts;
     const char *const
         *notes; /* sentences: columns skipped and why, missing files allowed */
     size_t nnotes;
     struct peri_arena *arena; /* private */
+    struct peri_table *base;  /* private: what this one borrows from, or NULL */
     int refs;                 /* private */
 } peri_table_t;
 
@@ -73,6 +109,12 @@ void peri_table_unref(peri_table_t *t); /* accepts NULL */
 /* Column by name, ignoring case; NULL if there is none. Virtual columns are not among
  * them. */
 const peri_column_t *peri_table_column(const peri_table_t *t, const char *name);
+
+/* The tree that a file's links must not leave, or NULL. */
+static inline const char *peri_file_root(const peri_table_t *t, const peri_file_t *f)
+{
+    return f->root ? f->root : t->root;
+}
 
 /* ---- what to resolve ---- */
 
@@ -97,7 +139,11 @@ typedef struct {
     const char *adapter;           /* NULL = generic; else see adapter.h */
     const peri_colspec_t *columns; /* overrides; other columns are kept as they are */
     size_t ncolumns;
-    bool allow_missing; /* gaps in a numbered set are fine (noted) */
+    bool allow_missing;             /* gaps in a numbered set are fine (noted) */
+    const peri_storage_t *storages; /* instead of base and root; files are relative */
+    size_t nstorages;
+    bool partial;    /* only what this node sees: gaps are noted, no file is no error */
+    bool nodes_only; /* leave out shared storages */
 } peri_tablespec_t;
 
 /* Find the files, open each for metadata, settle columns and rows.
@@ -111,12 +157,25 @@ typedef struct {
  * Returned table has one reference. */
 peri_table_t *peri_table_resolve(const peri_tablespec_t *spec, peri_err_t *err);
 
+/* Does the text name files, and not a dataset or its table? Told by its looks alone (a
+ * slash, a colon, a wildcard, or the ending of HDF5 files), so that what lies in the
+ * working folder does not change the meaning of a name. */
+bool peri_names_a_file(const char *text);
+
 /* "PATTERN:/path" or "PATTERN" -> files and path. PATTERN may be relative to base.
  * Without a path: the single table-like object of the first file, or an error listing the
  * choices. */
 peri_table_t *peri_table_resolve_text(const char *text, const char *base,
                                       const char *root, bool allow_missing,
                                       peri_err_t *err);
+
+/* The same table as one of its hosts sees it: paths, and what is away. */
+peri_table_t *peri_table_for_host(const peri_table_t *t, int host);
+/* The files that lie in one storage as seen from here, as a table of their own whose root
+ * is that folder; NULL if there are none. For an index of them. */
+peri_table_t *peri_table_in_storage(const peri_table_t *t, size_t storage);
+/* This node's name in a cluster: Slurm's for it, else the host name's first part. */
+const char *peri_node_name(void);
 
 /* Bytes for another rank, and back. unpack checks every length (fuzz target). */
 int peri_table_pack(const peri_table_t *t, peri_buf_t *out, peri_err_t *err);
@@ -146,6 +205,13 @@ void peri_ranges_intersect(const peri_ranges_t *a, const peri_ranges_t *b,
 /* The part of rank `rank` of `nranks`: consecutive rows, about equal in number, cut at
  * multiples of `align` rows within a file so that no chunk is decoded twice. */
 void peri_ranges_share(const peri_ranges_t *all, uint64_t align, int rank, int nranks,
+                       peri_ranges_t *out);
+/* The same for the rows from the from-th to before the to-th; to = UINT64_MAX: the end.
+ */
+void peri_ranges_cut(const peri_ranges_t *all, uint64_t align, uint64_t from, uint64_t to,
+                     peri_ranges_t *out);
+/* out = a OR b; no row is in both. */
+void peri_ranges_merge(const peri_ranges_t *a, const peri_ranges_t *b,
                        peri_ranges_t *out);
 
 #endif

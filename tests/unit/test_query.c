@@ -112,7 +112,7 @@ static void run_writes_a_file(void **state)
     s.into = out_path;
     s.format = PERI_FMT_CSV;
     uint64_t rows = 0;
-    peri_query_t *q = peri_query_new(&s, 1, &err);
+    peri_query_t *q = peri_query_new(&s, 1, NULL, &err);
     if (!q) print_error("%s\n", err.text);
     assert_non_null(q);
     assert_int_equal(peri_query_run_local(q, NULL, NULL, &rows, &err), 0);
@@ -123,7 +123,7 @@ static void run_writes_a_file(void **state)
     assert_string_equal(text, "id\n7\n10007\n20007\n30007\n40007\n");
     free(text);
     /* Not overwritten unless told to. */
-    q = peri_query_new(&s, 1, &err);
+    q = peri_query_new(&s, 1, NULL, &err);
     assert_int_equal(peri_query_run_local(q, NULL, NULL, &rows, &err), -1);
     assert_int_equal(err.code, PERI_EINVAL);
     peri_query_free(q);
@@ -138,7 +138,7 @@ static void time_limit_ends_it(void **state)
                 "WHERE a.range + b.range = 3");
     s.time_limit = 0.3;
     uint64_t rows;
-    peri_query_t *q = peri_query_new(&s, 1, &err);
+    peri_query_t *q = peri_query_new(&s, 1, NULL, &err);
     assert_non_null(q);
     double t = peri_now();
     assert_int_equal(peri_query_run_local(q, NULL, NULL, &rows, &err), -1);
@@ -162,7 +162,7 @@ static void cancel_ends_it(void **state)
         spec_of("SELECT count(*) FROM range(100000000) a, range(1000000) b "
                 "WHERE a.range + b.range = 3");
     uint64_t rows;
-    peri_query_t *q = peri_query_new(&s, 1, &err);
+    peri_query_t *q = peri_query_new(&s, 1, NULL, &err);
     assert_int_equal(peri_query_run_local(q, cancel, NULL, &rows, &err), -1);
     assert_int_equal(err.code, PERI_ECANCEL);
     peri_query_free(q);
@@ -173,11 +173,11 @@ static void explanation_names_everything(void **state)
     (void)state;
     peri_err_t err = {0};
     peri_queryspec_t s = spec_of("SELECT count(*) FROM 't.hdf5:/' WHERE id < 100");
-    peri_query_t *q = peri_query_new(&s, 3, &err);
+    peri_query_t *q = peri_query_new(&s, 3, NULL, &err);
     assert_non_null(q);
     peri_buf_t b;
     peri_buf_init(&b, 1 << 20);
-    assert_int_equal(peri_query_explain(q, 3, &b, &err), 0);
+    assert_int_equal(peri_query_explain(q, 3, NULL, &b, &err), 0);
     static const char *const words[] = {"t.hdf5",    "50,000 rows", "id < 100",
                                         "50 chunks", "rank 2:",     "on all 3 ranks",
                                         "on rank 0", "peri_s0"};
@@ -192,7 +192,7 @@ static void messages_to_workers(void **state)
     (void)state;
     peri_err_t err = {0};
     peri_queryspec_t s = spec_of("SELECT sum(id) FROM 't.hdf5:/'");
-    peri_query_t *q = peri_query_new(&s, 2, &err);
+    peri_query_t *q = peri_query_new(&s, 2, NULL, &err);
     assert_non_null(q);
     peri_buf_t b;
     peri_buf_init(&b, 1 << 24);
@@ -273,7 +273,7 @@ static void names_that_are_not_there(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         peri_err_t err = {0};
         peri_queryspec_t s = spec_of(cases[i].sql);
-        assert_null(peri_query_new(&s, 1, &err));
+        assert_null(peri_query_new(&s, 1, NULL, &err));
         if (!strstr(err.text, cases[i].word)) fail_msg("%s: %s", cases[i].sql, err.text);
         assert_int_equal(err.code, cases[i].code);
     }

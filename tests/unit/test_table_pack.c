@@ -15,15 +15,36 @@ static peri_table_t *make_table(void)
     peri_arena_t *a = peri_arena_new();
     peri_table_t *t = peri_arena_calloc(a, 1, sizeof(*t));
     static const peri_column_t columns[] = {
-        {"id", "/G/id", "", -1, PERI_T_U64, 1, "", "identity", "meta.id", 0, "u64"},
-        {"x", "/G/Pos", "", 0, PERI_T_F32, 1, "ckpc/h", "", "", 1, "f32"},
-        {"met", "/G/met", "a.b", -1, PERI_T_F64, 10, "", "", "", 0, "f64"}};
+        {"id", "/G/id", "", -1, PERI_T_U64, 1, "", "identity", "meta.id", 0, 512, "u64"},
+        {"x", "/G/Pos", "", 0, PERI_T_F32, 1, "ckpc/h", "", "", 1, 0, "f32"},
+        {"met", "/G/met", "a.b", -1, PERI_T_F64, 10, "", "", "", 0, 7, "f64"}};
     static const uint8_t has[] = {1, 0, 1};
     static const peri_file_t files[] = {
-        {"/data/s_001.0.hdf5", "s_001.0.hdf5", 10, 0, 0, 1, 1000, -5, 7, NULL},
-        {"/data/s_001.1.hdf5", "s_001.1.hdf5", 5, 10, 10, 1, 2000, 1700000000123456789, 8,
-         has},
-        {"/else/where", "shown", 0, 15, PERI_ROW_UNKNOWN, 2, 0, 0, 0, NULL}};
+        {.path = "/data/s_001.0.hdf5",
+         .name = "s_001.0.hdf5",
+         .rows = 10,
+         .snapnum = 1,
+         .size = 1000,
+         .mtime_ns = -5,
+         .inode = 7},
+        {.path = "/data/s_001.1.hdf5",
+         .name = "s_001.1.hdf5",
+         .rows = 5,
+         .row0 = 10,
+         .set_row0 = 10,
+         .snapnum = 1,
+         .size = 2000,
+         .mtime_ns = 1700000000123456789,
+         .inode = 8,
+         .has = has,
+         .at = PERI_AT_NODE,
+         .root = "/data"},
+        {.path = "/else/where",
+         .name = "shown",
+         .row0 = 15,
+         .set_row0 = PERI_ROW_UNKNOWN,
+         .snapnum = 2,
+         .at = PERI_AT_AWAY}};
     static const char *const notes[] = {"one", "two"};
     *t = (peri_table_t){.name = "d.t",
                         .description = "text",
@@ -65,12 +86,16 @@ static void assert_same(const peri_table_t *a, const peri_table_t *b)
         assert_int_equal(x->component, y->component);
         assert_int_equal(x->type, y->type);
         assert_int_equal(x->width, y->width);
+        assert_int_equal(x->chunk_rows, y->chunk_rows);
         assert_int_equal(x->missing_files, y->missing_files);
     }
     for (size_t i = 0; i < a->nfiles; i++) {
         const peri_file_t *x = &a->files[i], *y = &b->files[i];
         assert_string_equal(x->path, y->path);
         assert_string_equal(x->name, y->name);
+        assert_int_equal(x->at, y->at);
+        assert_int_equal(x->root != NULL, y->root != NULL);
+        if (x->root) assert_string_equal(x->root, y->root);
         assert_int_equal(x->rows, y->rows);
         assert_int_equal(x->row0, y->row0);
         assert_int_equal(x->set_row0, y->set_row0);

@@ -1,9 +1,9 @@
-/* yaml.h - libfyaml as descriptors need it: mappings with known keys, texts, lists, and
- * errors that say where in the file. Anchors, aliases and tags are refused. Private to
- * core/table.
+/* yaml.h - libfyaml as descriptors and configurations need it: mappings with known keys,
+ * texts, lists, and errors that say where in the file. Anchors, aliases and tags are
+ * refused.
  */
-#ifndef CORE_TABLE_YAML_H
-#define CORE_TABLE_YAML_H
+#ifndef CORE_BASE_YAML_H
+#define CORE_BASE_YAML_H
 
 #include <stdbool.h>
 #include <stddef.h>

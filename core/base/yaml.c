@@ -1,5 +1,5 @@
 /* yaml.c - see yaml.h. */
-#include "core/table/yaml.h"
+#include "core/base/yaml.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,0 +1,298 @@
+/* daemon.c - see daemon.h. */
+#include "cli/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/client.h"
+#include "core/base/util.h"
+
+#define READY_TIME 60.0
+#define STOP_TIME  30.0
+#define STEP_US    20000
+#define LOG_MAX    (16 << 20) /* a larger one is put aside at the next start */
+#define TAIL_BYTES 4096
+#define TAIL_LINES 15
+
+/* ---- is it there? ---- */
+
+/* flock() has no way to look but to try; who calls holds the lock of `up`, so that no
+ * perigeed starts at this moment and finds its file taken. */
+static bool is_locked(int fd)
+{
+    if (flock(fd, LOCK_SH | LOCK_NB)) return errno == EWOULDBLOCK;
+    flock(fd, LOCK_UN);
+    return false;
+}
+
+/* 0: there is none in it. */
+static pid_t pid_in(int fd)
+{
+    char s[32];
+    ssize_t n = pread(fd, s, sizeof(s) - 1, 0);
+    if (n <= 0) return 0;
+    s[n] = '\0';
+    char *end;
+    long pid = strtol(s, &end, 10);
+    return end != s && pid > 1 && pid < 0x7fffffff ? (pid_t)pid : 0;
+}
+
+/* The pidfile if it is locked, else -1 (err untouched: it does not run). */
+static int open_locked(const peri_config_t *conf, peri_err_t *err)
+{
+    int fd = open(conf->pidfile, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        if (errno != ENOENT && errno != ENOTDIR)
+            peri_err_set(err, errno == EACCES ? PERI_EDENIED : PERI_EIO,
+                         "cannot open %s: %m", conf->pidfile);
+        return -1;
+    }
+    if (is_locked(fd)) return fd;
+    close(fd);
+    return -1;
+}
+
+int peri_daemon_look(const peri_config_t *conf, peri_daemon_t *d, peri_err_t *err)
+{
+    peri_err_t why = {0};
+    *d = (peri_daemon_t){0};
+    int fd = open_locked(conf, &why);
+    if (fd >= 0) {
+        *d = (peri_daemon_t){.running = true, .pid = pid_in(fd)};
+        close(fd);
+    }
+    if (why.code == PERI_OK) return 0;
+    return peri_err_set(err, why.code, "%s", why.text);
+}
+
+int peri_daemon_lock(const peri_config_t *conf, double seconds, peri_err_t *err)
+{
+    char *path = peri_xasprintf("%s/up.lock", conf->state);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        peri_err_set(err, errno == EACCES ? PERI_EDENIED : PERI_EIO, "cannot open %s: %m",
+                     path);
+    for (double end = peri_now() + seconds; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB);) {
+        if (errno == EINTR || (errno == EWOULDBLOCK && peri_now() < end)) {
+            usleep(STEP_US);
+            continue;
+        }
+        if (errno == EWOULDBLOCK)
+            peri_err_set(
+                err, PERI_ELIMIT,
+                "another 'perigee up' or 'perigee down' is at work (it holds %s)", path);
+        else
+            peri_err_set(err, PERI_EIO, "cannot lock %s: %m", path);
+        close(fd);
+        fd = -1;
+    }
+    free(path);
+    return fd;
+}
+
+int peri_daemon_folder(const peri_config_t *conf, peri_err_t *err)
+{
+    mode_t mode = geteuid() == 0 ? 0711 : 0700;
+    struct stat st;
+    if (peri_mkdirs(conf->state, err)) return -1;
+    if (stat(conf->state, &st))
+        return peri_err_set(err, PERI_EIO, "cannot look at %s: %m", conf->state);
+    if (st.st_uid != geteuid())
+        return peri_err_set(err, PERI_EDENIED,
+                            "the state folder %s belongs to another user (uid %u): name "
+                            "your own with 'state' in the configuration or with "
+                            "PERIGEE_STATE",
+                            conf->state, (unsigned)st.st_uid);
+    if (st.st_mode & (S_ISVTX | S_IWOTH))
+        return peri_err_set(
+            err, PERI_EDENIED,
+            "the state folder %s is open to everybody: use a folder of its "
+            "own",
+            conf->state);
+    if ((st.st_mode & 0777) != mode && chmod(conf->state, mode))
+        return peri_err_set(err, PERI_EIO, "cannot change the rights of %s: %m",
+                            conf->state);
+    return 0;
+}
+
+/* ---- start ---- */
+
+static int open_log(const peri_config_t *conf, peri_err_t *err)
+{
+    struct stat st;
+    if (stat(conf->log, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > LOG_MAX) {
+        char *old = peri_xasprintf("%s.1", conf->log);
+        (void)rename(conf->log, old);
+        free(old);
+    }
+    int fd = open(conf->log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    if (fd < 0) peri_err_set(err, PERI_EIO, "cannot open the log %s: %m", conf->log);
+    return fd;
+}
+
+static _Noreturn void exec_daemon(const char *program, const char *config, int log)
+{
+    char *const argv[] = {(char *)(uintptr_t)program, config ? "--config" : NULL,
+                          (char *)(uintptr_t)config, NULL};
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_DFL);
+    int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (in >= 0) dup2(in, STDIN_FILENO);
+    if (log >= 0) {
+        setsid();
+        dup2(log, STDOUT_FILENO);
+        dup2(log, STDERR_FILENO);
+    } else {
+        dup2(STDERR_FILENO, STDOUT_FILENO);
+    }
+    /* Whoever called us may wait for the end of a pipe that we have inherited. */
+    syscall(SYS_close_range, 3, ~0u, 0);
+    execv(program, argv);
+    dprintf(STDERR_FILENO, "perigee: cannot run %s: %s\n", program, strerror(errno));
+    _exit(127);
+}
+
+int peri_daemon_installed(const peri_config_t *conf, peri_err_t *err)
+{
+    char *program = peri_xasprintf("%s/perigeed", conf->bin);
+    bool there = access(program, X_OK) == 0;
+    free(program);
+    if (there) return 0;
+    return peri_err_set(err, PERI_ENOTFOUND,
+                        "the program perigeed is missing beside perigee in %s: the "
+                        "installation is not complete",
+                        conf->bin);
+}
+
+pid_t peri_daemon_start(const peri_config_t *conf, bool detach, peri_err_t *err)
+{
+    char *program = peri_xasprintf("%s/perigeed", conf->bin);
+    char *config = conf->source ? realpath(conf->source, NULL) : NULL;
+    int log = -1;
+    pid_t pid = -1;
+    if (conf->source && !config) {
+        peri_err_set(err, PERI_EIO, "cannot find %s: %m", conf->source);
+        goto out;
+    }
+    if (detach && (log = open_log(conf, err)) < 0) goto out;
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0) exec_daemon(program, config, log);
+    if (pid < 0) peri_err_set(err, PERI_EIO, "cannot start %s: %m", program);
+out:
+    if (log >= 0) close(log);
+    free(config);
+    free(program);
+    return pid;
+}
+
+int peri_daemon_ready(const peri_config_t *conf, pid_t child, peri_err_t *err)
+{
+    peri_client_t *c = peri_client_new_at(conf->socket);
+    double end = peri_now() + READY_TIME;
+    int rc = -1;
+    for (;;) {
+        int status;
+        json_t *j = peri_client_get(c, 5, NULL, err, "/status");
+        json_decref(j);
+        if (j) {
+            rc = 0;
+            break;
+        }
+        if (child > 0 && waitpid(child, &status, WNOHANG) == child) {
+            peri_err_set(err, PERI_EIO,
+                         WIFSIGNALED(status)
+                             ? "perigeed was ended by signal %d at its start"
+                             : "perigeed ended with status %d at its start",
+                         WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+            break;
+        }
+        if (peri_now() > end) {
+            peri_err_set(err, PERI_EIO, "perigeed runs, but does not answer at %s",
+                         conf->socket);
+            break;
+        }
+        usleep(STEP_US);
+    }
+    peri_client_free(c);
+    return rc;
+}
+
+/* ---- stop ---- */
+
+static bool gone(int fd, double seconds)
+{
+    for (double end = peri_now() + seconds; is_locked(fd); usleep(STEP_US))
+        if (peri_now() > end) return false;
+    return true;
+}
+
+int peri_daemon_stop(const peri_config_t *conf, bool *killed, peri_err_t *err)
+{
+    peri_err_t why = {0};
+    *killed = false;
+    int pidfd = -1, rc = -1, fd = open_locked(conf, &why);
+    if (fd < 0) return why.code ? peri_err_set(err, why.code, "%s", why.text) : 0;
+    /* At its start it locks first and writes then; at its end the other way round. */
+    pid_t pid = pid_in(fd);
+    for (double end = peri_now() + STOP_TIME;
+         !pid && is_locked(fd) && peri_now() < end;) {
+        usleep(STEP_US);
+        pid = pid_in(fd);
+    }
+    pidfd = pid ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+    /* It was locked after the process was held: so it is the one that the file names. */
+    if (pidfd < 0 || !is_locked(fd) || pid_in(fd) != pid) {
+        rc = is_locked(fd) ? peri_err_set(err, PERI_EIO,
+                                          "%s is locked, but its process %ld cannot be "
+                                          "found: does perigeed run on another machine?",
+                                          conf->pidfile, (long)pid)
+                           : 0;
+        goto out;
+    }
+    if (syscall(SYS_pidfd_send_signal, pidfd, SIGTERM, NULL, 0) && errno != ESRCH) {
+        peri_err_set(err, PERI_EDENIED, "cannot end perigeed (pid %ld): %m", (long)pid);
+        goto out;
+    }
+    if (!gone(fd, STOP_TIME)) {
+        *killed = true;
+        syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+        if (!gone(fd, STOP_TIME)) {
+            peri_err_set(err, PERI_EIO, "perigeed (pid %ld) cannot be ended", (long)pid);
+            goto out;
+        }
+    }
+    rc = 0;
+out:
+    if (pidfd >= 0) close(pidfd);
+    close(fd);
+    return rc;
+}
+
+void peri_daemon_tail(const peri_config_t *conf)
+{
+    char text[TAIL_BYTES + 1];
+    int fd = open(conf->log, O_RDONLY | O_CLOEXEC);
+    off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+    ssize_t n =
+        fd < 0 ? 0
+               : pread(fd, text, TAIL_BYTES, size > TAIL_BYTES ? size - TAIL_BYTES : 0);
+    if (fd >= 0) close(fd);
+    if (n <= 0) return;
+    text[n] = '\0';
+    char *p = text + n;
+    for (int lines = 0; p > text && lines <= TAIL_LINES; p--)
+        if (p[-1] == '\n' && ++lines > TAIL_LINES) break;
+    fprintf(stderr, "The end of %s:\n%s", conf->log, p);
+}

@@ -1,0 +1,35 @@
+/* doctor.h - the checks of `perigee doctor`. Each one looks at one thing, changes
+ * nothing, and says ok, warning or problem, with what to do.
+ */
+#ifndef CLI_DOCTOR_H
+#define CLI_DOCTOR_H
+
+#include <stddef.h>
+
+#include "portal/config.h"
+
+typedef enum { PERI_DOCTOR_OK, PERI_DOCTOR_WARNING, PERI_DOCTOR_PROBLEM } peri_health_t;
+
+typedef struct peri_doctor peri_doctor_t;
+struct peri_doctor {
+    const peri_config_t *conf;
+    void (*say)(peri_doctor_t *d, peri_health_t health, const char *what,
+                const char *text, const char *remedy);
+    void *arg;
+};
+
+/* fmt is for the text; remedy may be NULL. */
+void peri_doctor_say(peri_doctor_t *d, peri_health_t health, const char *what,
+                     const char *remedy, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+
+typedef void peri_check_f(peri_doctor_t *d);
+
+/* doctor_machine.c: programs, tools, filters, cores, clock. */
+peri_check_f peri_check_programs, peri_check_parallel, peri_check_filters,
+    peri_check_build, peri_check_machine, peri_check_clock;
+/* doctor_service.c: folders, PostgreSQL, schedulers, the daemon. */
+peri_check_f peri_check_state, peri_check_spool, peri_check_postgres,
+    peri_check_schedulers, peri_check_daemon;
+
+#endif

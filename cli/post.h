@@ -1,0 +1,25 @@
+/* post.h - requests that change something, made once however often they must be sent.
+ *
+ * "Once" rests on the Idempotency-Key: made before the first try, the same for every try,
+ * so that a submission whose answer was lost is found again and not doubled.
+ */
+#ifndef CLI_POST_H
+#define CLI_POST_H
+
+#include "cli/client.h"
+
+typedef struct {
+    const char *path;
+    const peri_buf_t *body; /* JSON, or NULL */
+    const char *key;        /* NULL: the request may be repeated as it is */
+    const char *again;      /* what the user can do with the key, or NULL */
+} peri_post_t;
+
+/* A random key; the caller frees. */
+char *peri_key_new(void);
+/* The answer, a new reference. Tries for a minute when the connection breaks or the
+ * daemon says "not now", and says so. A daemon that is not there at all is an error at
+ * once. */
+json_t *peri_client_post(peri_client_t *c, const peri_post_t *p, peri_err_t *err);
+
+#endif

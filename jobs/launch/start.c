@@ -1,0 +1,86 @@
+/* start.c - see start.h. Called while there is one thread only. */
+#include "jobs/launch/start.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "jobs/task/io.h"
+
+typedef struct {
+    int error;
+    bool in_dir;
+} report_t;
+
+static void reset_signals(void)
+{
+    sigset_t none;
+    for (int sig = 1; sig < NSIG; sig++) signal(sig, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int wire(const peri_start_t *s)
+{
+    int null = open("/dev/null", O_RDONLY);
+    if (null < 0 || dup2(null, 0) < 0 || dup2(s->out, 1) < 0 || dup2(s->err, 2) < 0)
+        return -1;
+    /* Whatever the scheduler has left open is not the program's. */
+    close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+    return 0;
+}
+
+static void child(const peri_start_t *s, pid_t parent, int tell)
+{
+    report_t r = {0};
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(125);
+    if (s->cgroup >= 0) (void)!write(s->cgroup, "0", 1);
+    if (s->data_limit) {
+        const struct rlimit lim = {s->data_limit, s->data_limit};
+        setrlimit(RLIMIT_DATA, &lim);
+    }
+    reset_signals();
+    if (wire(s) == 0) {
+        r.in_dir = chdir(s->command->dir) != 0;
+        if (!r.in_dir) execve(s->command->path, s->command->argv, s->command->envp);
+    }
+    r.error = errno;
+    (void)!peri_write_all(tell, &r, sizeof(r));
+    _exit(125);
+}
+
+pid_t peri_start(const peri_start_t *s, int *error, bool *in_dir)
+{
+    int ends[2];
+    report_t r;
+    *error = -1;
+    *in_dir = false;
+    if (pipe2(ends, O_CLOEXEC)) return -1;
+    const pid_t self = getpid(), pid = fork();
+    if (pid == 0) child(s, self, ends[1]);
+    const int e = errno;
+    close(ends[1]);
+    if (pid > 0) {
+        setpgid(pid, pid);
+        ssize_t n;
+        do n = read(ends[0], &r, sizeof(r));
+        while (n < 0 && errno == EINTR);
+        close(ends[0]);
+        if (n != sizeof(r)) return pid;
+        *error = r.error;
+        *in_dir = r.in_dir;
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+        }
+        return -1;
+    }
+    close(ends[0]);
+    errno = e;
+    return -1;
+}

@@ -1,0 +1,104 @@
+/* api_logs.c - the output of a task, from the file that perigee-launch writes. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/util.h"
+#include "portal/api.h"
+
+#define CHUNK (1 << 20)
+
+typedef struct {
+    const char *step; /* wanted, or NULL: the first */
+    int32_t index;    /* wanted, or -1: the first */
+    bool found;
+    char found_step[64];
+    int32_t found_index;
+    int attempt;
+    peri_taskstate_t state;
+} want_t;
+
+static int on_task(const peri_taskrow_t *t, void *arg)
+{
+    want_t *w = arg;
+    if (w->index >= 0 && t->index != w->index) return 0;
+    w->found = true;
+    snprintf(w->found_step, sizeof(w->found_step), "%s", t->step);
+    w->found_index = t->index;
+    w->attempt = t->attempt;
+    w->state = t->state;
+    return 1;
+}
+
+static int find_task(peri_request_t *r, char *uuid, want_t *w, peri_err_t *err)
+{
+    peri_db_t *db = peri_api_db(r, err);
+    if (!db) return -1;
+    int rc = peri_api_find(r, db, uuid, err);
+    if (rc == 0)
+        rc = peri_store_tasks(db, uuid, w->step, w->index < 0 ? 0 : w->index, 0, on_task,
+                              w, err);
+    peri_dbpool_put(r->portal->db, db);
+    if (rc) return -1;
+    if (w->found) return 0;
+    if (w->index >= 0)
+        return peri_err_set(err, PERI_ENOTFOUND, "job %s has no task %d in step %s",
+                            r->param[0], (int)w->index, w->step ? w->step : "1");
+    return peri_err_set(err, PERI_ENOTFOUND, "job %s has no step \"%.60s\"", r->param[0],
+                        w->step ? w->step : "");
+}
+
+/* 0 bytes if there is no file yet. */
+static int read_part(peri_request_t *r, const char *folder, const char *stream,
+                     int64_t offset, int64_t limit, peri_err_t *err)
+{
+    peri_err_t why = {0};
+    r->bytes = peri_xmalloc((size_t)limit + 1);
+    int dir = peri_folder_open(folder, &why);
+    int fd = dir >= 0 ? peri_folder_open_file(dir, stream, &why) : -1;
+    if (dir >= 0) close(dir);
+    if (fd < 0) {
+        if (why.code == PERI_ENOTFOUND) return 0;
+        *err = why;
+        return -1;
+    }
+    ssize_t n = pread(fd, r->bytes, (size_t)limit, offset);
+    close(fd);
+    if (n < 0) return peri_err_set(err, PERI_EIO, "cannot read the output: %m");
+    r->bytes_len = (size_t)n;
+    return 0;
+}
+
+int peri_api_job_logs(peri_request_t *r, peri_err_t *err)
+{
+    char uuid[PERI_UUID_LEN + 1];
+    int64_t index, attempt, offset, limit;
+    const char *stream = peri_request_arg(r, "stream");
+    if (!stream) stream = "stdout";
+    if (strcmp(stream, "stdout") && strcmp(stream, "stderr"))
+        return peri_err_set(err, PERI_EINVAL,
+                            "the parameter stream is stdout or stderr, not \"%.40s\"",
+                            stream);
+    if (peri_request_number(r, "index", 0, INT32_MAX, -1, &index, err) ||
+        peri_request_number(r, "attempt", 1, INT32_MAX, 0, &attempt, err) ||
+        peri_request_number(r, "offset", 0, INT64_MAX / 2, 0, &offset, err) ||
+        peri_request_number(r, "limit", 1, CHUNK, CHUNK, &limit, err))
+        return -1;
+    want_t w = {.step = peri_request_arg(r, "step"), .index = (int32_t)index};
+    if (find_task(r, uuid, &w, err)) return -1;
+    if (attempt > w.attempt)
+        return peri_err_set(err, PERI_ENOTFOUND, "there was no attempt %d, only %d",
+                            (int)attempt, w.attempt);
+    char *folder = peri_folder_task(r->portal->config->spool, uuid, w.found_step,
+                                    attempt ? (int)attempt : w.attempt, w.found_index);
+    int rc = read_part(r, folder, stream, offset, limit, err);
+    free(folder);
+    if (rc) return -1;
+    char text[32];
+    snprintf(text, sizeof(text), "%lld", (long long)offset + (long long)r->bytes_len);
+    peri_request_set_header(r, "X-Perigee-Next", text);
+    bool over = peri_task_is_final(w.state) || (attempt && attempt < w.attempt);
+    if (over && r->bytes_len == 0) peri_request_set_header(r, "X-Perigee-Final", "1");
+    return 0;
+}

@@ -1,0 +1,304 @@
+/* daemon.c - perigeed: starts the parts, waits for a signal, stops them.
+ *
+ * One process an installation: the pidfile is locked while it lives. Jobs that run go on
+ * when it ends, however it ends; all it knows is in the database and the jobs' folders.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/util.h"
+#include "portal/api.h"
+#include "portal/log.h"
+#include "portal/manager.h"
+
+#define DB_CONNECTIONS 6
+
+static const char help_text[] =
+    "Usage: perigeed [--config FILE]\n"
+    "\n"
+    "The daemon of Perigee: keeps jobs, hands them to schedulers, answers the API on a\n"
+    "Unix socket. 'perigee up' starts it, with its database; so does a service manager\n"
+    "with 'perigee up --foreground'. It stays in the foreground and logs to stderr.\n"
+    "SIGTERM ends it; jobs that run go on.\n"
+    "\n"
+    "  --config FILE   instead of $PERIGEE_CONFIG, perigee.yaml in the state folder,\n"
+    "                  /etc/perigee/perigee.yaml\n"
+    "  --debug         log more\n"
+    "  --check-log     replay the events of all jobs, compare with what is stored of "
+    "them,\n"
+    "                  and end: status 0 if they agree\n";
+
+/* ---- portal.h ---- */
+
+double peri_epoch(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void ring(const peri_portal_t *p)
+{
+    const uint64_t one = 1;
+    /* It can only fail when it is rung a great many times already. */
+    if (write(p->wake_fd, &one, sizeof(one)) < 0) return;
+}
+
+void peri_portal_wake(peri_portal_t *p)
+{
+    atomic_store(&p->asked, true);
+    ring(p);
+}
+
+void peri_portal_wake_cb(void *portal)
+{
+    ring(portal);
+}
+
+peri_backend_t *peri_portal_backend(peri_portal_t *p, const char *name)
+{
+    for (size_t i = 0; i < p->nbackends; i++)
+        if (!strcmp(p->backends[i].conf->name, name)) return &p->backends[i];
+    return NULL;
+}
+
+/* ---- start ---- */
+
+/* Only one of us: the lock goes with the process, the number in the file is for people.
+ */
+static int lock_pidfile(const char *path, peri_err_t *err)
+{
+    char text[32];
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd < 0) return peri_err_set(err, PERI_EIO, "cannot open %s: %m", path);
+    if (flock(fd, LOCK_EX | LOCK_NB)) {
+        peri_err_set(err, PERI_EDENIED, "perigeed runs already (%s is locked)", path);
+        close(fd);
+        return -1;
+    }
+    int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+    if (ftruncate(fd, 0) || pwrite(fd, text, (size_t)n, 0) != n) {
+        peri_err_set(err, PERI_EIO, "cannot write %s: %m", path);
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static int make_folders(const peri_config_t *c, peri_err_t *err)
+{
+    /* Other users' tasks lie below; each sees only what is hers. */
+    const mode_t mode = geteuid() == 0 ? 0711 : 0700;
+    if (peri_mkdirs(c->state, err) || peri_mkdirs(c->spool, err)) return -1;
+    if (chmod(c->spool, mode))
+        return peri_err_set(err, PERI_EIO, "cannot set the mode of %s: %m", c->spool);
+    return 0;
+}
+
+static int open_backends(peri_portal_t *p, peri_err_t *err)
+{
+    const peri_config_t *c = p->config;
+    p->backends = peri_xcalloc(c->nschedulers, sizeof(*p->backends));
+    for (size_t i = 0; i < c->nschedulers; i++) {
+        peri_backend_t *b = &p->backends[i];
+        peri_err_t why = {0};
+        b->conf = &c->schedulers[i];
+        atomic_init(&b->answers, -1);
+        char *state = peri_xasprintf("%s/scheduler/%s", c->state, b->conf->name);
+        if (peri_mkdirs(state, err)) {
+            free(state);
+            return -1;
+        }
+        chmod(state, 0700);
+        b->sched = peri_sched_open(b->conf->name, b->conf->conf, state, NULL,
+                                   peri_portal_wake_cb, p, &why);
+        free(state);
+        if (b->sched) {
+            peri_log(PERI_LOG_INFO, "scheduler %s is open", b->conf->name);
+        } else {
+            snprintf(b->why, sizeof(b->why), "%s", why.text);
+            peri_log(PERI_LOG_ERROR, "scheduler %s: %s", b->conf->name, why.text);
+        }
+        p->nbackends++;
+    }
+    return 0;
+}
+
+static volatile sig_atomic_t ended;
+
+static void on_signal(int sig)
+{
+    ended = sig;
+}
+
+/* The schema is brought up to date before anything else looks at it. A database that does
+ * not answer yet is waited for. */
+static int migrate(peri_portal_t *p, peri_err_t *err)
+{
+    while (!ended) {
+        peri_db_t *db = peri_dbpool_get(p->db, err);
+        if (!db && err->code == PERI_EIO && !p->config->database)
+            peri_pg_start(p->config->pg_dir, NULL);
+        int rc = db ? peri_db_migrate(db, 0, err) : -1;
+        if (db) peri_dbpool_put(p->db, db);
+        if (rc == 0) return 0;
+        if (err->code != PERI_EIO) return -1;
+        peri_log_seldom(PERI_LOG_WARN, "migrate", 10, "waiting for the database: %s",
+                        err->text);
+        usleep(200000);
+    }
+    return peri_err_set(err, PERI_ECANCEL, "ended while waiting for the database");
+}
+
+static void catch_signals(void)
+{
+    struct sigaction sa = {.sa_handler = on_signal};
+    sigaction(SIGTERM, &sa, NULL);
+    sigaction(SIGINT, &sa, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+}
+
+/* Threads leave the signals to this one. */
+static int start_thread(pthread_t *t, void *(*run)(void *), void *arg)
+{
+    sigset_t block, old;
+    sigemptyset(&block);
+    sigaddset(&block, SIGTERM);
+    sigaddset(&block, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &block, &old);
+    int rc = pthread_create(t, NULL, run, arg);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return rc;
+}
+
+/* Signals wait outside of sigsuspend: none is missed between the look and the sleep. */
+static void wait_for_end(void)
+{
+    sigset_t block, old;
+    sigemptyset(&block);
+    sigaddset(&block, SIGTERM);
+    sigaddset(&block, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &block, &old);
+    while (!ended) sigsuspend(&old);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+static int serve(peri_portal_t *p, peri_err_t *err)
+{
+    pthread_t manager;
+    sigset_t block, old;
+    if (migrate(p, err) || open_backends(p, err)) return -1;
+    if (start_thread(&manager, peri_manager_run, p))
+        return peri_err_set(err, PERI_EINTERNAL, "cannot start a thread");
+    sigemptyset(&block);
+    sigaddset(&block, SIGTERM);
+    sigaddset(&block, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &block, &old);
+    peri_http_t *http = peri_http_start(p, peri_api_routes, peri_api_nroutes, err);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (http) {
+        peri_log(PERI_LOG_INFO, "perigeed " PERIGEE_VERSION " answers on %s",
+                 p->config->socket);
+        wait_for_end();
+        peri_log(PERI_LOG_INFO, "ending (signal %d); jobs that run go on", (int)ended);
+    }
+    peri_http_stop(http);
+    atomic_store(&p->stop, true);
+    peri_portal_wake(p);
+    pthread_join(manager, NULL);
+    return http ? 0 : -1;
+}
+
+static int run(const char *config, peri_err_t *err)
+{
+    peri_portal_t p = {.wake_fd = -1, .started = peri_epoch()};
+    int rc = -1, pidfile = -1;
+    peri_config_t *c = peri_config_load(config, err);
+    if (!c) return -1;
+    p.config = c;
+    p.conninfo = c->database ? peri_xstrdup(c->database) : peri_pg_conninfo(c->pg_dir);
+    p.db = peri_dbpool_new(p.conninfo, DB_CONNECTIONS);
+    p.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    catch_signals();
+    if (make_folders(c, err)) goto out;
+    if ((pidfile = lock_pidfile(c->pidfile, err)) < 0) goto out;
+    rc = serve(&p, err);
+    /* Never removed: a lock on a file that has no name guards nothing. */
+    if (ftruncate(pidfile, 0)) peri_log(PERI_LOG_WARN, "cannot empty %s", c->pidfile);
+out:
+    for (size_t i = 0; i < p.nbackends; i++) peri_sched_close(p.backends[i].sched);
+    free(p.backends);
+    peri_dbpool_free(p.db);
+    free(p.conninfo);
+    if (p.wake_fd >= 0) close(p.wake_fd);
+    if (pidfile >= 0) close(pidfile);
+    peri_config_free(c);
+    return rc;
+}
+
+static int check_log(const char *config, peri_err_t *err)
+{
+    peri_config_t *c = peri_config_load(config, err);
+    if (!c) return -1;
+    char *conninfo =
+        c->database ? peri_xstrdup(c->database) : peri_pg_conninfo(c->pg_dir);
+    peri_db_t *db = peri_db_connect(conninfo, err);
+    int rc = db ? peri_store_verify(db, NULL, err) : -1;
+    if (db) peri_db_close(db);
+    free(conninfo);
+    peri_config_free(c);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"debug", no_argument, NULL, 'd'},
+        {"check-log", no_argument, NULL, 'l'},    {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0}};
+    const char *config = NULL;
+    bool only_check = false;
+    int c;
+    while ((c = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
+        switch (c) {
+        case 'c':
+            config = optarg;
+            break;
+        case 'd':
+            peri_log_level(PERI_LOG_DEBUG);
+            break;
+        case 'l':
+            only_check = true;
+            break;
+        case 'h':
+            fputs(help_text, stdout);
+            return 0;
+        case 'V':
+            puts("perigeed " PERIGEE_VERSION);
+            return 0;
+        default:
+            fputs("Try 'perigeed --help'.\n", stderr);
+            return 2;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "perigeed: unexpected argument \"%s\"\n", argv[optind]);
+        return 2;
+    }
+    peri_err_t err = {0};
+    if ((only_check ? check_log(config, &err) : run(config, &err)) == 0) return 0;
+    peri_log(PERI_LOG_ERROR, "%s", err.text);
+    return peri_err_exit_status(&err);
+}

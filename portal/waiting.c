@@ -1,0 +1,128 @@
+/* waiting.c - see waiting.h. */
+#include "portal/waiting.h"
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/base/util.h"
+#include "portal/portal.h"
+
+#define SOON 0.05 /* seconds: news came while the handler looked */
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    pthread_t thread;
+    peri_waiter_t *first;
+    uint64_t mark;
+    bool running;
+} w_all = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void unlist(peri_waiter_t *w)
+{
+    if (!w->listed) return;
+    if (w->prev)
+        w->prev->next = w->next;
+    else
+        w_all.first = w->next;
+    if (w->next) w->next->prev = w->prev;
+    w->listed = false;
+}
+
+static void resume(peri_waiter_t *w)
+{
+    unlist(w);
+    MHD_resume_connection(w->conn);
+}
+
+static void *run(void *arg)
+{
+    (void)arg;
+    pthread_mutex_lock(&w_all.lock);
+    while (w_all.running) {
+        double now = peri_now(), next = now + 60;
+        for (peri_waiter_t *w = w_all.first, *after; w; w = after) {
+            after = w->next;
+            if (w->until <= now)
+                resume(w);
+            else if (w->until < next)
+                next = w->until;
+        }
+        struct timespec t = {(time_t)next, (long)((next - (double)(time_t)next) * 1e9)};
+        pthread_cond_timedwait(&w_all.changed, &w_all.lock, &t);
+    }
+    pthread_mutex_unlock(&w_all.lock);
+    return NULL;
+}
+
+void peri_waiting_start(void)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&w_all.changed, &attr);
+    pthread_condattr_destroy(&attr);
+    w_all.running = true;
+    if (pthread_create(&w_all.thread, NULL, run, NULL)) w_all.running = false;
+}
+
+void peri_waiting_stop(void)
+{
+    pthread_mutex_lock(&w_all.lock);
+    bool was = w_all.running;
+    w_all.running = false;
+    while (w_all.first) resume(w_all.first);
+    pthread_cond_signal(&w_all.changed);
+    pthread_mutex_unlock(&w_all.lock);
+    if (was) pthread_join(w_all.thread, NULL);
+}
+
+uint64_t peri_waiting_mark(void)
+{
+    pthread_mutex_lock(&w_all.lock);
+    uint64_t mark = w_all.mark;
+    pthread_mutex_unlock(&w_all.lock);
+    return mark;
+}
+
+bool peri_waiting_add(peri_waiter_t *w, struct MHD_Connection *conn, const char *uuid,
+                      double until, uint64_t mark)
+{
+    pthread_mutex_lock(&w_all.lock);
+    bool running = w_all.running;
+    if (running) {
+        w->conn = conn;
+        snprintf(w->uuid, sizeof(w->uuid), "%s", uuid);
+        w->until = mark == w_all.mark ? until : peri_now() + SOON;
+        w->prev = NULL;
+        w->next = w_all.first;
+        if (w->next) w->next->prev = w;
+        w_all.first = w;
+        w->listed = true;
+        MHD_suspend_connection(conn);
+        pthread_cond_signal(&w_all.changed);
+    }
+    pthread_mutex_unlock(&w_all.lock);
+    return running;
+}
+
+void peri_waiting_remove(peri_waiter_t *w)
+{
+    pthread_mutex_lock(&w_all.lock);
+    unlist(w);
+    pthread_mutex_unlock(&w_all.lock);
+}
+
+void peri_portal_news(const char *uuid)
+{
+    pthread_mutex_lock(&w_all.lock);
+    w_all.mark++;
+    for (peri_waiter_t *w = w_all.first, *next; w; w = next) {
+        next = w->next;
+        if (!uuid || !strcmp(w->uuid, uuid)) resume(w);
+    }
+    pthread_mutex_unlock(&w_all.lock);
+}
