@@ -21,6 +21,7 @@ int peri_cmd_logs(int argc, char **argv);
 int peri_cmd_wait(int argc, char **argv);
 int peri_cmd_cancel(int argc, char **argv);
 int peri_cmd_resubmit(int argc, char **argv);
+int peri_cmd_locate(int argc, char **argv);
 int peri_cmd_replicas(int argc, char **argv);
 int peri_cmd_up(int argc, char **argv);
 int peri_cmd_down(int argc, char **argv);

@@ -273,7 +273,7 @@ static int run_here(const request_t *r, peri_err_t *err)
         peri_bar_update(bar, here.read.rows, here.read.rows_all, here.read.bytes);
     peri_bar_finish(bar);
     if (rc == 0 && !r->quiet && !r->spec.explain) {
-        char line[320];
+        char line[512];
         peri_query_summary(q, rows, peri_now() - started, &here.read, line, sizeof(line));
         fprintf(stderr, "%s\n", line);
     }

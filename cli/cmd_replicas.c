@@ -103,8 +103,8 @@ static int show(const char *dataset, const options_t *o)
     } else if (json_array_size(replicas) == 0) {
         fprintf(
             stderr,
-            "perigee: it is not known where the files of \"%s\" are: 'perigee index' on "
-            "each node tells.\n",
+            "perigee: it is not known where the files of \"%s\" are: 'perigee locate' "
+            "tells.\n",
             dataset);
         status = 1;
     } else if (o->files) {

@@ -25,6 +25,7 @@ static const struct command {
     {"wait", peri_cmd_wait, "wait until jobs are over"},
     {"cancel", peri_cmd_cancel, "end jobs"},
     {"resubmit", peri_cmd_resubmit, "submit jobs again"},
+    {"locate", peri_cmd_locate, "tell perigee where a dataset's files are"},
     {"replicas", peri_cmd_replicas, "show which nodes hold a dataset"},
     {"up", peri_cmd_up, "start perigee on this machine"},
     {"down", peri_cmd_down, "stop it; jobs that run go on"},
@@ -62,11 +63,25 @@ static int unknown(const char *name)
     return 2;
 }
 
+static int run(int argc, char **argv)
+{
+    for (size_t i = 0; i < NCOMMANDS; i++) {
+        if (strcmp(argv[0], commands[i].name)) continue;
+        peri_h5_guard_signals();
+        return commands[i].run(argc, argv);
+    }
+    return unknown(argv[0]);
+}
+
 int main(int argc, char **argv)
 {
     setlocale(LC_CTYPE, "");
     /* A closed pipe is an error of write(), told or kept quiet by who wrote. */
     signal(SIGPIPE, SIG_IGN);
+    if (argc == 3 && !strcmp(argv[1], "help")) {
+        char option[] = "--help";
+        return run(2, (char *[]){argv[2], option, NULL});
+    }
     if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") ||
         !strcmp(argv[1], "help")) {
         help();
@@ -76,10 +91,5 @@ int main(int argc, char **argv)
         puts("perigee " PERIGEE_VERSION);
         return 0;
     }
-    for (size_t i = 0; i < NCOMMANDS; i++) {
-        if (strcmp(argv[1], commands[i].name)) continue;
-        peri_h5_guard_signals();
-        return commands[i].run(argc - 1, argv + 1);
-    }
-    return unknown(argv[1]);
+    return run(argc - 1, argv + 1);
 }

@@ -25,7 +25,7 @@ typedef struct {
 
 typedef struct {
     uint64_t rows;     /* of the result */
-    char summary[320]; /* one line about the run; "" after EXPLAIN */
+    char summary[512]; /* one line about the run; "" after EXPLAIN */
     peri_hostread_t
         *hosts; /* what each node read; names are owned. Rank 0, after a run */
     size_t nhosts;

@@ -1,5 +1,5 @@
-/* api_create.c - a new job: its spec is checked against what its scheduler can give, its
- * folders are made relative to nothing, and it is stored.
+/* api_create.c - a new job: its spec is checked against what its scheduler can give, and
+ * stored.
  */
 #include <string.h>
 #include <stdlib.h>
@@ -10,50 +10,6 @@
 #include "portal/api.h"
 
 #define KEY_MAX 200
-
-/* ---- working folders ---- */
-
-/* A relative folder means something only where the job was written. */
-static void set_dir(json_t *step, const char *base)
-{
-    const char *dir = json_string_value(json_object_get(step, "dir"));
-    if (json_object_get(step, "dir") && !dir) return; /* the parser tells */
-    if (dir && dir[0] == '/') return;
-    if (!base) return;
-    json_object_set_new(step, "dir",
-                        dir ? json_sprintf("%s/%s", base, dir) : json_string(base));
-}
-
-static void set_dirs(json_t *spec, const char *base)
-{
-    json_t *steps = json_object_get(spec, "steps"), *one;
-    size_t i;
-    if (!json_is_array(steps)) {
-        set_dir(spec, base);
-        return;
-    }
-    json_array_foreach(steps, i, one)
-    {
-        if (json_is_object(one)) set_dir(one, base);
-    }
-}
-
-static peri_spec_t *read_spec(peri_request_t *r, const char *text, size_t len,
-                              const char *base, peri_err_t *err)
-{
-    /* Once for the errors of what was sent, once as it is stored. */
-    peri_spec_t *spec = peri_spec_parse(text, len, base ? base : "/", err);
-    if (!spec || !base) return spec;
-    json_t *copy = json_deep_copy(spec->json);
-    peri_spec_free(spec);
-    set_dirs(copy, base);
-    char *whole = json_dumps(copy, JSON_COMPACT);
-    json_decref(copy);
-    spec = peri_spec_parse(whole, strlen(whole), NULL, err);
-    free(whole);
-    (void)r;
-    return spec;
-}
 
 /* ---- from the spec to the store ---- */
 
@@ -170,7 +126,7 @@ static int create(peri_request_t *r, const char *text, size_t len, const char *b
                   const origin_t *o, peri_err_t *err)
 {
     const char *scheduler;
-    peri_spec_t *spec = read_spec(r, text, len, base, err);
+    peri_spec_t *spec = peri_spec_parse(text, len, base, err);
     int rc = spec ? check(r, spec, &scheduler, err) : -1;
     if (rc == 0 && peri_request_arg(r, "check")) {
         r->json =

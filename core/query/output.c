@@ -75,6 +75,24 @@ peri_writer_t *peri_query_open_writer(peri_query_t *q, peri_err_t *err)
     return w;
 }
 
+/* Which nodes' files the answer is from: the caller cannot see it if one was forgotten.
+ */
+static void put_nodes(const peri_query_t *q, char *out, size_t cap)
+{
+    const peri_table_t *t = NULL;
+    *out = 0;
+    for (size_t i = 0; i < q->nrels; i++) {
+        const peri_table_t *r = q->rels[i].table;
+        for (size_t k = 0; k < r->nstorages; k++)
+            if (r->storages[k].on_nodes) t = r;
+    }
+    size_t at = 0;
+    for (size_t i = 0; t && i < t->nhosts && at + 80 < cap; i++)
+        at += (size_t)snprintf(out + at, cap - at, "%s%.64s",
+                               i ? ", " : "; of the files on ", t->hosts[i]);
+    if (t && at + 80 >= cap) snprintf(out + at, cap - at, ", ...");
+}
+
 void peri_query_summary(const peri_query_t *q, uint64_t rows_out, double seconds,
                         const peri_progress_t *all_ranks, char *out, size_t cap)
 {
@@ -86,7 +104,8 @@ void peri_query_summary(const peri_query_t *q, uint64_t rows_out, double seconds
     else
         snprintf(took, sizeof(took), "%.2f s", seconds);
     /* Of data in one place there is nothing to say but how much. */
-    char local[16], shared[16], remote[40] = "", where[96] = "";
+    char local[16], shared[16], remote[40] = "", where[96] = "", nodes[200];
+    put_nodes(q, nodes, sizeof(nodes));
     if (all_ranks->remote)
         snprintf(remote, sizeof(remote), ", %s remote",
                  peri_human_bytes(all_ranks->remote, local));
@@ -94,10 +113,11 @@ void peri_query_summary(const peri_query_t *q, uint64_t rows_out, double seconds
         snprintf(where, sizeof(where), ": %s local, %s shared%s",
                  peri_human_bytes(all_ranks->local, local),
                  peri_human_bytes(all_ranks->shared, shared), remote);
-    snprintf(out, cap, "%s row%s%s%s in %s; scanned %s rows, read %s (%s/s)%s",
+    snprintf(out, cap, "%s row%s%s%s in %s; scanned %s rows, read %s (%s/s)%s%s",
              peri_human_count(rows_out, rows), rows_out == 1 ? "" : "s",
              q->spec.into ? " in " : "", q->spec.into ? q->spec.into : "", took,
              peri_human_count(all_ranks->rows, scanned),
              peri_human_bytes(all_ranks->bytes, bytes),
-             peri_human_bytes((uint64_t)((double)all_ranks->bytes / s), rate), where);
+             peri_human_bytes((uint64_t)((double)all_ranks->bytes / s), rate), where,
+             nodes);
 }

@@ -12,16 +12,6 @@
 #include "core/base/util.h"
 #include "core/table/limits.h"
 
-void peri_resolve_note(peri_resolver_state_t *r, const char *text)
-{
-    for (size_t i = 0; i < r->nnotes; i++)
-        if (strcmp(r->notes[i], text) == 0) return;
-    if (r->nnotes < PERI_MAX_NOTES)
-        r->notes[r->nnotes++] = text;
-    else if (r->nnotes == PERI_MAX_NOTES)
-        r->notes[r->nnotes++] = "There are more notes than are kept.";
-}
-
 /* ---- numbered sets ---- */
 
 static int64_t expected_files(peri_h5file_t *f)

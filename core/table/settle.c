@@ -9,6 +9,16 @@
 
 #include "core/base/util.h"
 
+void peri_resolve_note(peri_resolver_state_t *r, const char *text)
+{
+    for (size_t i = 0; i < r->nnotes; i++)
+        if (strcmp(r->notes[i], text) == 0) return;
+    if (r->nnotes < PERI_MAX_NOTES)
+        r->notes[r->nnotes++] = text;
+    else if (r->nnotes == PERI_MAX_NOTES)
+        r->notes[r->nnotes++] = "There are more notes than are kept.";
+}
+
 /* ---- names ---- */
 
 static bool is_taken(const peri_column_t *v, size_t n, const char *name)

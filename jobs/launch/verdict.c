@@ -55,14 +55,14 @@ static bool was_memory(case_t *k)
 {
     char asked[16], peak[16];
     const peri_launch_t *l = &k->w->t->l;
-    const bool oom = peri_watch_oom(k->w);
     const bool slurms =
         k->w->t->in_slurm && (strstr(k->last, "oom-kill") || strstr(k->last, "oom_kill"));
     const bool by_us = k->w->why == PERI_ENDED_MEMORY;
     /* What else is in a cgroup that is not the task's own may have been meant. */
     const bool killed = k->r->signal == SIGKILL || k->r->code == 128 + SIGKILL;
     if (!by_us && !(k->failed && slurms) &&
-        !(oom && k->failed && (!k->w->own || killed) && k->w->why == PERI_ENDED_NOT))
+        !(k->w->oom && k->failed && (!k->w->own || killed) &&
+          k->w->why == PERI_ENDED_NOT))
         return false;
     k->r->exit = PERI_EXIT_MEMORY;
     if (!by_us && (k->w->own || l->memory == 0))

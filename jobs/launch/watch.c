@@ -202,9 +202,9 @@ static void hear(peri_watch_t *w)
     reap(w);
 }
 
-bool peri_watch_oom(const peri_watch_t *w)
+static void look_for_oom(peri_watch_t *w)
 {
-    return w->cgroup && w->ooms >= 0 && peri_cgroup_ooms(w->cgroup) > w->ooms;
+    if (w->cgroup && w->ooms >= 0 && peri_cgroup_ooms(w->cgroup) > w->ooms) w->oom = true;
 }
 
 static void sample(peri_watch_t *w)
@@ -213,8 +213,8 @@ static void sample(peri_watch_t *w)
     peri_meter_sample(w->meter, limit);
     peri_writer_usage(w->writer, &w->meter->usage);
     const uint64_t now = w->meter->memory;
-    if (limit && (now > limit || (!w->own && peri_watch_oom(w))))
-        begin_end(w, PERI_ENDED_MEMORY);
+    look_for_oom(w);
+    if (limit && (now > limit || (!w->own && w->oom))) begin_end(w, PERI_ENDED_MEMORY);
 
     const bool kept = w->cgroup && !w->own;
     const bool grows = now > before && now - before > limit / 50;
@@ -266,6 +266,7 @@ void peri_watch_run(peri_watch_t *w)
         if (now >= w->step_at) take_step(w);
         if (now >= w->sample_at) sample(w);
     }
+    look_for_oom(w);
 }
 
 /* ---- afterwards ---- */

@@ -31,6 +31,7 @@ typedef struct {
     bool warned;
     int warn_signal; /* that was sent */
     int64_t ooms;    /* kills by the kernel at the start; -1 unknown */
+    bool oom;        /* it has killed a process for want of memory */
     size_t step;     /* of ending it: 0 not begun */
     double begun;    /* when ending began */
     double hurry;    /* 1, or less after a second signal */
@@ -45,7 +46,5 @@ bool peri_watch_told(int signals);
 void peri_watch_run(peri_watch_t *w);
 /* End all that is left of the task. */
 void peri_watch_tidy(peri_watch_t *w);
-/* Has the kernel killed a process of it for want of memory? */
-bool peri_watch_oom(const peri_watch_t *w);
 
 #endif

@@ -86,9 +86,9 @@ static void rules_free(rules_t *u)
 }
 
 /* What the event is about, then what becomes of its tasks, then the event itself.
- * $1-$3 rules, $4 job, $5 step, $6 the attempt that tasks must have, $7 indexes, $8 event,
- * $9 its attempt, $10 why, $11 sentence, $12 host, $13 exit code, $14 signal, $15 time (NULL:
- * now), $16 context, $17 seq. */
+ * $1-$3 rules, $4 job, $5 step, $6 the attempt that tasks must have, $7 indexes, $8
+ * event, $9 its attempt, $10 why, $11 sentence, $12 host, $13 exit code, $14 signal, $15
+ * time (NULL: now), $16 context, $17 seq. */
 #define PROJECT(which)                                                                   \
     "WITH rule AS (SELECT * FROM unnest($1::text[], $2::text[]) AS u (state, next)), "   \
     "bad AS (SELECT t.index, t.state FROM task t WHERE t.job = $4::bigint AND t.step = " \
@@ -133,11 +133,12 @@ static int take_counts(peri_joblock_t *j, const peri_event_t *e, const PGresult 
         peri_taskstate_t old = peri_col_taskstate(r, i, 0);
         int64_t n = peri_col_int(r, i, 2);
         if (PQgetisnull(r, i, 1))
-            return peri_err_set(err, PERI_EINTERNAL,
-                                "the event \"%s\" does not fit task %lld of step \"%s\" of "
-                                "job %s, which is %s",
-                                peri_evkind_name(e->kind), (long long)n, e->step, j->uuid,
-                                peri_taskstate_name(old));
+            return peri_err_set(
+                err, PERI_EINTERNAL,
+                "the event \"%s\" does not fit task %lld of step \"%s\" of "
+                "job %s, which is %s",
+                peri_evkind_name(e->kind), (long long)n, e->step, j->uuid,
+                peri_taskstate_name(old));
         j->count[old] -= (uint64_t)n;
         j->count[peri_col_taskstate(r, i, 1)] += (uint64_t)n;
         *hits += (size_t)n;
@@ -148,7 +149,8 @@ static int take_counts(peri_joblock_t *j, const peri_event_t *e, const PGresult 
 /* What the event says beside its own columns. Keys of ours win. */
 static char *context_of(const peri_event_t *e)
 {
-    json_t *c = json_is_object(e->context) ? json_copy((json_t *)e->context) : json_object();
+    json_t *c =
+        json_is_object(e->context) ? json_copy((json_t *)e->context) : json_object();
     if (e->kind == PERI_EV_SUBMITTED && e->id) {
         char *id = peri_sql_clean(e->id, 256);
         json_object_set_new(c, "id", json_string(id));
@@ -173,7 +175,8 @@ static char *context_of(const peri_event_t *e)
 static void note_end(peri_joblock_t *j, const peri_event_t *e,
                      const uint64_t before[PERI_TASK_NSTATES])
 {
-    /* The first failure explains the job; a cancellation does while nothing has failed. */
+    /* The first failure explains the job; a cancellation does while nothing has failed.
+     */
     bool failed = j->count[PERI_TASK_FAILED] && !before[PERI_TASK_FAILED];
     bool cancelled = j->count[PERI_TASK_CANCELLED] && !before[PERI_TASK_CANCELLED] &&
                      !before[PERI_TASK_FAILED];
@@ -218,8 +221,7 @@ int peri_joblock_tasks(peri_joblock_t *j, const peri_event_t *e, size_t *hits,
         peri_args_text(&a, NULL);
     peri_args_text(&a, context);
     peri_args_int(&a, j->seq + 1);
-    PGresult *r =
-        peri_args_query(&a, j->db, indexes ? project_some : project_all, err);
+    PGresult *r = peri_args_query(&a, j->db, indexes ? project_some : project_all, err);
     if (!r || take_counts(j, e, r, hits, err)) goto out;
     rc = 0;
     if (*hits == 0) goto out;
@@ -240,8 +242,10 @@ out:
 int peri_joblock_event(peri_joblock_t *j, const peri_event_t *e, peri_err_t *err)
 {
     static const char sql[] =
-        "INSERT INTO job_event (job, seq, \"time\", stored, event, step, attempt, indexes, "
-        "sentence, context) SELECT $1::bigint, $2::int, coalesce($3::float8, n), n, $4, $5, "
+        "INSERT INTO job_event (job, seq, \"time\", stored, event, step, attempt, "
+        "indexes, "
+        "sentence, context) SELECT $1::bigint, $2::int, coalesce($3::float8, n), n, $4, "
+        "$5, "
         "$6::int, $7::int[], $8, $9::jsonb FROM (SELECT " PERI_SQL_NOW " AS n) AS now";
     char *indexes = peri_sql_ints(e->indexes, e->indexes ? e->nindexes : 0);
     char *sentence = peri_sql_clean(e->text, PERI_SENTENCE_MAX);
@@ -278,12 +282,15 @@ int peri_joblock_store(peri_joblock_t *j, peri_err_t *err)
         "UPDATE job SET last_seq = $2::int, n_waiting = $3::bigint, n_submitting = "
         "$4::bigint, n_queued = $5::bigint, n_running = $6::bigint, n_succeeded = "
         "$7::bigint, n_failed = $8::bigint, n_cancelled = $9::bigint, "
-        "started = CASE WHEN $10::boolean AND started IS NULL THEN (SELECT e.\"time\" FROM "
-        "job_event e WHERE e.job = number AND e.event = 'started' ORDER BY e.seq LIMIT 1) "
+        "started = CASE WHEN $10::boolean AND started IS NULL THEN (SELECT e.\"time\" "
+        "FROM "
+        "job_event e WHERE e.job = number AND e.event = 'started' ORDER BY e.seq LIMIT "
+        "1) "
         "ELSE started END, "
         "state = $11, cancel = $12::boolean, why = coalesce($13, why), "
         "sentence = coalesce($14, sentence), "
-        "ended = CASE WHEN $15::boolean THEN (SELECT max(t.ended) FROM task t WHERE t.job = "
+        "ended = CASE WHEN $15::boolean THEN (SELECT max(t.ended) FROM task t WHERE "
+        "t.job = "
         "number) ELSE ended END, "
         "waits = CASE WHEN state = $11 THEN waits ELSE '' END, "
         "expected = CASE WHEN state = $11 THEN expected END "

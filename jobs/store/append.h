@@ -18,12 +18,13 @@ typedef struct {
     uint64_t count[PERI_TASK_NSTATES];
     /* to be stored */
     bool changed;
-    bool started; /* one of its tasks did */
+    bool started;   /* one of its tasks did */
     peri_why_t why; /* with the sentence, if that is set */
     char *sentence;
 } peri_joblock_t;
 
-int peri_joblock_take(peri_joblock_t *j, peri_db_t *db, const char *uuid, peri_err_t *err);
+int peri_joblock_take(peri_joblock_t *j, peri_db_t *db, const char *uuid,
+                      peri_err_t *err);
 void peri_joblock_clear(peri_joblock_t *j); /* accepts a zeroed struct */
 /* An event of tasks: changes them and appends it, if it fits any. */
 int peri_joblock_tasks(peri_joblock_t *j, const peri_event_t *e, size_t *hits,

@@ -1,5 +1,5 @@
-/* create.c - a new job: its row, steps, tasks, what they wait for, and its first event, in
- * one transaction.
+/* create.c - a new job: its row, steps, tasks, what they wait for, and its first event,
+ * in one transaction.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,8 @@ static int put_job(peri_db_t *db, const peri_newjob_t *j, uint64_t ntasks,
 {
     static const char put[] =
         "INSERT INTO job (uid, username, name, kind, scheduler, priority, idem_key, "
-        "resubmit_of, spec, plan, state, created, last_seq, n_waiting) VALUES ($1::bigint, "
+        "resubmit_of, spec, plan, state, created, last_seq, n_waiting) VALUES "
+        "($1::bigint, "
         "$2, $3, $4, $5, $6::int, $7, $8::uuid, $9, $10, $11, " PERI_SQL_NOW
         ", 1, $12::bigint) ON CONFLICT (uid, idem_key) WHERE idem_key IS NOT NULL DO "
         "NOTHING RETURNING uuid, number, pg_notify('perigee_jobs', uuid::text)";
@@ -83,7 +84,8 @@ static int other_job(peri_db_t *db, const peri_newjob_t *j, const struct peri_ne
 {
     /* The lock: not removed before this one is stored. */
     static const char sql[] =
-        "SELECT number, $3::text IS NULL OR EXISTS (SELECT FROM step s WHERE s.job = number "
+        "SELECT number, $3::text IS NULL OR EXISTS (SELECT FROM step s WHERE s.job = "
+        "number "
         "AND s.name = $3) FROM job WHERE uuid = $1::uuid AND ($2::bigint = 0 OR uid = "
         "$2::bigint) FOR KEY SHARE";
     if (!peri_sql_uuid_valid(d->job)) goto none;
@@ -98,9 +100,10 @@ static int other_job(peri_db_t *db, const peri_newjob_t *j, const struct peri_ne
     PQclear(r);
     if (has_step) return 0;
     if (found)
-        return peri_err_set(err, PERI_ENOTFOUND,
-                            "the job %s, which this one is to wait for, has no step \"%s\"",
-                            d->job, d->step);
+        return peri_err_set(
+            err, PERI_ENOTFOUND,
+            "the job %s, which this one is to wait for, has no step \"%s\"", d->job,
+            d->step);
 none:
     return peri_err_set(err, PERI_ENOTFOUND,
                         "there is no job %.64s for this one to wait for", d->job);
@@ -157,13 +160,14 @@ static char *ranges(const int32_t *v, size_t n)
 static int put_event(peri_db_t *db, int64_t job, const peri_newjob_t *j, peri_err_t *err)
 {
     static const char sql[] =
-        "INSERT INTO job_event (job, seq, \"time\", stored, event, context) SELECT number, "
+        "INSERT INTO job_event (job, seq, \"time\", stored, event, context) SELECT "
+        "number, "
         "1, created, created, $2, $3::jsonb FROM job WHERE number = $1::bigint";
     json_t *steps = json_array();
     for (size_t i = 0; i < j->nsteps; i++) {
         char *tasks = ranges(j->steps[i].indexes, j->steps[i].nindexes);
-        json_array_append_new(
-            steps, json_pack("{s:s,s:s}", "name", j->steps[i].name, "tasks", tasks ? tasks : ""));
+        json_array_append_new(steps, json_pack("{s:s,s:s}", "name", j->steps[i].name,
+                                               "tasks", tasks ? tasks : ""));
         free(tasks);
     }
     json_t *context = json_pack("{s:o}", "steps", steps);

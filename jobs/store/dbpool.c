@@ -1,7 +1,7 @@
 /* dbpool.c - connections for threads: at most `max` at a time, made when first needed.
  *
- * The one that was given back last is given out first, so that few stay warm. A connection
- * is checked when it is handed out, not while it lies idle.
+ * The one that was given back last is given out first, so that few stay warm. A
+ * connection is checked when it is handed out, not while it lies idle.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -64,9 +64,9 @@ static int reserve(peri_dbpool_t *p, peri_db_t **db, peri_err_t *err)
     }
     pthread_mutex_unlock(&p->lock);
     if (got) return 0;
-    return peri_err_set(err, PERI_EIO,
-                        "all %d connections to the database have been busy for %d seconds",
-                        p->max, WAIT_SECONDS);
+    return peri_err_set(
+        err, PERI_EIO, "all %d connections to the database have been busy for %d seconds",
+        p->max, WAIT_SECONDS);
 }
 
 static void give_back(peri_dbpool_t *p, peri_db_t *db)
@@ -96,8 +96,7 @@ void peri_dbpool_put(peri_dbpool_t *p, peri_db_t *db)
 {
     if (!db) return;
     peri_db_rollback(db);
-    if (PQstatus(peri_db_conn(db)) != CONNECTION_OK ||
-        peri_db_in_transaction(db)) {
+    if (PQstatus(peri_db_conn(db)) != CONNECTION_OK || peri_db_in_transaction(db)) {
         peri_db_close(db);
         db = NULL;
     }

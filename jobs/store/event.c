@@ -29,8 +29,9 @@ static int put_outbox(peri_joblock_t *j, const char *kind, const char *step, int
 static int find_submission(peri_joblock_t *j, const peri_event_t *e, char **id,
                            peri_err_t *err)
 {
-    static const char sql[] = "SELECT id FROM submission WHERE job = $1::bigint AND step = "
-                              "$2 AND attempt = $3::int";
+    static const char sql[] =
+        "SELECT id FROM submission WHERE job = $1::bigint AND step = "
+        "$2 AND attempt = $3::int";
     peri_args_t a = {0};
     peri_args_int(&a, j->number);
     peri_args_text(&a, e->step);
@@ -78,8 +79,9 @@ static int intent(peri_joblock_t *j, const peri_event_t *e, size_t *hits, peri_e
 static int submitted(peri_joblock_t *j, const peri_event_t *e, size_t *hits,
                      peri_err_t *err)
 {
-    static const char sql[] = "UPDATE submission SET id = $4 WHERE job = $1::bigint AND step "
-                              "= $2 AND attempt = $3::int";
+    static const char sql[] =
+        "UPDATE submission SET id = $4 WHERE job = $1::bigint AND step "
+        "= $2 AND attempt = $3::int";
     if (!e->step || !e->id)
         return peri_err_set(err, PERI_EINTERNAL,
                             "what is submitted needs a step and the scheduler's id");
@@ -105,9 +107,10 @@ static int submitted(peri_joblock_t *j, const peri_event_t *e, size_t *hits,
 /* Ends the tasks that wait. */
 static int end_waiting(peri_joblock_t *j, size_t *hits, peri_err_t *err)
 {
-    static const char sql[] = "SELECT step, array_agg(index ORDER BY index) FROM task WHERE "
-                              "job = $1::bigint AND state = 'waiting' GROUP BY step ORDER BY "
-                              "step";
+    static const char sql[] =
+        "SELECT step, array_agg(index ORDER BY index) FROM task WHERE "
+        "job = $1::bigint AND state = 'waiting' GROUP BY step ORDER BY "
+        "step";
     peri_args_t a = {0};
     peri_args_int(&a, j->number);
     PGresult *r = peri_args_query(&a, j->db, sql, err);
@@ -150,7 +153,8 @@ static int cancel(peri_joblock_t *j, const peri_event_t *e, size_t *hits, peri_e
 }
 
 /* Back to waiting; but nothing of a cancelled job waits. */
-static int revoked(peri_joblock_t *j, const peri_event_t *e, size_t *hits, peri_err_t *err)
+static int revoked(peri_joblock_t *j, const peri_event_t *e, size_t *hits,
+                   peri_err_t *err)
 {
     size_t ended = 0;
     if (peri_joblock_tasks(j, e, hits, err)) return -1;
@@ -159,17 +163,26 @@ static int revoked(peri_joblock_t *j, const peri_event_t *e, size_t *hits, peri_
 
 /* ---- all of them ---- */
 
-static int dispatch(peri_joblock_t *j, const peri_event_t *e, size_t *hits, peri_err_t *err)
+static int dispatch(peri_joblock_t *j, const peri_event_t *e, size_t *hits,
+                    peri_err_t *err)
 {
     switch (e->kind) {
-    case PERI_EV_INTENT: return intent(j, e, hits, err);
-    case PERI_EV_SUBMITTED: return submitted(j, e, hits, err);
-    case PERI_EV_REVOKED: return revoked(j, e, hits, err);
-    case PERI_EV_CANCEL: return cancel(j, e, hits, err);
-    case PERI_EV_NOTE: *hits = 0; return peri_joblock_event(j, e, err);
+    case PERI_EV_INTENT:
+        return intent(j, e, hits, err);
+    case PERI_EV_SUBMITTED:
+        return submitted(j, e, hits, err);
+    case PERI_EV_REVOKED:
+        return revoked(j, e, hits, err);
+    case PERI_EV_CANCEL:
+        return cancel(j, e, hits, err);
+    case PERI_EV_NOTE:
+        *hits = 0;
+        return peri_joblock_event(j, e, err);
     case PERI_EV_STARTED:
-    case PERI_EV_ENDED: return peri_joblock_tasks(j, e, hits, err);
-    default: break;
+    case PERI_EV_ENDED:
+        return peri_joblock_tasks(j, e, hits, err);
+    default:
+        break;
     }
     return peri_err_set(err, PERI_EINTERNAL, "a job's first event is not appended");
 }

@@ -60,17 +60,19 @@ static void names_of(unsigned states, peri_buf_t *out)
     peri_buf_putc(out, '}');
 }
 
-int peri_store_list(peri_db_t *db, const peri_jobfilter_t *f, peri_jobrow_f each, void *arg,
-                    peri_err_t *err)
+int peri_store_list(peri_db_t *db, const peri_jobfilter_t *f, peri_jobrow_f each,
+                    void *arg, peri_err_t *err)
 {
     /* Not prepared: with the filters at hand the right index is found. */
     static const char sql[] =
-        "SELECT " COLUMNS " FROM job j WHERE ($1::bigint IS NULL OR j.uid = $1::bigint) AND "
+        "SELECT " COLUMNS
+        " FROM job j WHERE ($1::bigint IS NULL OR j.uid = $1::bigint) AND "
         "($2::text IS NULL OR j.name LIKE $2) AND ($3::text IS NULL OR j.kind = $3) AND "
         "($4::text[] IS NULL OR j.state = ANY ($4::text[])) AND "
         "($5::float8 IS NULL OR j.created >= $5::float8) AND "
         "($6::float8 IS NULL OR j.created <= $6::float8) AND "
-        "($7::bigint IS NULL OR j.number < $7::bigint) ORDER BY j.number DESC LIMIT $8::int";
+        "($7::bigint IS NULL OR j.number < $7::bigint) ORDER BY j.number DESC LIMIT "
+        "$8::int";
     if (f->limit < 1 || f->limit > 1000)
         return peri_err_set(err, PERI_EINVAL, "a list has from 1 to 1000 jobs, not %d",
                             f->limit);
@@ -115,11 +117,14 @@ int peri_store_get(peri_db_t *db, const char *uuid, peri_jobrow_f each, void *ar
 {
     /* Usage: sums; of a peak the highest one. */
     static const char sql[] =
-        "SELECT " COLUMNS ", j.spec, j.plan, (SELECT json_object_agg(key, CASE WHEN key LIKE "
+        "SELECT " COLUMNS
+        ", j.spec, j.plan, (SELECT json_object_agg(key, CASE WHEN key LIKE "
         "'%\\_peak' THEN peak ELSE total END) FROM (SELECT u.key, sum((u.value #>> "
         "'{}')::numeric) AS total, max((u.value #>> '{}')::numeric) AS peak FROM task t, "
-        "jsonb_each(t.usage) AS u (key, value) WHERE t.job = j.number AND jsonb_typeof(t.usage) "
-        "= 'object' AND jsonb_typeof(u.value) = 'number' GROUP BY u.key ORDER BY u.key) AS s) "
+        "jsonb_each(t.usage) AS u (key, value) WHERE t.job = j.number AND "
+        "jsonb_typeof(t.usage) "
+        "= 'object' AND jsonb_typeof(u.value) = 'number' GROUP BY u.key ORDER BY u.key) "
+        "AS s) "
         "FROM job j WHERE j.uuid = $1::uuid";
     if (!peri_sql_uuid_valid(uuid)) return peri_store_no_job(uuid, err);
     peri_args_t a = {0};
@@ -170,7 +175,8 @@ int peri_store_lookup(peri_db_t *db, const char *what, int64_t uid,
     /* A number goes before a uuid that happens to start with the same digits. */
     static const char sql[] =
         "SELECT uuid FROM job WHERE (number = $1::bigint OR uuid BETWEEN $2::uuid AND "
-        "$3::uuid) AND ($4::bigint < 0 OR uid = $4::bigint) ORDER BY number = $1::bigint DESC "
+        "$3::uuid) AND ($4::bigint < 0 OR uid = $4::bigint) ORDER BY number = $1::bigint "
+        "DESC "
         "NULLS LAST, number LIMIT 2";
     char low[PERI_UUID_LEN + 1], high[PERI_UUID_LEN + 1];
     bool number = is_number(what), start = uuid_range(what, low, high);

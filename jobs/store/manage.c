@@ -10,11 +10,13 @@ int peri_store_active(peri_db_t *db, int (*each)(const peri_activerow_t *, void 
 {
     static const char sql[] =
         "SELECT j.uuid, t.step, coalesce(b.name, ''), coalesce(b.id, ''), "
-        "coalesce(b.scheduler, j.scheduler), j.uid, t.index, s.is_array, t.attempt, t.lost, "
-        "t.state, j.cancel, s.restartable, t.changed FROM (SELECT * FROM task WHERE "
-        PERI_SQL_ACTIVE
+        "coalesce(b.scheduler, j.scheduler), j.uid, t.index, s.is_array, t.attempt, "
+        "t.lost, "
+        "t.state, j.cancel, s.restartable, t.changed FROM (SELECT * FROM task "
+        "WHERE " PERI_SQL_ACTIVE
         ") AS t JOIN job j ON j.number = t.job JOIN step s ON s.job = t.job AND s.name = "
-        "t.step LEFT JOIN submission b ON b.job = t.job AND b.step = t.step AND b.attempt = "
+        "t.step LEFT JOIN submission b ON b.job = t.job AND b.step = t.step AND "
+        "b.attempt = "
         "t.attempt ORDER BY t.job, s.pos, t.index";
     PGresult *r = peri_db_prepared(db, err, sql, 0, NULL);
     if (!r) return -1;
@@ -45,10 +47,13 @@ int peri_store_submission(peri_db_t *db, const char *uuid, const char *step, int
 {
     static const char sql[] =
         "SELECT j.uuid, b.step, b.name, b.id, b.scheduler, j.username, j.uid, b.attempt, "
-        "coalesce(t.indexes, '{}'), s.is_array, s.restartable, j.cancel, coalesce(t.lost, 0), "
+        "coalesce(t.indexes, '{}'), s.is_array, s.restartable, j.cancel, "
+        "coalesce(t.lost, 0), "
         "j.spec, b.after FROM job j JOIN submission b ON b.job = j.number JOIN step s ON "
-        "s.job = b.job AND s.name = b.step LEFT JOIN LATERAL (SELECT array_agg(index ORDER BY "
-        "index) AS indexes, max(lost) AS lost FROM task WHERE job = b.job AND step = b.step "
+        "s.job = b.job AND s.name = b.step LEFT JOIN LATERAL (SELECT array_agg(index "
+        "ORDER BY "
+        "index) AS indexes, max(lost) AS lost FROM task WHERE job = b.job AND step = "
+        "b.step "
         "AND attempt = b.attempt AND " PERI_SQL_ACTIVE
         ") AS t ON true WHERE j.uuid = $1::uuid AND b.step = $2 AND b.attempt = $3::int";
     if (!peri_sql_uuid_valid(uuid)) return peri_store_no_job(uuid, err);
@@ -83,8 +88,9 @@ int peri_store_submission(peri_db_t *db, const char *uuid, const char *step, int
     }
     PQclear(r);
     if (found) return 0;
-    return peri_err_set(err, PERI_ENOTFOUND, "there is no attempt %d of step \"%s\" of job %s",
-                        attempt, step, uuid);
+    return peri_err_set(err, PERI_ENOTFOUND,
+                        "there is no attempt %d of step \"%s\" of job %s", attempt, step,
+                        uuid);
 }
 
 /* ---- why it waits ---- */
@@ -96,20 +102,21 @@ int peri_store_submission(peri_db_t *db, const char *uuid, const char *step, int
 
 static int note_waiting(peri_db_t *db, const peri_args_t *a, peri_err_t *err)
 {
-    static const char lock[] =
-        "SELECT FROM job WHERE uuid = $1::uuid FOR NO KEY UPDATE";
+    static const char lock[] = "SELECT FROM job WHERE uuid = $1::uuid FOR NO KEY UPDATE";
     static const char task[] =
         "UPDATE task t SET waits = $4, expected = nullif($5::float8, 0) FROM job j WHERE "
         "j.uuid = $1::uuid AND t.job = j.number AND " WAITING;
     static const char job[] =
-        "UPDATE job j SET waits = $2, expected = (SELECT min(t.expected) FROM task t WHERE "
+        "UPDATE job j SET waits = $2, expected = (SELECT min(t.expected) FROM task t "
+        "WHERE "
         "t.job = j.number AND t." PERI_SQL_ACTIVE ") WHERE uuid = $1::uuid AND state IN "
         "('waiting', 'queued')";
     peri_args_t first = {0}, last = {0};
     peri_args_text(&first, a->v[0]);
     peri_args_text(&last, a->v[0]);
     peri_args_text(&last, a->v[3]);
-    if (peri_args_exec(&first, db, lock, err) || peri_args_exec(a, db, task, err)) return -1;
+    if (peri_args_exec(&first, db, lock, err) || peri_args_exec(a, db, task, err))
+        return -1;
     return peri_args_exec(&last, db, job, err);
 }
 
@@ -117,9 +124,8 @@ int peri_store_waiting(peri_db_t *db, const char *uuid, const char *step, int32_
                        const char *text, double expected, peri_err_t *err)
 {
     /* It is told at every poll and seldom news: no lock, no write then. */
-    static const char sql[] =
-        "SELECT FROM job j JOIN task t ON t.job = j.number WHERE j.uuid = $1::uuid AND "
-        WAITING " LIMIT 1";
+    static const char sql[] = "SELECT FROM job j JOIN task t ON t.job = j.number WHERE "
+                              "j.uuid = $1::uuid AND " WAITING " LIMIT 1";
     if (!peri_sql_uuid_valid(uuid)) return peri_store_no_job(uuid, err);
     char *clean = peri_sql_clean(text, PERI_SENTENCE_MAX);
     peri_args_t a = {0};

@@ -31,10 +31,12 @@ int peri_db_schema_version(peri_db_t *db, int *version, peri_err_t *err)
 {
     int exists;
     *version = 0;
-    if (number(db, "SELECT (to_regclass('schema_version') IS NOT NULL)::int", &exists, err))
+    if (number(db, "SELECT (to_regclass('schema_version') IS NOT NULL)::int", &exists,
+               err))
         return -1;
     if (!exists) return 0;
-    return number(db, "SELECT coalesce(max(version), 0) FROM schema_version", version, err);
+    return number(db, "SELECT coalesce(max(version), 0) FROM schema_version", version,
+                  err);
 }
 
 static int refuse_newer(int version, peri_err_t *err)
@@ -80,7 +82,8 @@ int peri_db_migrate(peri_db_t *db, int to, peri_err_t *err)
     if (to < 0 || to > peri_nmigrations)
         return peri_err_set(err, PERI_EINVAL, "there is no version %d of the schema", to);
     if (to == 0) to = peri_nmigrations;
-    if (peri_db_schema_version(db, &version, err) || refuse_newer(version, err)) return -1;
+    if (peri_db_schema_version(db, &version, err) || refuse_newer(version, err))
+        return -1;
     while (version < to) {
         if (peri_db_begin(db, err)) return -1;
         int rc = step(db, to, &version, err);

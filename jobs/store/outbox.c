@@ -1,5 +1,5 @@
-/* outbox.c - side effects that are owed. An entry is there until its effect is certain; who
- * takes one and dies has put it off, not lost it.
+/* outbox.c - side effects that are owed. An entry is there until its effect is certain;
+ * who takes one and dies has put it off, not lost it.
  */
 #include <stdlib.h>
 
@@ -14,9 +14,11 @@ int peri_store_outbox_take(peri_db_t *db, int n,
         "WITH now AS MATERIALIZED (SELECT " PERI_SQL_NOW " AS n), "
         "due AS MATERIALIZED (SELECT entry FROM outbox WHERE due <= (SELECT n FROM now) "
         "ORDER BY due, entry LIMIT $1::int FOR UPDATE SKIP LOCKED), "
-        "taken AS (UPDATE outbox o SET tries = o.tries + 1, due = now.n + least(60, power(2, "
+        "taken AS (UPDATE outbox o SET tries = o.tries + 1, due = now.n + least(60, "
+        "power(2, "
         "least(o.tries, 6))) FROM due, now WHERE o.entry = due.entry RETURNING o.*) "
-        "SELECT t.entry, t.kind, j.uuid, t.step, t.attempt, t.index, t.tries FROM taken t "
+        "SELECT t.entry, t.kind, j.uuid, t.step, t.attempt, t.index, t.tries FROM taken "
+        "t "
         "JOIN job j ON j.number = t.job ORDER BY t.entry";
     if (peri_db_in_transaction(db))
         return peri_err_set(err, PERI_EINTERNAL,

@@ -18,30 +18,41 @@
  * A chain needs submissions that the scheduler still has whole: a task of theirs that was
  * revoked has failed there, and will run in another one. */
 static const char sql[] =
-    "WITH w AS MATERIALIZED (SELECT t.job, t.step, array_agg(t.index ORDER BY t.index) AS "
+    "WITH w AS MATERIALIZED (SELECT t.job, t.step, array_agg(t.index ORDER BY t.index) "
+    "AS "
     "indexes FROM task t WHERE t.state = 'waiting' GROUP BY t.job, t.step), "
-    "ours AS MATERIALIZED (SELECT w.*, j.uuid, j.priority, s.pos AS at FROM w JOIN job j ON "
-    "j.number = w.job JOIN step s ON s.job = w.job AND s.name = w.step WHERE NOT j.cancel AND "
+    "ours AS MATERIALIZED (SELECT w.*, j.uuid, j.priority, s.pos AS at FROM w JOIN job j "
+    "ON "
+    "j.number = w.job JOIN step s ON s.job = w.job AND s.name = w.step WHERE NOT "
+    "j.cancel AND "
     "($1::text IS NULL OR j.scheduler = $1)), "
     "dep AS MATERIALIZED (SELECT d.*, "
     "EXISTS (SELECT FROM task t WHERE " TARGET " AND t." PERI_SQL_ACTIVE ") AS open, "
     "EXISTS (SELECT FROM task t WHERE " TARGET " AND t." PERI_SQL_BAD ") AS bad "
     "FROM ours o JOIN dependency d ON d.job = o.job AND d.step = o.step), "
     "chain AS MATERIALIZED (SELECT d.job, d.step, d.pos, d.even_failed, b.id, "
-    "bool_and(t.state IN ('queued', 'running') AND coalesce(b.id, '') <> '' AND b.scheduler "
+    "bool_and(t.state IN ('queued', 'running') AND coalesce(b.id, '') <> '' AND "
+    "b.scheduler "
     "= $1 AND NOT EXISTS (SELECT FROM task l WHERE l.job = t.job AND l.step = t.step AND "
     "l.lost > 0)) AS whole FROM dep d JOIN task t ON " TARGET " AND t." PERI_SQL_ACTIVE
-    " LEFT JOIN submission b ON b.job = t.job AND b.step = t.step AND b.attempt = t.attempt "
+    " LEFT JOIN submission b ON b.job = t.job AND b.step = t.step AND b.attempt = "
+    "t.attempt "
     "WHERE $2::boolean AND d.open GROUP BY 1, 2, 3, 4, 5) "
-    "SELECT o.uuid, o.step, coalesce((SELECT max(b.attempt) FROM submission b WHERE b.job = "
-    "o.job AND b.step = o.step), 0) + 1, o.indexes, f.on_step, f.on_job, f.on_job <> o.job, "
-    "f.failed, (SELECT json_agg(json_build_array(c.id, c.even_failed) ORDER BY c.pos, c.id) "
+    "SELECT o.uuid, o.step, coalesce((SELECT max(b.attempt) FROM submission b WHERE "
+    "b.job = "
+    "o.job AND b.step = o.step), 0) + 1, o.indexes, f.on_step, f.on_job, f.on_job <> "
+    "o.job, "
+    "f.failed, (SELECT json_agg(json_build_array(c.id, c.even_failed) ORDER BY c.pos, "
+    "c.id) "
     "FROM chain c WHERE c.job = o.job AND c.step = o.step) FROM ours o LEFT JOIN LATERAL "
     "(SELECT d.on_step, d.on_job, EXISTS (SELECT FROM task t WHERE " TARGET
-    " AND t." PERI_SQL_BAD " AND t.state = 'failed') AS failed FROM dep d WHERE d.job = o.job "
-    "AND d.step = o.step AND d.bad AND NOT d.even_failed ORDER BY d.pos LIMIT 1) AS f ON true "
+    " AND t." PERI_SQL_BAD
+    " AND t.state = 'failed') AS failed FROM dep d WHERE d.job = o.job "
+    "AND d.step = o.step AND d.bad AND NOT d.even_failed ORDER BY d.pos LIMIT 1) AS f ON "
+    "true "
     "WHERE f.on_job IS NOT NULL OR NOT EXISTS (SELECT FROM dep d WHERE d.job = o.job AND "
-    "d.step = o.step AND d.open AND NOT ($2::boolean AND coalesce((SELECT bool_and(c.whole) "
+    "d.step = o.step AND d.open AND NOT ($2::boolean AND coalesce((SELECT "
+    "bool_and(c.whole) "
     "FROM chain c WHERE c.job = d.job AND c.step = d.step AND c.pos = d.pos), false))) "
     "ORDER BY o.priority DESC, o.job, o.at";
 
@@ -51,13 +62,14 @@ static char *impossible(const PGresult *r, int i)
     long long job = (long long)peri_col_int(r, i, 5);
     const char *how = peri_col_bool(r, i, 7) ? "failed" : "was cancelled";
     if (!peri_col_bool(r, i, 6))
-        return peri_xasprintf("not run: it needs the success of step \"%s\", which %s", step,
-                              how);
+        return peri_xasprintf("not run: it needs the success of step \"%s\", which %s",
+                              step, how);
     if (*step)
         return peri_xasprintf(
-            "not run: it needs the success of step \"%s\" of job %lld, which %s", step, job,
-            how);
-    return peri_xasprintf("not run: it needs the success of job %lld, which %s", job, how);
+            "not run: it needs the success of step \"%s\" of job %lld, which %s", step,
+            job, how);
+    return peri_xasprintf("not run: it needs the success of job %lld, which %s", job,
+                          how);
 }
 
 static int tell(const PGresult *r, int i, int (*each)(const peri_readyrow_t *, void *),

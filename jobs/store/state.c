@@ -40,7 +40,7 @@ int peri_task_step(peri_taskstate_t s, peri_evkind_t e, peri_taskstate_t final,
                    peri_taskstate_t *next)
 {
     if ((unsigned)s >= PERI_TASK_NSTATES || (unsigned)e >= PERI_EV_NEVENTS) return -1;
-    bool names_final = (unsigned)final < PERI_TASK_NSTATES && peri_task_is_final(final);
+    bool names_final = (unsigned) final < PERI_TASK_NSTATES && peri_task_is_final(final);
     if (e == PERI_EV_ENDED && !names_final) return -1;
     int to = table[e][peri_task_is_final(s) ? OVER : s];
     if (to == LATE) return 0;
@@ -71,11 +71,14 @@ static const char *const jobstates[PERI_JOB_NSTATES] = {
     "waiting", "queued", "running", "succeeded", "failed", "cancelled"};
 static const char *const evkinds[PERI_EV_NEVENTS] = {
     "created", "intent", "submitted", "started", "ended", "revoked", "cancel", "note"};
-static const char *const whys[PERI_WHY_NWHYS] = {
-    "",           "exit",        "signal",      "out_of_memory",
-    "time_limit", "no_program",  "disk_full",   "node_failed",
-    "preempted",  "launcher_killed", "reboot",  "refused",
-    "lost",       "dependency",  "cancelled",   "cancelled_in_scheduler"};
+static const char *const whys[PERI_WHY_NWHYS] = {"",           "exit",
+                                                 "signal",     "out_of_memory",
+                                                 "time_limit", "no_program",
+                                                 "disk_full",  "node_failed",
+                                                 "preempted",  "launcher_killed",
+                                                 "reboot",     "refused",
+                                                 "lost",       "dependency",
+                                                 "cancelled",  "cancelled_in_scheduler"};
 
 static const char *name_of(const char *const *names, unsigned n, unsigned i)
 {

@@ -47,8 +47,8 @@ static inline const char *peri_col_text(const PGresult *r, int row, int col)
     return PQgetvalue(r, row, col);
 }
 const char *peri_col_text_or_null(const PGresult *r, int row, int col);
-int64_t peri_col_int(const PGresult *r, int row, int col);  /* NULL: 0 */
-double peri_col_real(const PGresult *r, int row, int col);  /* NULL: 0 */
+int64_t peri_col_int(const PGresult *r, int row, int col); /* NULL: 0 */
+double peri_col_real(const PGresult *r, int row, int col); /* NULL: 0 */
 bool peri_col_bool(const PGresult *r, int row, int col);
 /* Of an int[] as text; *n of them, the caller frees. */
 int32_t *peri_col_ints(const PGresult *r, int row, int col, size_t *n);

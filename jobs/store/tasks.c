@@ -13,17 +13,23 @@ static int job_exists(peri_db_t *db, const char *uuid, peri_err_t *err)
     return found ? 0 : peri_store_no_job(uuid, err);
 }
 
-int peri_store_tasks(peri_db_t *db, const char *uuid, const char *step, int32_t from_index,
-                     int limit, peri_taskrow_f each, void *arg, peri_err_t *err)
+int peri_store_tasks(peri_db_t *db, const char *uuid, const char *step,
+                     int32_t from_index, int limit, peri_taskrow_f each, void *arg,
+                     peri_err_t *err)
 {
     static const char sql[] =
-        "SELECT t.step, t.index, t.state, t.attempt, t.lost, t.why, CASE WHEN t.why <> '' "
-        "THEN t.sentence ELSE t.waits END, t.host, CASE WHEN coalesce(b.id, '') = '' THEN '' "
+        "SELECT t.step, t.index, t.state, t.attempt, t.lost, t.why, CASE WHEN t.why <> "
+        "'' "
+        "THEN t.sentence ELSE t.waits END, t.host, CASE WHEN coalesce(b.id, '') = '' "
+        "THEN '' "
         "WHEN s.is_array THEN b.id || '_' || t.index ELSE b.id END, t.exit_code, "
-        "t.exit_signal, t.started, t.ended, t.expected, t.usage FROM job j JOIN step s ON "
+        "t.exit_signal, t.started, t.ended, t.expected, t.usage FROM job j JOIN step s "
+        "ON "
         "s.job = j.number JOIN task t ON t.job = s.job AND t.step = s.name LEFT JOIN "
-        "submission b ON b.job = t.job AND b.step = t.step AND b.attempt = t.attempt WHERE "
-        "j.uuid = $1::uuid AND ($2::text IS NULL OR t.step = $2) AND t.index >= $3::int ORDER "
+        "submission b ON b.job = t.job AND b.step = t.step AND b.attempt = t.attempt "
+        "WHERE "
+        "j.uuid = $1::uuid AND ($2::text IS NULL OR t.step = $2) AND t.index >= $3::int "
+        "ORDER "
         "BY s.pos, t.index LIMIT nullif($4::int, 0)";
     if (!peri_sql_uuid_valid(uuid)) return peri_store_no_job(uuid, err);
     peri_args_t a = {0};
@@ -61,10 +67,13 @@ int peri_store_events(peri_db_t *db, const char *uuid, int after, int limit,
                       peri_err_t *err)
 {
     static const char sql[] =
-        "SELECT e.seq, json_build_object('seq', e.seq, 'time', e.\"time\", 'event', e.event, "
+        "SELECT e.seq, json_build_object('seq', e.seq, 'time', e.\"time\", 'event', "
+        "e.event, "
         "'step', e.step, 'attempt', e.attempt, 'indexes', to_json(e.indexes), 'text', "
-        "e.sentence, 'context', e.context) FROM job j JOIN job_event e ON e.job = j.number "
-        "WHERE j.uuid = $1::uuid AND e.seq > $2::int ORDER BY e.seq LIMIT nullif($3::int, 0)";
+        "e.sentence, 'context', e.context) FROM job j JOIN job_event e ON e.job = "
+        "j.number "
+        "WHERE j.uuid = $1::uuid AND e.seq > $2::int ORDER BY e.seq LIMIT "
+        "nullif($3::int, 0)";
     if (!peri_sql_uuid_valid(uuid)) return peri_store_no_job(uuid, err);
     peri_args_t a = {0};
     peri_args_text(&a, uuid);

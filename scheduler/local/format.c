@@ -39,7 +39,7 @@ static void put_indexes(peri_buf_t *b, const peri_sub_t *s)
     }
 }
 
-int peri_format_sub(const peri_sub_t *s, peri_buf_t *out, peri_err_t *err)
+int peri_local_format_sub(const peri_sub_t *s, peri_buf_t *out, peri_err_t *err)
 {
     peri_buf_t indexes;
     peri_buf_init(&indexes, 16u << 20);
@@ -80,8 +80,8 @@ static void put_json_string(peri_buf_t *b, const char *s)
     free(text);
 }
 
-void peri_format_note(const peri_local_t *l, const char *what, const peri_task_t *t,
-                      peri_buf_t *out)
+void peri_local_format_note(const peri_local_t *l, const char *what, const peri_task_t *t,
+                            peri_buf_t *out)
 {
     peri_buf_printf(out, "{\"e\":\"%s\",\"i\":%d", what,
                     t ? t->index : PERI_SCHED_NO_INDEX);
@@ -173,7 +173,7 @@ static peri_sub_t *parse_head(peri_local_t *l, const json_t *j, peri_err_t *err)
     const uid_t uid = (uid_t)number_of(j, "uid", 0, UINT32_MAX - 1, &bad);
     if (bad) goto damaged;
 
-    s = peri_sub_new(name, (size_t)n);
+    s = peri_local_sub_new(name, (size_t)n);
     s->folder = peri_xstrdup(folder);
     s->comment = peri_xstrdup(comment ? comment : "");
     s->argv = parse_argv(json_object_get(j, "argv"));
@@ -192,7 +192,7 @@ static peri_sub_t *parse_head(peri_local_t *l, const json_t *j, peri_err_t *err)
     s->user = peri_local_user(l, uid, user);
     return s;
 damaged:
-    peri_sub_free(s);
+    peri_local_sub_free(s);
     peri_err_set(err, PERI_EFORMAT, "its first line is damaged");
     return NULL;
 }
@@ -252,7 +252,7 @@ static void apply_line(const peri_local_t *l, peri_sub_t *s, const json_t *j)
         s->forgotten = true;
     } else if (strcmp(what, "cancel") == 0 && index == PERI_SCHED_NO_INDEX) {
         for (size_t i = 0; i < s->ntasks; i++) apply_cancel(&s->tasks[i], when);
-    } else if (peri_sub_index(s, (int32_t)index, &at) == 0 &&
+    } else if (peri_local_sub_index(s, (int32_t)index, &at) == 0 &&
                s->tasks[at].state != PERI_SCHED_ENDED) {
         if (strcmp(what, "cancel") == 0)
             apply_cancel(&s->tasks[at], when);
@@ -261,8 +261,8 @@ static void apply_line(const peri_local_t *l, peri_sub_t *s, const json_t *j)
     }
 }
 
-peri_sub_t *peri_format_parse(peri_local_t *l, const char *text, size_t len,
-                              size_t *whole, peri_err_t *err)
+peri_sub_t *peri_local_format_parse(peri_local_t *l, const char *text, size_t len,
+                                    size_t *whole, peri_err_t *err)
 {
     peri_sub_t *s = NULL;
     size_t at = 0;

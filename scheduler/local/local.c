@@ -22,7 +22,7 @@
 
 static void forget_sub(peri_local_t *l, peri_sub_t *s)
 {
-    peri_store_remove(l, s);
+    peri_local_store_remove(l, s);
     peri_local_drop(l, s);
 }
 
@@ -56,7 +56,7 @@ static void clean(peri_local_t *l)
 static void local_close(void *self)
 {
     peri_local_t *l = self;
-    peri_watch_stop(l);
+    peri_local_watch_stop(l);
     while (l->nruns) peri_local_run_free(l, l->runs[0]);
     for (size_t b = 0; b < l->nbuckets; b++)
         while (l->seqs[b]) peri_local_drop(l, l->seqs[b]);
@@ -90,8 +90,8 @@ static void resume(peri_local_t *l)
             for (size_t i = 0; i < n; i++) {
                 peri_task_t *t = &s->tasks[i];
                 if (t->state != PERI_SCHED_PENDING) continue;
-                if (t->begun || peri_proc_claim(t, l->boot, &c) != 0)
-                    peri_run_resume(l, t);
+                if (t->begun || peri_local_proc_claim(t, l->boot, &c) != 0)
+                    peri_local_run_resume(l, t);
             }
             s->forgotten = kept;
         }
@@ -109,12 +109,12 @@ static void *local_open(const json_t *conf, const char *state, void (*wake)(void
     l->wake = wake;
     l->wake_arg = arg;
     l->decayed = peri_now();
-    if (peri_local_configure(l, conf, err) || peri_proc_boot(l->boot, err) ||
-        peri_store_open(l, err) || peri_store_load(l, err))
+    if (peri_local_configure(l, conf, err) || peri_local_proc_boot(l->boot, err) ||
+        peri_local_store_open(l, err) || peri_local_store_load(l, err))
         goto fail;
     resume(l);
     clean(l);
-    if (peri_watch_start(l, err)) goto fail;
+    if (peri_local_watch_start(l, err)) goto fail;
     return l;
 fail:
     local_close(l);
@@ -151,14 +151,15 @@ static int local_submit(void *self, const peri_schedreq_t *req,
     if (!s) {
         s = peri_local_check(l, req, err);
         if (!s) goto out;
-        if (peri_store_next_seq(l, &s->seq, err) || peri_store_write(l, s, err)) {
-            peri_sub_free(s);
+        if (peri_local_store_next_seq(l, &s->seq, err) ||
+            peri_local_store_write(l, s, err)) {
+            peri_local_sub_free(s);
             goto out;
         }
         peri_failpoint("local.submitted");
         peri_local_add(l, s);
         peri_local_rest_news(l, s);
-        peri_watch_kick(l);
+        peri_local_watch_kick(l);
     }
     put_id(s, id);
     rc = 0;
@@ -192,7 +193,7 @@ static int local_poll(void *self, bool all,
     all |= !l->told_once;
     l->told_once = true;
     if (all && peri_now() - l->cleaned > CLEAN_EVERY) clean(l);
-    peri_tell(l, all, &told);
+    peri_local_tell(l, all, &told);
     l->woken = false;
     pthread_mutex_unlock(&l->lock);
 
@@ -210,7 +211,7 @@ static void cancel_task(peri_local_t *l, peri_task_t *t)
     if (t->state == PERI_SCHED_ENDED) return;
     t->cancel = true;
     if (t->run) {
-        peri_run_cancel(l, t->run);
+        peri_local_run_cancel(l, t->run);
         return;
     }
     t->end = PERI_END_CANCELLED;
@@ -229,15 +230,16 @@ static int local_cancel(void *self, const char *id, int32_t index, peri_err_t *e
     peri_sub_t *s = peri_local_by_id(l, id);
     if (!s || is_over(s)) goto out;
     const bool one = s->array && index != PERI_SCHED_NO_INDEX;
-    if (one && (peri_sub_index(s, index, &at) || s->tasks[at].state == PERI_SCHED_ENDED))
+    if (one &&
+        (peri_local_sub_index(s, index, &at) || s->tasks[at].state == PERI_SCHED_ENDED))
         goto out;
-    rc = peri_store_note(l, s, "cancel", one ? &s->tasks[at] : NULL, err);
+    rc = peri_local_store_note(l, s, "cancel", one ? &s->tasks[at] : NULL, err);
     peri_failpoint("local.cancelled");
     if (one)
         cancel_task(l, &s->tasks[at]);
     else
         for (size_t i = 0; i < s->ntasks; i++) cancel_task(l, &s->tasks[i]);
-    peri_watch_kick(l);
+    peri_local_watch_kick(l);
 out:
     pthread_mutex_unlock(&l->lock);
     return rc;
@@ -255,11 +257,11 @@ static void local_forget(void *self, const char *name, const char *id)
     /* Its last launcher may not have gone yet: it keeps its slots until it has. */
     if (!is_over(s)) {
         s->forgotten = true;
-        peri_store_note(l, s, "cancel", NULL, NULL);
-        peri_store_note(l, s, "forget", NULL, NULL);
+        peri_local_store_note(l, s, "cancel", NULL, NULL);
+        peri_local_store_note(l, s, "forget", NULL, NULL);
         for (size_t i = 0; i < s->ntasks; i++)
             if (s->tasks[i].state == PERI_SCHED_PENDING) cancel_task(l, &s->tasks[i]);
-        peri_watch_kick(l);
+        peri_local_watch_kick(l);
     }
     s->forgotten = true;
     peri_local_settle(l, s);

@@ -147,9 +147,9 @@ struct peri_local {
 
 /* ---- subs.c: submissions, users, lanes in memory ---- */
 
-peri_sub_t *peri_sub_new(const char *name, size_t ntasks);
-void peri_sub_free(peri_sub_t *s); /* accepts NULL; must be in no table */
-int peri_sub_index(const peri_sub_t *s, int32_t index, size_t *at);
+peri_sub_t *peri_local_sub_new(const char *name, size_t ntasks);
+void peri_local_sub_free(peri_sub_t *s); /* accepts NULL; must be in no table */
+int peri_local_sub_index(const peri_sub_t *s, int32_t index, size_t *at);
 void peri_local_add(peri_local_t *l, peri_sub_t *s);
 /* Out of all tables, and freed. */
 void peri_local_drop(peri_local_t *l, peri_sub_t *s);
@@ -166,40 +166,40 @@ void peri_local_run_free(peri_local_t *l, peri_run_t *r);
 
 /* ---- store.c: files ---- */
 
-int peri_store_open(peri_local_t *l, peri_err_t *err);
+int peri_local_store_open(peri_local_t *l, peri_err_t *err);
 /* The submission's file, whole or not at all. */
-int peri_store_write(peri_local_t *l, const peri_sub_t *s, peri_err_t *err);
+int peri_local_store_write(peri_local_t *l, const peri_sub_t *s, peri_err_t *err);
 /* Append one line to it: "begin", "pid", "end", "again", "cancel", "forget"; t NULL: of
  * the whole submission. */
-int peri_store_note(peri_local_t *l, const peri_sub_t *s, const char *what,
-                    const peri_task_t *t, peri_err_t *err);
-void peri_store_remove(peri_local_t *l, const peri_sub_t *s);
+int peri_local_store_note(peri_local_t *l, const peri_sub_t *s, const char *what,
+                          const peri_task_t *t, peri_err_t *err);
+void peri_local_store_remove(peri_local_t *l, const peri_sub_t *s);
 /* Read all files into memory. What is damaged is moved to lost+found. */
-int peri_store_load(peri_local_t *l, peri_err_t *err);
+int peri_local_store_load(peri_local_t *l, peri_err_t *err);
 /* A number that was never given before. */
-int peri_store_next_seq(peri_local_t *l, uint64_t *seq, peri_err_t *err);
+int peri_local_store_next_seq(peri_local_t *l, uint64_t *seq, peri_err_t *err);
 
 /* ---- format.c: the text of a queue file (free of the lock, but for users) ---- */
 
-int peri_format_sub(const peri_sub_t *s, peri_buf_t *out, peri_err_t *err);
-void peri_format_note(const peri_local_t *l, const char *what, const peri_task_t *t,
-                      peri_buf_t *out);
+int peri_local_format_sub(const peri_sub_t *s, peri_buf_t *out, peri_err_t *err);
+void peri_local_format_note(const peri_local_t *l, const char *what, const peri_task_t *t,
+                            peri_buf_t *out);
 /* *whole: bytes up to and including the last whole line. */
-peri_sub_t *peri_format_parse(peri_local_t *l, const char *text, size_t len,
-                              size_t *whole, peri_err_t *err);
+peri_sub_t *peri_local_format_parse(peri_local_t *l, const char *text, size_t len,
+                                    size_t *whole, peri_err_t *err);
 
 /* ---- queue.c: whose turn it is ---- */
 
 /* Start what may start now. */
-void peri_queue_pass(peri_local_t *l);
-void peri_queue_charge(peri_local_t *l, const peri_run_t *r);
+void peri_local_queue_pass(peri_local_t *l);
+void peri_local_queue_charge(peri_local_t *l, const peri_run_t *r);
 /* Of two submissions that wait, does a come before b, by the keys of the last pass? */
-bool peri_queue_before(const peri_sub_t *a, const peri_sub_t *b);
-void peri_queue_keys(peri_local_t *l, double now);
+bool peri_local_queue_before(const peri_sub_t *a, const peri_sub_t *b);
+void peri_local_queue_keys(peri_local_t *l, double now);
 /* When enough will be free for s at the latest, epoch seconds; 0: not known. */
-int64_t peri_queue_expect(const peri_local_t *l, const peri_sub_t *s,
-                          int64_t *spare_cores, int64_t *spare_memory);
-bool peri_queue_throttled(const peri_sub_t *s);
+int64_t peri_local_queue_expect(const peri_local_t *l, const peri_sub_t *s,
+                                int64_t *spare_cores, int64_t *spare_memory);
+bool peri_local_queue_throttled(const peri_sub_t *s);
 
 /* ---- tell.c: what _poll says ---- */
 
@@ -210,7 +210,7 @@ typedef struct {
 } peri_told_t;
 
 /* Copies; tell->arena is the caller's. Takes the news. */
-void peri_tell(peri_local_t *l, bool all, peri_told_t *tell);
+void peri_local_tell(peri_local_t *l, bool all, peri_told_t *tell);
 
 /* ---- proc.c: processes (free of the lock) ---- */
 
@@ -220,17 +220,17 @@ typedef struct {
     bool other_boot;
 } peri_claimed_t;
 
-int peri_proc_boot(char out[64], peri_err_t *err);
+int peri_local_proc_boot(char out[64], peri_err_t *err);
 /* Does exactly this process live (a zombie does not), and belong to uid? */
-bool peri_proc_alive(pid_t pid, uint64_t start, uid_t uid);
-int peri_proc_start(pid_t pid, uint64_t *start);
+bool peri_local_proc_alive(pid_t pid, uint64_t start, uid_t uid);
+int peri_local_proc_start(pid_t pid, uint64_t *start);
 /* -1 with errno ENOSYS where the kernel has none. */
-int peri_proc_open(pid_t pid);
+int peri_local_proc_open(pid_t pid);
 /* To this process and no other that has got its number. */
-void peri_proc_signal(pid_t pid, uint64_t start, uid_t uid, int pidfd, int sig);
+void peri_local_proc_signal(pid_t pid, uint64_t start, uid_t uid, int pidfd, int sig);
 /* 1: there is a claim; 0: none; -1: cannot tell. */
-int peri_proc_claim(const peri_task_t *t, const char *boot, peri_claimed_t *c);
-char *peri_proc_folder(const peri_task_t *t);
+int peri_local_proc_claim(const peri_task_t *t, const char *boot, peri_claimed_t *c);
+char *peri_local_proc_folder(const peri_task_t *t);
 /* Processes with PERIGEE_FOLDER of this task, or in the session of its dead launcher. */
 typedef struct {
     char *mark; /* "PERIGEE_FOLDER=..." */
@@ -240,34 +240,36 @@ typedef struct {
     pid_t first; /* the lowest of them */
 } peri_sweep_t;
 /* One look at /proc for all n; sig 0: only look. */
-void peri_proc_sweep(peri_sweep_t *s, size_t n, int sig);
+void peri_local_proc_sweep(peri_sweep_t *s, size_t n, int sig);
 
 /* ---- start.c ---- */
 
 /* fork and exec; fills pid, pid_start and err_fd of the run. */
-int peri_start(peri_run_t *r, uid_t euid, peri_err_t *err);
+int peri_local_start(peri_run_t *r, uid_t euid, peri_err_t *err);
+/* Exit status if the program could not be started, as shells have it. */
+#define PERI_START_FAILED 127
 /* The sentence that the child left, if the program could not be started. */
-char *peri_start_failure(const peri_run_t *r);
-void peri_account_free(struct peri_account *a); /* accepts NULL */
+char *peri_local_start_failure(const peri_run_t *r);
+void peri_local_account_free(struct peri_account *a); /* accepts NULL */
 
 /* ---- watch.c: the thread ---- */
 
-int peri_watch_start(peri_local_t *l, peri_err_t *err);
-void peri_watch_stop(peri_local_t *l);
-void peri_watch_kick(peri_local_t *l);
+int peri_local_watch_start(peri_local_t *l, peri_err_t *err);
+void peri_local_watch_stop(peri_local_t *l);
+void peri_local_watch_kick(peri_local_t *l);
 /* ---- run.c: the life of one run ---- */
 
 /* Start a pending task; -1: not now, and the queue pauses. */
-int peri_run_begin(peri_local_t *l, peri_task_t *t, uint64_t overtakes);
+int peri_local_run_begin(peri_local_t *l, peri_task_t *t, uint64_t overtakes);
 /* A task that may have a process already, after the scheduler was opened. */
-void peri_run_resume(peri_local_t *l, peri_task_t *t);
+void peri_local_run_resume(peri_local_t *l, peri_task_t *t);
 /* May remove the run. */
-void peri_run_tend(peri_local_t *l, peri_run_t *r, double now);
+void peri_local_run_tend(peri_local_t *l, peri_run_t *r, double now);
 /* Those that are swept, all with one look at /proc. May remove runs. */
-void peri_run_sweep(peri_local_t *l, double now);
-void peri_run_cancel(peri_local_t *l, peri_run_t *r);
+void peri_local_run_sweep(peri_local_t *l, double now);
+void peri_local_run_cancel(peri_local_t *l, peri_run_t *r);
 /* When it wants to be tended though nothing happens; HUGE_VAL: never. */
-double peri_run_due(const peri_run_t *r, double now);
+double peri_local_run_due(const peri_run_t *r, double now);
 
 /* ---- submit.c ---- */
 

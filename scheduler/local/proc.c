@@ -43,7 +43,7 @@ static ssize_t read_small(int dirfd, const char *path, char *out, size_t cap)
     return n < 0 ? -1 : (ssize_t)len;
 }
 
-int peri_proc_boot(char out[64], peri_err_t *err)
+int peri_local_proc_boot(char out[64], peri_err_t *err)
 {
     if (read_small(AT_FDCWD, "/proc/sys/kernel/random/boot_id", out, 64) <= 0)
         return peri_err_set(err, PERI_EUNSUPP,
@@ -78,7 +78,7 @@ static int read_stat(pid_t pid, stat_t *out)
     return 0;
 }
 
-int peri_proc_start(pid_t pid, uint64_t *start)
+int peri_local_proc_start(pid_t pid, uint64_t *start)
 {
     stat_t st;
     if (read_stat(pid, &st)) return -1;
@@ -96,28 +96,28 @@ static bool belongs_to(pid_t pid, uid_t uid)
     return p && sscanf(p + 5, "%u", &real) == 1 && real == uid;
 }
 
-bool peri_proc_alive(pid_t pid, uint64_t start, uid_t uid)
+bool peri_local_proc_alive(pid_t pid, uint64_t start, uid_t uid)
 {
     stat_t st;
     return pid > 0 && read_stat(pid, &st) == 0 && st.start == start && st.state != 'Z' &&
            st.state != 'X' && belongs_to(pid, uid);
 }
 
-int peri_proc_open(pid_t pid)
+int peri_local_proc_open(pid_t pid)
 {
     return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
-void peri_proc_signal(pid_t pid, uint64_t start, uid_t uid, int pidfd, int sig)
+void peri_local_proc_signal(pid_t pid, uint64_t start, uid_t uid, int pidfd, int sig)
 {
     if (pidfd >= 0 && syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) == 0) return;
     /* Kernels before 5.3: between the look and the kill there is a moment. */
-    if (pidfd < 0 && peri_proc_alive(pid, start, uid)) kill(pid, sig);
+    if (pidfd < 0 && peri_local_proc_alive(pid, start, uid)) kill(pid, sig);
 }
 
 /* ---- claims ---- */
 
-char *peri_proc_folder(const peri_task_t *t)
+char *peri_local_proc_folder(const peri_task_t *t)
 {
     int32_t index = t->index == PERI_SCHED_NO_INDEX ? 0 : t->index;
     return peri_xasprintf("%s/%d", t->sub->folder, index);
@@ -140,14 +140,14 @@ static void parse_claim(const char *text, size_t len, const char *boot, peri_cla
     json_decref(j);
 }
 
-int peri_proc_claim(const peri_task_t *t, const char *boot, peri_claimed_t *c)
+int peri_local_proc_claim(const peri_task_t *t, const char *boot, peri_claimed_t *c)
 {
     char text[MAX_CLAIM];
     struct stat st;
     int rc = -1;
     ssize_t n;
     memset(c, 0, sizeof(*c));
-    char *folder = peri_proc_folder(t);
+    char *folder = peri_local_proc_folder(t);
     int dir = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (dir < 0 || fstatat(dir, "claim", &st, AT_SYMLINK_NOFOLLOW)) {
         rc = errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 : -1;
@@ -198,17 +198,17 @@ static void sweep_one(peri_sweep_t *s, pid_t pid, int sig, environ_t *e)
     stat_t st;
     if (read_stat(pid, &st) || st.state == 'Z' || st.state == 'X') return;
     if (!is_left(s, pid, &st, e)) return;
-    int fd = peri_proc_open(pid);
+    int fd = peri_local_proc_open(pid);
     /* Now that it is held it must still be the same. */
-    if (peri_proc_alive(pid, st.start, s->uid)) {
+    if (peri_local_proc_alive(pid, st.start, s->uid)) {
         s->found++;
         if (s->first == 0 || pid < s->first) s->first = pid;
-        if (sig) peri_proc_signal(pid, st.start, s->uid, fd, sig);
+        if (sig) peri_local_proc_signal(pid, st.start, s->uid, fd, sig);
     }
     if (fd >= 0) close(fd);
 }
 
-void peri_proc_sweep(peri_sweep_t *s, size_t n, int sig)
+void peri_local_proc_sweep(peri_sweep_t *s, size_t n, int sig)
 {
     environ_t e = {peri_xmalloc(65536), 65536};
     DIR *d = opendir("/proc");

@@ -39,7 +39,7 @@ static double charge(const peri_run_t *r, double now)
     return (seconds > MIN_CHARGE ? seconds : MIN_CHARGE) * r->task->sub->cores;
 }
 
-void peri_queue_keys(peri_local_t *l, double now)
+void peri_local_queue_keys(peri_local_t *l, double now)
 {
     decay(l, now);
     for (peri_user_t *u = l->users; u; u = u->next) u->key = u->usage;
@@ -47,14 +47,14 @@ void peri_queue_keys(peri_local_t *l, double now)
         l->runs[i]->task->sub->user->key += charge(l->runs[i], now);
 }
 
-void peri_queue_charge(peri_local_t *l, const peri_run_t *r)
+void peri_local_queue_charge(peri_local_t *l, const peri_run_t *r)
 {
     const double now = peri_now();
     decay(l, now);
     r->task->sub->user->usage += (now - r->since) * r->task->sub->cores;
 }
 
-bool peri_queue_before(const peri_sub_t *a, const peri_sub_t *b)
+bool peri_local_queue_before(const peri_sub_t *a, const peri_sub_t *b)
 {
     if (a->priority != b->priority) return a->priority > b->priority;
     if (a->user != b->user && a->user->key != b->user->key)
@@ -67,7 +67,8 @@ static peri_lane_t *best_lane(const peri_local_t *l)
     peri_lane_t *best = NULL;
     for (size_t i = 0; i < l->nlanes; i++) {
         peri_lane_t *lane = l->lanes[i];
-        if (lane->cursor && (!best || peri_queue_before(lane->cursor, best->cursor)))
+        if (lane->cursor &&
+            (!best || peri_local_queue_before(lane->cursor, best->cursor)))
             best = lane;
     }
     return best;
@@ -75,7 +76,7 @@ static peri_lane_t *best_lane(const peri_local_t *l)
 
 /* ---- who fits ---- */
 
-bool peri_queue_throttled(const peri_sub_t *s)
+bool peri_local_queue_throttled(const peri_sub_t *s)
 {
     return s->throttle > 0 && s->nrunning >= (size_t)s->throttle;
 }
@@ -96,8 +97,8 @@ static int by_time(const void *a, const void *b)
     return (x->at > y->at) - (x->at < y->at);
 }
 
-int64_t peri_queue_expect(const peri_local_t *l, const peri_sub_t *s,
-                          int64_t *spare_cores, int64_t *spare_memory)
+int64_t peri_local_queue_expect(const peri_local_t *l, const peri_sub_t *s,
+                                int64_t *spare_cores, int64_t *spare_memory)
 {
     const int64_t now = time(NULL);
     int64_t cores = l->free_cores, memory = l->free_memory, at = 0;
@@ -136,7 +137,7 @@ static void reserve(peri_local_t *l, peri_sub_t *head, double now, window_t *w)
 {
     w->head = head;
     if (head->blocked == 0) head->blocked = now;
-    w->start = peri_queue_expect(l, head, &w->cores, &w->memory);
+    w->start = peri_local_queue_expect(l, head, &w->cores, &w->memory);
     if (w->start) return;
     w->free_for_all = now - head->blocked < l->patience;
     w->cores = l->cores - head->cores;
@@ -177,12 +178,12 @@ static void note_reason(peri_local_t *l, peri_sub_t *s, bool first, bool throttl
 /* 1: it has begun a task; 0: it waits; -1: nothing can be started now. */
 static int consider(peri_local_t *l, peri_sub_t *s, double now, window_t *w)
 {
-    bool throttled = peri_queue_throttled(s);
+    bool throttled = peri_local_queue_throttled(s);
     if (!throttled && fits(l, s) && may_overtake(w, s)) {
         peri_user_t *user = s->user;
         double cost = MIN_CHARGE * s->cores;
         bool bound = w->head && !w->free_for_all;
-        if (peri_run_begin(l, next_task(s), bound ? w->head->seq : 0)) return -1;
+        if (peri_local_run_begin(l, next_task(s), bound ? w->head->seq : 0)) return -1;
         user->key += cost;
         return 1;
     }
@@ -196,13 +197,13 @@ static int consider(peri_local_t *l, peri_sub_t *s, double now, window_t *w)
     return 0;
 }
 
-void peri_queue_pass(peri_local_t *l)
+void peri_local_queue_pass(peri_local_t *l)
 {
     const double now = peri_now();
     window_t w = {0};
     peri_lane_t *lane;
     if (l->nlanes == 0 || now < l->pause_until) return;
-    peri_queue_keys(l, now);
+    peri_local_queue_keys(l, now);
     for (size_t i = 0; i < l->nlanes; i++) l->lanes[i]->cursor = l->lanes[i]->first;
     for (int passed = 0; passed < MAX_BACKFILL && (lane = best_lane(l));) {
         peri_sub_t *s = lane->cursor;

@@ -59,8 +59,8 @@ static void finish(peri_local_t *l, peri_run_t *r)
     t->ended = time(NULL);
     peri_failpoint("local.ended");
     /* If it cannot be noted, the claim tells the same after a restart. */
-    peri_store_note(l, t->sub, "end", t, NULL);
-    peri_queue_charge(l, r);
+    peri_local_store_note(l, t->sub, "end", t, NULL);
+    peri_local_queue_charge(l, r);
     peri_local_run_free(l, r);
     peri_local_set_state(l, t, PERI_SCHED_ENDED);
     peri_local_settle(l, t->sub);
@@ -69,8 +69,15 @@ static void finish(peri_local_t *l, peri_run_t *r)
 static void conclude(peri_local_t *l, peri_run_t *r, peri_schedend_t end, double now)
 {
     peri_task_t *t = r->task;
+    char *failure = peri_local_start_failure(r);
+    if (failure) {
+        free(t->why);
+        t->why = failure;
+        r->exit_code = PERI_START_FAILED;
+        r->sig = 0;
+        end = PERI_END_EXITED;
+    }
     const bool by_itself = end == PERI_END_EXITED;
-    if (!t->why) t->why = peri_start_failure(r);
     r->end = (uint8_t)end;
     if (t->cancel && end != PERI_END_BOOT) r->end = PERI_END_CANCELLED;
     if (end == PERI_END_UNKNOWN || end == PERI_END_BOOT) r->exit_code = r->sig = 0;
@@ -92,7 +99,7 @@ static void again(peri_local_t *l, peri_run_t *r, double now)
         finish(l, r);
         return;
     }
-    if (peri_store_note(l, t->sub, "again", t, NULL)) {
+    if (peri_local_store_note(l, t->sub, "again", t, NULL)) {
         r->look_at = now + ASK_AGAIN;
         return;
     }
@@ -110,13 +117,13 @@ static void watch(peri_local_t *l, peri_run_t *r, pid_t pid, uint64_t start, dou
 {
     reap(r);
     if (r->pidfd >= 0) close(r->pidfd);
-    r->pidfd = peri_proc_open(pid);
+    r->pidfd = peri_local_proc_open(pid);
     r->pid = pid;
     r->pid_start = start;
     r->has_status = false;
     r->ready = false;
     /* Now that it is held, is it still that one? */
-    if (!peri_proc_alive(pid, start, r->task->sub->user->uid)) {
+    if (!peri_local_proc_alive(pid, start, r->task->sub->user->uid)) {
         r->pid = 0;
         r->look_at = now;
         return;
@@ -124,16 +131,16 @@ static void watch(peri_local_t *l, peri_run_t *r, pid_t pid, uint64_t start, dou
     r->look_at = 0;
     if (r->task->cancel) {
         r->kill_at = 0;
-        peri_run_cancel(l, r);
+        peri_local_run_cancel(l, r);
     }
 }
 
 static pid_t search(const peri_task_t *t)
 {
-    char *folder = peri_proc_folder(t);
+    char *folder = peri_local_proc_folder(t);
     char *mark = peri_xasprintf("PERIGEE_FOLDER=%s", folder);
     peri_sweep_t s = {.mark = mark, .uid = t->sub->user->uid};
-    peri_proc_sweep(&s, 1, 0);
+    peri_local_proc_sweep(&s, 1, 0);
     free(mark);
     free(folder);
     return s.first;
@@ -150,13 +157,13 @@ static void look_at_claim(peri_local_t *l, peri_run_t *r, const peri_claimed_t *
         conclude(l, r, PERI_END_BOOT, now);
     else if (r->has_status && (own || !c->pid))
         conclude(l, r, (peri_schedend_t)r->end, now);
-    else if (c->pid && peri_proc_alive(c->pid, c->start, uid))
+    else if (c->pid && peri_local_proc_alive(c->pid, c->start, uid))
         watch(l, r, c->pid, c->start, now);
     else if (c->pid)
         conclude(l, r, PERI_END_UNKNOWN, now);
     else if (t->begun && t->other_boot)
         conclude(l, r, PERI_END_BOOT, now);
-    else if (peri_proc_alive(t->pid, t->pid_start, uid))
+    else if (peri_local_proc_alive(t->pid, t->pid_start, uid))
         watch(l, r, t->pid, t->pid_start, now);
     else if (now < r->look_until) /* its writer may be at it */
         r->look_at = now + LOOK_EVERY;
@@ -174,9 +181,9 @@ static void look_without(peri_local_t *l, peri_run_t *r, double now)
         conclude(l, r, (peri_schedend_t)r->end, now);
     else if (t->other_boot)
         again(l, r, now);
-    else if (peri_proc_alive(t->pid, t->pid_start, t->sub->user->uid))
+    else if (peri_local_proc_alive(t->pid, t->pid_start, t->sub->user->uid))
         watch(l, r, t->pid, t->pid_start, now);
-    else if ((pid = search(t)) > 0 && peri_proc_start(pid, &start) == 0)
+    else if ((pid = search(t)) > 0 && peri_local_proc_start(pid, &start) == 0)
         watch(l, r, pid, start, now);
     else if (now < r->look_until) /* it may be between fork and exec */
         r->look_at = now + LOOK_EVERY;
@@ -188,7 +195,7 @@ static void look_without(peri_local_t *l, peri_run_t *r, double now)
 static void look(peri_local_t *l, peri_run_t *r, double now)
 {
     peri_claimed_t c;
-    int there = peri_proc_claim(r->task, l->boot, &c);
+    int there = peri_local_proc_claim(r->task, l->boot, &c);
     r->look_at = now + ASK_AGAIN;
     if (there > 0)
         look_at_claim(l, r, &c, now);
@@ -206,17 +213,17 @@ static int pause_queue(peri_local_t *l, const peri_err_t *err)
     return -1;
 }
 
-int peri_run_begin(peri_local_t *l, peri_task_t *t, uint64_t overtakes)
+int peri_local_run_begin(peri_local_t *l, peri_task_t *t, uint64_t overtakes)
 {
     peri_err_t err;
     t->started = time(NULL);
-    if (peri_store_note(l, t->sub, "begin", t, &err)) {
+    if (peri_local_store_note(l, t->sub, "begin", t, &err)) {
         t->started = 0;
         return pause_queue(l, &err);
     }
     peri_failpoint("local.begin");
     peri_run_t *r = peri_local_run_new(l, t);
-    if (peri_start(r, l->euid, &err)) {
+    if (peri_local_start(r, l->euid, &err)) {
         peri_local_run_free(l, r);
         t->started = 0;
         return pause_queue(l, &err);
@@ -225,17 +232,17 @@ int peri_run_begin(peri_local_t *l, peri_task_t *t, uint64_t overtakes)
     l->pause_why[0] = '\0';
     r->overtook = overtakes;
     r->child = true;
-    r->pidfd = peri_proc_open(r->pid);
+    r->pidfd = peri_local_proc_open(r->pid);
     t->begun = true;
     t->other_boot = false;
     t->pid = r->pid;
     t->pid_start = r->pid_start;
-    peri_store_note(l, t->sub, "pid", t, NULL);
+    peri_local_store_note(l, t->sub, "pid", t, NULL);
     peri_local_set_state(l, t, PERI_SCHED_RUNNING);
     return 0;
 }
 
-void peri_run_resume(peri_local_t *l, peri_task_t *t)
+void peri_local_run_resume(peri_local_t *l, peri_task_t *t)
 {
     const double now = peri_now();
     if (!t->started) t->started = time(NULL);
@@ -249,18 +256,20 @@ void peri_run_resume(peri_local_t *l, peri_task_t *t)
 
 /* ---- in between ---- */
 
-void peri_run_cancel(peri_local_t *l, peri_run_t *r)
+void peri_local_run_cancel(peri_local_t *l, peri_run_t *r)
 {
     if (r->pid == 0 || r->sweep_until > 0 || r->kill_at > 0) return;
     r->kill_at = peri_now() + l->kill_after;
-    peri_proc_signal(r->pid, r->pid_start, r->task->sub->user->uid, r->pidfd, SIGTERM);
+    peri_local_proc_signal(r->pid, r->pid_start, r->task->sub->user->uid, r->pidfd,
+                           SIGTERM);
 }
 
 /* True if the watched process is over; of a child, then, how. */
 static bool is_over(peri_run_t *r)
 {
     siginfo_t info = {0};
-    if (!r->child) return !peri_proc_alive(r->pid, r->pid_start, r->task->sub->user->uid);
+    if (!r->child)
+        return !peri_local_proc_alive(r->pid, r->pid_start, r->task->sub->user->uid);
     if (waitid(P_PID, (id_t)r->pid, &info, WEXITED | WNOHANG | WNOWAIT)) {
         /* Somebody else has reaped it. */
         r->child = false;
@@ -278,13 +287,13 @@ static bool is_over(peri_run_t *r)
     return true;
 }
 
-void peri_run_tend(peri_local_t *l, peri_run_t *r, double now)
+void peri_local_run_tend(peri_local_t *l, peri_run_t *r, double now)
 {
     if (r->sweep_until > 0) return;
     if (r->pid && r->kill_at > 0 && now >= r->kill_at) {
         r->kill_at = now + l->kill_after;
-        peri_proc_signal(r->pid, r->pid_start, r->task->sub->user->uid, r->pidfd,
-                         SIGKILL);
+        peri_local_proc_signal(r->pid, r->pid_start, r->task->sub->user->uid, r->pidfd,
+                               SIGKILL);
     }
     if (r->pid && !r->look_at) {
         if ((r->pidfd >= 0 && !r->ready) || !is_over(r)) return;
@@ -294,7 +303,7 @@ void peri_run_tend(peri_local_t *l, peri_run_t *r, double now)
     if (r->look_at <= now) look(l, r, now);
 }
 
-void peri_run_sweep(peri_local_t *l, double now)
+void peri_local_run_sweep(peri_local_t *l, double now)
 {
     size_t n = 0;
     for (size_t i = 0; i < l->nruns; i++) n += l->runs[i]->sweep_until > 0;
@@ -305,7 +314,7 @@ void peri_run_sweep(peri_local_t *l, double now)
     for (size_t i = 0; i < l->nruns; i++) {
         if (l->runs[i]->sweep_until <= 0) continue;
         r[n] = l->runs[i];
-        char *folder = peri_proc_folder(r[n]->task);
+        char *folder = peri_local_proc_folder(r[n]->task);
         s[n].mark = peri_xasprintf("PERIGEE_FOLDER=%s", folder);
         s[n].uid = r[n]->task->sub->user->uid;
         /* As long as the launcher is not reaped, nobody else gets its number. */
@@ -313,7 +322,7 @@ void peri_run_sweep(peri_local_t *l, double now)
         free(folder);
         n++;
     }
-    peri_proc_sweep(s, n, SIGKILL);
+    peri_local_proc_sweep(s, n, SIGKILL);
     for (size_t i = 0; i < n; i++) {
         free(s[i].mark);
         if (s[i].found == 0 || now > r[i]->sweep_until) finish(l, r[i]);
@@ -322,7 +331,7 @@ void peri_run_sweep(peri_local_t *l, double now)
     free(r);
 }
 
-double peri_run_due(const peri_run_t *r, double now)
+double peri_local_run_due(const peri_run_t *r, double now)
 {
     double due = r->kill_at > 0 ? r->kill_at : HUGE_VAL;
     if (r->sweep_until > 0) return now + SWEEP_EVERY;

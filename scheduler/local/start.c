@@ -38,7 +38,7 @@ typedef struct peri_account {
     double read;
 } account_t;
 
-void peri_account_free(account_t *a)
+void peri_local_account_free(account_t *a)
 {
     if (!a) return;
     free(a->name);
@@ -65,7 +65,7 @@ static account_t *account_of(peri_user_t *user, gid_t gid)
     if (user->account && user->account->gid == gid &&
         now - user->account->read < ACCOUNT_AGE)
         return user->account;
-    peri_account_free(user->account);
+    peri_local_account_free(user->account);
     account_t *a = user->account = peri_xcalloc(1, sizeof(*a));
     struct passwd pw, *found = NULL;
     size_t cap = 16384;
@@ -153,8 +153,8 @@ typedef struct {
 static _Noreturn void give_up(int fd, int step)
 {
     failure_t f = {step, errno};
-    if (write(fd, &f, sizeof(f)) != sizeof(f)) _exit(126);
-    _exit(127);
+    (void)!write(fd, &f, sizeof(f));
+    _exit(PERI_START_FAILED);
 }
 
 static void default_signals(void)
@@ -183,8 +183,7 @@ static void close_others(const start_t *p)
     for (rlim_t fd = 4; fd < p->max_fd; fd++) close((int)fd);
 }
 
-/* Not inlined: memory checkers should see in the child too who owns what. */
-static __attribute__((noinline, noclone)) _Noreturn void child(const start_t *p)
+static _Noreturn void child(const start_t *p)
 {
     int err = p->err_fd;
     default_signals();
@@ -227,11 +226,11 @@ static rlim_t max_fd(void)
     return lim.rlim_cur;
 }
 
-int peri_start(peri_run_t *r, uid_t euid, peri_err_t *err)
+int peri_local_start(peri_run_t *r, uid_t euid, peri_err_t *err)
 {
     const peri_task_t *t = r->task;
     int fd[2] = {-1, -1}, rc = -1;
-    char *folder = peri_proc_folder(t);
+    char *folder = peri_local_proc_folder(t);
     start_t p = {.folder = t->sub->folder,
                  .uid = t->sub->user->uid,
                  .err_fd = -1,
@@ -253,7 +252,7 @@ int peri_start(peri_run_t *r, uid_t euid, peri_err_t *err)
         r->pid = 0;
         goto out;
     }
-    if (peri_proc_start(r->pid, &r->pid_start)) r->pid_start = 0;
+    if (peri_local_proc_start(r->pid, &r->pid_start)) r->pid_start = 0;
     r->err_fd = fd[0];
     fd[0] = -1;
     rc = 0;
@@ -268,13 +267,13 @@ out:
     return rc;
 }
 
-char *peri_start_failure(const peri_run_t *r)
+char *peri_local_start_failure(const peri_run_t *r)
 {
     const peri_sub_t *s = r->task->sub;
     failure_t f;
     if (r->err_fd < 0 || read(r->err_fd, &f, sizeof(f)) != sizeof(f)) return NULL;
     const char *e = strerror(f.error);
-    char *folder = peri_proc_folder(r->task), *text;
+    char *folder = peri_local_proc_folder(r->task), *text;
     if (f.step == STEP_RIGHTS)
         text = peri_xasprintf("cannot get the rights of user %s: %s", s->user->name, e);
     else if (f.step == STEP_FOLDER)

@@ -84,13 +84,13 @@ static int open_counter(peri_local_t *l, peri_err_t *err)
     return l->counter_fd < 0 ? -1 : 0;
 }
 
-int peri_store_open(peri_local_t *l, peri_err_t *err)
+int peri_local_store_open(peri_local_t *l, peri_err_t *err)
 {
     if (peri_mkdirs(l->queue, err) || lock_state(l, err)) return -1;
     return open_counter(l, err);
 }
 
-int peri_store_next_seq(peri_local_t *l, uint64_t *seq, peri_err_t *err)
+int peri_local_store_next_seq(peri_local_t *l, uint64_t *seq, peri_err_t *err)
 {
     char text[32];
     int n =
@@ -104,14 +104,14 @@ int peri_store_next_seq(peri_local_t *l, uint64_t *seq, peri_err_t *err)
 
 /* ---- write ---- */
 
-int peri_store_write(peri_local_t *l, const peri_sub_t *s, peri_err_t *err)
+int peri_local_store_write(peri_local_t *l, const peri_sub_t *s, peri_err_t *err)
 {
     peri_buf_t b;
     peri_buf_init(&b, MAX_FILE / 2);
     char *path = path_of(l, s);
     char *tmp = peri_xasprintf("%s/.%s.new", l->queue, s->name);
     int fd = -1, rc = -1;
-    if (peri_format_sub(s, &b, err)) goto out;
+    if (peri_local_format_sub(s, &b, err)) goto out;
     fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0 || write_all(fd, b.data, b.len) || (peri_failpoint("local.submit"), 0) ||
         rename(tmp, path)) {
@@ -128,12 +128,12 @@ out:
     return rc;
 }
 
-int peri_store_note(peri_local_t *l, const peri_sub_t *s, const char *what,
-                    const peri_task_t *t, peri_err_t *err)
+int peri_local_store_note(peri_local_t *l, const peri_sub_t *s, const char *what,
+                          const peri_task_t *t, peri_err_t *err)
 {
     peri_buf_t b;
     peri_buf_init(&b, 1u << 16);
-    peri_format_note(l, what, t, &b);
+    peri_local_format_note(l, what, t, &b);
     char *path = path_of(l, s);
     int rc = -1;
     int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
@@ -152,7 +152,7 @@ out:
     return rc;
 }
 
-void peri_store_remove(peri_local_t *l, const peri_sub_t *s)
+void peri_local_store_remove(peri_local_t *l, const peri_sub_t *s)
 {
     char *path = path_of(l, s);
     unlink(path);
@@ -191,13 +191,13 @@ static peri_sub_t *read_file(peri_local_t *l, const char *name, peri_err_t *err)
         goto out;
     }
     if (peri_file_slurp(path, MAX_FILE, &text, &len, err)) goto out;
-    s = peri_format_parse(l, text, len, &whole, err);
+    s = peri_local_format_parse(l, text, len, &whole, err);
     if (s &&
         (strncmp(s->name, name, strlen(s->name)) != 0 ||
          strcmp(name + strlen(s->name), SUFFIX) != 0 || peri_local_by_name(l, s->name) ||
          (whole < len && truncate(path, (off_t)whole)))) {
         peri_err_set(err, PERI_EFORMAT, "%s holds another submission", path);
-        peri_sub_free(s);
+        peri_local_sub_free(s);
         s = NULL;
     }
 out:
@@ -206,7 +206,7 @@ out:
     return s;
 }
 
-int peri_store_load(peri_local_t *l, peri_err_t *err)
+int peri_local_store_load(peri_local_t *l, peri_err_t *err)
 {
     DIR *d = opendir(l->queue);
     if (!d)

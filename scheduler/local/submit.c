@@ -225,7 +225,7 @@ peri_sub_t *peri_local_check(peri_local_t *l, const peri_schedreq_t *req, peri_e
     uint64_t memory = 0;
     if (check_all(l, req, &memory, err)) return NULL;
     const size_t n = req->indexes ? req->nindexes : 1;
-    peri_sub_t *s = peri_sub_new(req->name, n);
+    peri_sub_t *s = peri_local_sub_new(req->name, n);
     s->folder = peri_xstrdup(req->folder);
     s->comment = peri_xstrdup(req->comment ? req->comment : "");
     s->argv = peri_xcalloc(req->argc + 1, sizeof(*s->argv));

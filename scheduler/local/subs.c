@@ -13,7 +13,7 @@
 
 /* ---- one submission ---- */
 
-peri_sub_t *peri_sub_new(const char *name, size_t ntasks)
+peri_sub_t *peri_local_sub_new(const char *name, size_t ntasks)
 {
     peri_sub_t *s = peri_xcalloc(1, sizeof(*s));
     s->name = peri_xstrdup(name);
@@ -23,7 +23,7 @@ peri_sub_t *peri_sub_new(const char *name, size_t ntasks)
     return s;
 }
 
-void peri_sub_free(peri_sub_t *s)
+void peri_local_sub_free(peri_sub_t *s)
 {
     if (!s) return;
     for (size_t i = 0; i < s->ntasks; i++) free(s->tasks[i].why);
@@ -36,7 +36,7 @@ void peri_sub_free(peri_sub_t *s)
     free(s);
 }
 
-int peri_sub_index(const peri_sub_t *s, int32_t index, size_t *at)
+int peri_local_sub_index(const peri_sub_t *s, int32_t index, size_t *at)
 {
     size_t lo = 0, hi = s->ntasks;
     while (lo < hi) {
@@ -170,7 +170,7 @@ void peri_local_free_users(peri_local_t *l)
 {
     for (peri_user_t *u = l->users, *next; u; u = next) {
         next = u->next;
-        peri_account_free(u->account);
+        peri_local_account_free(u->account);
         free(u->name);
         free(u);
     }
@@ -234,7 +234,7 @@ void peri_local_drop(peri_local_t *l, peri_sub_t *s)
     while (*p != s) p = &(*p)->by_seq;
     *p = s->by_seq;
     l->nsubs--;
-    peri_sub_free(s);
+    peri_local_sub_free(s);
 }
 
 void peri_local_set_state(peri_local_t *l, peri_task_t *t, peri_schedstate_t state)

@@ -22,7 +22,7 @@ static int by_turn(const void *a, const void *b)
 {
     const place_t *x = a, *y = b;
     if (x->sub == y->sub) return 0;
-    return peri_queue_before(x->sub, y->sub) ? -1 : 1;
+    return peri_local_queue_before(x->sub, y->sub) ? -1 : 1;
 }
 
 static int by_address(const void *a, const void *b)
@@ -43,7 +43,7 @@ static place_t *places(peri_local_t *l, size_t *n)
     count = 0;
     for (size_t i = 0; i < l->nlanes; i++)
         for (peri_sub_t *s = l->lanes[i]->first; s; s = s->next) p[count++].sub = s;
-    peri_queue_keys(l, peri_now());
+    peri_local_queue_keys(l, peri_now());
     qsort(p, count, sizeof(*p), by_turn);
     uint64_t before = 0, important = 0;
     for (size_t i = 0; i < count; i++) {
@@ -51,7 +51,7 @@ static place_t *places(peri_local_t *l, size_t *n)
         p[i].before = before;
         p[i].more_important = important;
         /* Those that are held back by their own throttle are in nobody's way. */
-        if (!peri_queue_throttled(p[i].sub)) before += p[i].sub->npending;
+        if (!peri_local_queue_throttled(p[i].sub)) before += p[i].sub->npending;
     }
     qsort(p, count, sizeof(*p), by_address);
     return p;
@@ -90,7 +90,7 @@ static const char *why_not_now(const peri_local_t *l, const peri_sub_t *s,
 static const char *why_pending(const peri_local_t *l, const peri_sub_t *s,
                                const place_t *p, peri_arena_t *a)
 {
-    if (peri_queue_throttled(s))
+    if (peri_local_queue_throttled(s))
         return peri_arena_printf(
             a, "waits for its turn: %zu of its array run, as many as may (%%%d)",
             s->nrunning, s->throttle);
@@ -166,12 +166,12 @@ static void tell_rest(const peri_local_t *l, const peri_sub_t *s, const place_t 
     o->state = PERI_SCHED_PENDING;
     o->raw = "pending";
     o->why = why_pending(l, s, p, told->arena);
-    if (p && p->before == 0 && !peri_queue_throttled(s))
-        o->expected = peri_queue_expect(l, s, &cores, &memory);
+    if (p && p->before == 0 && !peri_local_queue_throttled(s))
+        o->expected = peri_local_queue_expect(l, s, &cores, &memory);
     if (!s->array) o->restarts = s->tasks[0].restarts;
 }
 
-void peri_tell(peri_local_t *l, bool all, peri_told_t *told)
+void peri_local_tell(peri_local_t *l, bool all, peri_told_t *told)
 {
     char host[256] = "";
     place_t *p = NULL;

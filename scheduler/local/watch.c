@@ -39,7 +39,8 @@ static void add_fd(fds_t *f, int fd, peri_run_t *r)
 static double next_due(const peri_local_t *l, double now)
 {
     double due = l->pause_until > now && l->nlanes ? l->pause_until : HUGE_VAL;
-    for (size_t i = 0; i < l->nruns; i++) due = fmin(due, peri_run_due(l->runs[i], now));
+    for (size_t i = 0; i < l->nruns; i++)
+        due = fmin(due, peri_local_run_due(l->runs[i], now));
     return due;
 }
 
@@ -47,9 +48,9 @@ static void work(peri_local_t *l)
 {
     const double now = peri_now();
     /* Downwards: a run that is removed is replaced by the last one. */
-    for (size_t i = l->nruns; i-- > 0;) peri_run_tend(l, l->runs[i], now);
-    peri_run_sweep(l, now);
-    peri_queue_pass(l);
+    for (size_t i = l->nruns; i-- > 0;) peri_local_run_tend(l, l->runs[i], now);
+    peri_local_run_sweep(l, now);
+    peri_local_queue_pass(l);
 }
 
 static void wait_for_news(const fds_t *f, double due)
@@ -95,7 +96,7 @@ static void *thread(void *arg)
     return NULL;
 }
 
-int peri_watch_start(peri_local_t *l, peri_err_t *err)
+int peri_local_watch_start(peri_local_t *l, peri_err_t *err)
 {
     sigset_t all, before;
     l->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -112,17 +113,17 @@ int peri_watch_start(peri_local_t *l, peri_err_t *err)
     return 0;
 }
 
-void peri_watch_kick(peri_local_t *l)
+void peri_local_watch_kick(peri_local_t *l)
 {
     (void)!write(l->event_fd, &(uint64_t){1}, sizeof(uint64_t));
 }
 
-void peri_watch_stop(peri_local_t *l)
+void peri_local_watch_stop(peri_local_t *l)
 {
     if (!l->started) return;
     pthread_mutex_lock(&l->lock);
     l->stop = true;
-    peri_watch_kick(l);
+    peri_local_watch_kick(l);
     pthread_mutex_unlock(&l->lock);
     pthread_join(l->thread, NULL);
     l->started = false;

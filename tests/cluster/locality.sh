@@ -88,7 +88,7 @@ inside() {
         name="$label, what each node has read"
         PERIGEE_REPORT=report query --format csv "SELECT sum(GroupLen) FROM run64.groups" >out 2>err ||
             problem "failed"
-        grep -q ': .* local, 0 B shared' err || problem "the closing line says nothing of it"
+        grep -q ': .* local, 0 B shared; of the files on n1, n2, n3$' err || problem "the closing line says nothing of it"
         python3 - report "$CLUSTER_NODES" <<'PY' || problem "hosts: $(cat report)"
 import json, sys
 r = json.load(open(sys.argv[1]))

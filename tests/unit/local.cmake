@@ -1,3 +1,7 @@
 peri_unit_test(local peri_sched)
 peri_unit_test(local_queue peri_sched)
 peri_unit_test(local_crash peri_sched)
+if(TARGET perigee-launch AND TARGET peri_jobtask)
+    peri_unit_test(local_launch peri_sched peri_jobtask)
+    add_dependencies(test_local_launch perigee-launch)
+endif()

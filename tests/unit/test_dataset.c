@@ -120,6 +120,18 @@ static void mistakes_have_a_place(void **state)
         {T "    columns:\n      c: {name: x, parts: [a]}\n", "f.yaml:7:28:", "not both"},
         {T "    columns:\n      c: {parts: ['']}\n", "f.yaml:7:19:", "empty"},
         {T "sources: x\n", "f.yaml:6:10:", "list"},
+        {T "storage: /x\n", "f.yaml:6:10:", "list"},
+        {T "storage: []\n", "f.yaml:6:1:", "1 to"},
+        {T "storage:\n  - {folder: /x}\n", "f.yaml:7:6:", "\"on\""},
+        {T "storage:\n  - {on: nodes}\n", "f.yaml:7:6:", "\"folder\""},
+        {T "storage:\n  - {folder: x, on: nodes}\n", "f.yaml:7:14:", "absolute"},
+        {T "storage:\n  - {folder: /, on: nodes}\n", "f.yaml:7:14:", "below /"},
+        {T "storage:\n  - {folder: /x, on: node}\n", "f.yaml:7:22:", "\"nodes\""},
+        {T "storage:\n  - {folder: /x, at: nodes}\n", "f.yaml:7:18:", "\"at\""},
+        {T "storage:\n  - {folder: /x, on: nodes}\n  - {folder: /x/, on: shared}\n",
+         "f.yaml:8:14:", "already"},
+        {T "root: /x\nstorage:\n  - {folder: /x, on: nodes}\n",
+         "f.yaml:6:7:", "not both"},
         {T "sources:\n  - files: x\n", "f.yaml:7:5:", "\"format\""},
         {T "sources:\n  - {format: gadget-grops, files: x}\n",
          "f.yaml:7:14:", "did you mean \"gadget-groups\"?"},
@@ -280,6 +292,28 @@ static void adding_makes_the_root_absolute(void **state)
     assert_int_equal(peri_catalog_remove("one", &err), 0);
 }
 
+static void storages_stay_as_they_are(void **state)
+{
+    (void)state;
+    char *path = write_file("two.yaml", "name: two\nstorage:\n"
+                                        "  - {folder: /local/x/, on: nodes}\n"
+                                        "  - {folder: /all/x, on: shared}\n" TAB);
+    if (peri_catalog_add(path, true, NULL, &err)) fail_msg("%s", err.text);
+    peri_dataset_t *d = peri_catalog_find("two", &err);
+    if (!d) fail_msg("%s", err.text);
+    assert_int_equal(d->nstorages, 2);
+    assert_string_equal(d->storages[0].folder, "/local/x");
+    assert_true(d->storages[0].on_nodes && !d->storages[1].on_nodes);
+    assert_string_equal(d->storages[1].folder, "/all/x");
+    assert_string_equal(d->root, "");
+    assert_null(d->tables[0].root);
+    assert_int_equal(d->tables[0].nstorages, 2);
+    assert_true(peri_dataset_on_nodes(d));
+    peri_dataset_free(d);
+    assert_int_equal(peri_catalog_remove("two", &err), 0);
+    free(path);
+}
+
 static void add_list_find_remove(void **state)
 {
     (void)state;
@@ -341,6 +375,7 @@ int main(void)
         cmocka_unit_test(hostile_shapes),
         cmocka_unit_test(random_damage),
         cmocka_unit_test(adding_makes_the_root_absolute),
+        cmocka_unit_test(storages_stay_as_they_are),
         cmocka_unit_test(add_list_find_remove),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

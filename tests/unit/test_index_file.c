@@ -354,6 +354,20 @@ static void the_path_is_beside_the_data(void **state)
     unlink(path);
     unlink(want);
 
+    /* of files on nodes each node has its own, though they share the state folder */
+    peri_file_t on_node = t.files[0];
+    peri_table_t part = t;
+    on_node.at = PERI_AT_NODE;
+    part.files = &on_node;
+    part.nfiles = 1;
+    chmod(data, 0777);
+    found = peri_index_path(&part, true);
+    char *end = peri_xasprintf("-test.t@%s.pidx", peri_node_name());
+    assert_non_null(strstr(found, end));
+    free(found);
+    free(end);
+    chmod(data, 0755);
+
     /* files that no dataset names: the name does not depend on how they were spelled */
     char one[128], two[128];
     peri_file_t files[2] = {{.path = one, .name = "a"}, {.path = two, .name = "b"}};

@@ -235,17 +235,11 @@ static void as_another_user(void **state)
 static void what_cannot_start(void **state)
 {
     fx_t *fx = *state;
+    /* A folder where the log should be. */
+    char *log = peri_xasprintf("%s/nolog/0/launch.log", fx->spool);
+    assert_int_equal(peri_mkdirs(log, NULL), 0);
+    free(log);
     fx_submit(fx, "missing", (fx_req_t){.program = "/nonexistent/perigee-launch"});
-    char *log = peri_xasprintf("%s/dir", fx->spool);
-    mkdir(log, 0755);
-    free(log);
-    log = peri_xasprintf("%s/nolog", fx->spool);
-    mkdir(log, 0755);
-    free(log);
-    log = peri_xasprintf("%s/nolog/0", fx->spool);
-    mkdir(log, 0755);
-    char *inside = peri_xasprintf("%s/launch.log", log);
-    mkdir(inside, 0755);
     fx_submit(fx, "nolog", (fx_req_t){.action = "true"});
     fx_wait(fx, 2, PERI_SCHED_ENDED);
     const fx_told_t *t = fx_task(fx, "missing", PERI_SCHED_NO_INDEX);
@@ -257,8 +251,6 @@ static void what_cannot_start(void **state)
     t = fx_task(fx, "nolog", PERI_SCHED_NO_INDEX);
     assert_int_equal(t->exit_code, 127);
     assert_non_null(strstr(t->why, "launch.log: Is a directory"));
-    free(log);
-    free(inside);
 }
 
 /* ---- ends that were not planned ---- */
