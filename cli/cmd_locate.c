@@ -155,31 +155,29 @@ static long long count_nodes(peri_client_t *c, const options_t *o, peri_err_t *e
 static json_t *submit(peri_client_t *c, const char *dataset, const options_t *o,
                       long long nodes, peri_err_t *err)
 {
-    char *self = realpath("/proc/self/exe", NULL);
-    const char *words[] = {"/bin/sh", "-c",
-                           "exec \"$0\" locate --save \"$PERIGEE_RESULTS\" -- \"$1\"",
-                           self ? self : "perigee", dataset};
-    const char *env[2];
-    size_t nenv = 0;
-    char *mine[2] = {NULL, NULL};
     static const char *const names[] = {"PERIGEE_DATASETS", "PERIGEE_STATE"};
+    char *self = realpath("/proc/self/exe", NULL), *mine[2] = {NULL, NULL};
+    const char *words[9] = {"/usr/bin/env"};
+    size_t n = 1;
     for (size_t i = 0; i < 2; i++)
         if (getenv(names[i]))
-            env[nenv] = mine[nenv] = peri_xasprintf("%s=%s", names[i], getenv(names[i])),
-            nenv++;
+            words[n++] = mine[i] = peri_xasprintf("%s=%s", names[i], getenv(names[i]));
+    words[n++] = "/bin/sh";
+    words[n++] = "-c";
+    words[n++] = "exec \"$0\" locate --save \"$PERIGEE_RESULTS\" -- \"$1\"";
+    words[n++] = self ? self : "perigee";
+    words[n++] = dataset;
     const peri_specopts_t so = {.name = "locate",
                                 .scheduler = o->scheduler,
                                 .nodes = (uint32_t)nodes,
                                 .ranks = (uint32_t)nodes,
                                 .mpi = nodes > 1,
-                                .restartable = true,
-                                .env = env,
-                                .nenv = nenv};
+                                .restartable = true};
     peri_buf_t spec;
     peri_buf_init(&spec, PERI_SPEC_MAX);
     char *key = peri_key_new();
     json_t *job = NULL;
-    if (peri_spec_from_command(words, 5, NULL, &so, &spec, err) == 0)
+    if (peri_spec_from_command(words, n, NULL, &so, &spec, err) == 0)
         job = peri_client_post(
             c, &(peri_post_t){.path = "/jobs", .body = &spec, .key = key}, err);
     free(key);

@@ -219,11 +219,25 @@ static void hold_on(peri_client_t *c, const char *esc, double hold, int64_t *seq
     json_decref(e);
 }
 
+/* Where the rows are, if it was one query. */
+static void say_result(const json_t *job)
+{
+    const json_t *steps = json_object_get(json_object_get(job, "plan"), "steps");
+    const char *result = peri_json_str(json_array_get(steps, 0), "result");
+    if (json_array_size(steps) != 1 || !*result ||
+        json_integer_value(json_object_get(json_array_get(steps, 0), "tasks")) != 1)
+        return;
+    fprintf(stderr, "perigee: its rows are in %s%s%s\n",
+            *result == '/' ? "" : peri_json_str(job, "results"),
+            *result == '/' ? "" : "/", result);
+}
+
 static void say_end(const json_t *job)
 {
     char *s = peri_job_sentence(job);
     fprintf(stderr, "perigee: %s\n", s);
     free(s);
+    if (!strcmp(peri_json_str(job, "state"), "succeeded")) say_result(job);
 }
 
 /* -1: not over yet. */

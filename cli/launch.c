@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,6 +28,7 @@
 #define KILL_AFTER 0.85 /* and to SIGKILL for its whole process group */
 #define MAX_HELD   (64u << 10)
 #define MAX_HOSTS  65536
+#define STARTS     3 /* if ranks crash while MPI starts */
 
 typedef struct {
     const peri_launchopts_t *o;
@@ -48,69 +48,13 @@ typedef struct {
     int insisted;       /* 1: SIGTERM sent, 2: SIGKILL */
     bool watch_reader;  /* of the rows on our stdout: srun tells rank 0 nothing of it */
     bool reader_gone;
-    peri_buf_t line; /* of stderr, not complete yet */
-    peri_buf_t held; /* what mpirun says, for when nobody else says anything */
+    peri_buf_t line;  /* of stderr, not complete yet */
+    peri_buf_t held;  /* what mpirun says, for when nobody else says anything */
+    peri_buf_t early; /* lines from before rank 0 has said a word */
     bool in_block;
 } launch_t;
 
 /* ---- what to start ---- */
-
-static char *find_in_path(const char *name)
-{
-    const char *p = getenv("PATH");
-    while (p && *p) {
-        size_t n = strcspn(p, ":");
-        char *path = peri_xasprintf("%.*s/%s", (int)n, p, name);
-        if (n && access(path, X_OK) == 0) return path;
-        free(path);
-        p += n + (p[n] == ':');
-    }
-    return NULL;
-}
-
-static char *find_task(peri_err_t *err)
-{
-    char self[4096];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    if (n <= 0) {
-        peri_err_set(err, PERI_EIO, "cannot tell where this program is: %m");
-        return NULL;
-    }
-    self[n] = '\0';
-    *strrchr(self, '/') = '\0';
-    char *task = peri_xasprintf("%s/perigee-task", self);
-    if (access(task, X_OK) == 0) return task;
-    peri_err_set(err, PERI_ENOTFOUND,
-                 "the program perigee-task is missing beside perigee in %s: the "
-                 "installation is not complete",
-                 self);
-    free(task);
-    return NULL;
-}
-
-/* Ranks may be placed on other machines by a batch system or a host file. */
-static bool only_this_machine(void)
-{
-    static const char *const elsewhere[] = {"PBS_NODEFILE",
-                                            "LSB_HOSTS",
-                                            "LSB_DJOB_HOSTFILE",
-                                            "PE_HOSTFILE",
-                                            "OAR_NODEFILE",
-                                            "SLURM_JOB_ID",
-                                            "OMPI_MCA_orte_default_hostfile"};
-    for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++)
-        if (getenv(elsewhere[i])) return false;
-    return true;
-}
-
-/* In many containers a process may not read another one's memory; Open MPI finds out too
- * late. */
-static bool may_read_memory(void)
-{
-    char from = 1, to = 0;
-    struct iovec a = {&to, 1}, b = {&from, 1};
-    return process_vm_readv(getpid(), &a, 1, &b, 1, 0) == 1;
-}
 
 /* In the child only. What the user has set stays. */
 static void set_environment(const launch_t *l, bool here)
@@ -128,7 +72,8 @@ static void set_environment(const launch_t *l, bool here)
     setenv("OMPI_MCA_pml", "ob1", 0);
     setenv("OMPI_MCA_btl", "self,vader", 0);
     setenv("OMPI_MCA_odls_base_sigkill_timeout", "0", 0);
-    if (!may_read_memory()) setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", 0);
+    if (!peri_place_may_read_memory())
+        setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", 0);
     setenv("TMPDIR", l->place.dir, 1);
     if (l->place.shm) setenv("OMPI_MCA_btl_vader_backing_directory", l->place.shm, 0);
 }
@@ -301,6 +246,13 @@ static bool from_starter(const char *s)
     return s[0] == '[' && (strstr(s, "] ORTE_") || strstr(s, "] PMIX "));
 }
 
+/* Rank 0 is there: what was said before is for the user. */
+static void show_early(launch_t *l)
+{
+    if (l->early.len) fputs(l->early.data, stderr);
+    peri_buf_clear(&l->early);
+}
+
 static void on_stderr_line(launch_t *l, const char *s)
 {
     const size_t mark = strlen(PERI_CONTROL_MARK);
@@ -313,7 +265,10 @@ static void on_stderr_line(launch_t *l, const char *s)
             l->in_block = !l->in_block;
         else if (*s && l->held.len < MAX_HELD / 2)
             peri_buf_printf(&l->held, "%s\n", s);
+    } else if (l->rank0 == 0 && l->early.len < MAX_HELD / 2) {
+        peri_buf_printf(&l->early, "%s\n", s);
     } else {
+        show_early(l);
         fprintf(stderr, "%s\n", s);
     }
 }
@@ -372,6 +327,33 @@ static void insist(launch_t *l)
     }
 }
 
+/* What has ended the starter or, as it says, a rank; 0: none. */
+static int signal_of(int status)
+{
+    if (WIFSIGNALED(status)) return WTERMSIG(status);
+    return WEXITSTATUS(status) > 128 ? WEXITSTATUS(status) - 128 : 0;
+}
+
+/* Open MPI 4 below Slurm lets a fast rank send before a slow one has set up its receiving
+ * end, which then crashes in MPI_Init: now and then, on a loaded node. Rank 0 speaks only
+ * after all ranks have talked to each other, so that until then nothing has been done. */
+static bool crashed_at_start(const launch_t *l, int status)
+{
+    return signal_of(status) == SIGSEGV && l->rank0 == 0 && l->control < 0 &&
+           l->cancelled == 0 && l->told.code == PERI_OK;
+}
+
+static void forget_start(launch_t *l)
+{
+    close(l->errors);
+    l->errors = -1;
+    l->in_block = false;
+    l->crashed = (peri_err_t){0};
+    peri_buf_clear(&l->line);
+    peri_buf_clear(&l->held);
+    peri_buf_clear(&l->early);
+}
+
 /* The status of mpirun or srun, as of waitpid. */
 static int attend(launch_t *l)
 {
@@ -416,9 +398,7 @@ static void wait_for_rank0(launch_t *l)
 
 static int died(launch_t *l, int status, peri_err_t *err)
 {
-    int rank = -1, sig = 0;
-    if (WIFEXITED(status) && WEXITSTATUS(status) > 128) sig = WEXITSTATUS(status) - 128;
-    if (WIFSIGNALED(status)) sig = WTERMSIG(status);
+    int rank = -1, sig = signal_of(status);
     if (sig == SIGKILL) /* mpirun kills the other ranks the same way: no rank is named */
         return peri_err_set(
             err, PERI_EINTERNAL,
@@ -475,19 +455,7 @@ static void finish_bar(launch_t *l)
     for (size_t i = 0; i < l->nhosts; i++) peri_progress_add(&sum, &l->hosts[i].read);
     if (l->bar && l->nhosts) peri_bar_update(l->bar, sum.rows, sum.rows, sum.bytes);
     peri_bar_finish(l->bar);
-}
-
-static char *find_starter(bool *slurm, peri_err_t *err)
-{
-    char *srun = getenv("SLURM_JOB_ID") ? find_in_path("srun") : NULL;
-    *slurm = srun != NULL;
-    if (srun) return srun;
-    char *mpirun = find_in_path("mpirun");
-    if (!mpirun)
-        peri_err_set(err, PERI_EUNSUPP,
-                     "mpirun was not found: install Open MPI (on Debian: apt install "
-                     "openmpi-bin), or use one process with threads (-n 1 -t N)");
-    return mpirun;
+    l->bar = NULL;
 }
 
 int peri_launch_query(const peri_queryspec_t *spec, int nranks,
@@ -498,28 +466,36 @@ int peri_launch_query(const peri_queryspec_t *spec, int nranks,
     char *task = NULL;
     peri_buf_init(&l.line, PERI_CONTROL_LINE + 1);
     peri_buf_init(&l.held, MAX_HELD);
-    char *starter = find_starter(&l.slurm, err);
-    if (!starter || !(task = find_task(err))) goto out;
-    const bool here = !l.slurm && only_this_machine();
+    peri_buf_init(&l.early, MAX_HELD);
+    char *starter = peri_place_starter(&l.slurm, err);
+    if (!starter || !(task = peri_place_of_task(err))) goto out;
+    const bool here = !l.slurm && peri_place_is_one();
     l.watch_reader = l.slurm && !spec->into;
     if (peri_place_make(&l.place, spec, here, err)) goto out;
     if (!l.slurm && listen_for_rank0(&l, err)) goto out;
-    if (start(&l, starter, task, nranks, here, err)) goto out;
     if (peri_bar_wanted(o->quiet) && !spec->explain)
         l.bar = peri_bar_new(stderr, "query", "rows");
-    int status = attend(&l);
+    int status = 0;
+    for (int i = 0; i < STARTS; i++) {
+        if (i) forget_start(&l);
+        if (start(&l, starter, task, nranks, here, err)) goto out;
+        status = attend(&l);
+        if (!crashed_at_start(&l, status)) break;
+    }
+    show_early(&l);
     wait_for_rank0(&l);
     finish_bar(&l);
     rc = conclude(&l, status, err);
     if (rc) peri_place_remove_output(spec->into, l.rank0);
 out:
-    for (size_t i = 0; i < 3; i++) {
-        const int fd[] = {l.listener, l.control, l.errors};
-        if (fd[i] >= 0) close(fd[i]);
-    }
+    const int fds[] = {l.listener, l.control, l.errors};
+    for (size_t i = 0; i < 3; i++)
+        if (fds[i] >= 0) close(fds[i]);
+    peri_bar_finish(l.bar);
     peri_place_remove(&l.place);
     peri_buf_free(&l.line);
     peri_buf_free(&l.held);
+    peri_buf_free(&l.early);
     for (size_t i = 0; i < l.nhosts; i++) free((char *)l.hosts[i].name);
     free(l.hosts);
     free(l.summary);

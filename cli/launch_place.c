@@ -8,12 +8,87 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "core/base/util.h"
 
 /* Below it go sockets, whose names are limited to 107 bytes. */
 #define MAX_DIR 60
+
+/* ---- programs ---- */
+
+static char *find_in_path(const char *name)
+{
+    const char *p = getenv("PATH");
+    while (p && *p) {
+        size_t n = strcspn(p, ":");
+        char *path = peri_xasprintf("%.*s/%s", (int)n, p, name);
+        if (n && access(path, X_OK) == 0) return path;
+        free(path);
+        p += n + (p[n] == ':');
+    }
+    return NULL;
+}
+
+char *peri_place_of_task(peri_err_t *err)
+{
+    char self[4096];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    if (n <= 0) {
+        peri_err_set(err, PERI_EIO, "cannot tell where this program is: %m");
+        return NULL;
+    }
+    self[n] = '\0';
+    *strrchr(self, '/') = '\0';
+    char *task = peri_xasprintf("%s/perigee-task", self);
+    if (access(task, X_OK) == 0) return task;
+    peri_err_set(err, PERI_ENOTFOUND,
+                 "the program perigee-task is missing beside perigee in %s: the "
+                 "installation is not complete",
+                 self);
+    free(task);
+    return NULL;
+}
+
+/* Ranks may be placed on other machines by a batch system or a host file. */
+bool peri_place_is_one(void)
+{
+    static const char *const elsewhere[] = {"PBS_NODEFILE",
+                                            "LSB_HOSTS",
+                                            "LSB_DJOB_HOSTFILE",
+                                            "PE_HOSTFILE",
+                                            "OAR_NODEFILE",
+                                            "SLURM_JOB_ID",
+                                            "OMPI_MCA_orte_default_hostfile"};
+    for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++)
+        if (getenv(elsewhere[i])) return false;
+    return true;
+}
+
+char *peri_place_starter(bool *slurm, peri_err_t *err)
+{
+    char *srun = getenv("SLURM_JOB_ID") ? find_in_path("srun") : NULL;
+    *slurm = srun != NULL;
+    if (srun) return srun;
+    char *mpirun = find_in_path("mpirun");
+    if (!mpirun)
+        peri_err_set(err, PERI_EUNSUPP,
+                     "mpirun was not found: install Open MPI (on Debian: apt install "
+                     "openmpi-bin), or use one process with threads (-n 1 -t N)");
+    return mpirun;
+}
+
+/* In many containers a process may not read another one's memory; Open MPI finds out too
+ * late. */
+bool peri_place_may_read_memory(void)
+{
+    char from = 1, to = 0;
+    struct iovec a = {&to, 1}, b = {&from, 1};
+    return process_vm_readv(getpid(), &a, 1, &b, 1, 0) == 1;
+}
+
+/* ---- folders ---- */
 
 static char *make_folder(const char *below, peri_err_t *err)
 {

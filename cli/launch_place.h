@@ -1,4 +1,6 @@
-/* launch_place.h - the folders and files of one launched task, and their removal. */
+/* launch_place.h - the programs, folders and files of one launched task, and the removal
+ * of what was made.
+ */
 #ifndef CLI_LAUNCH_PLACE_H
 #define CLI_LAUNCH_PLACE_H
 
@@ -22,5 +24,14 @@ int peri_place_make(peri_place_t *p, const peri_queryspec_t *spec, bool here,
 void peri_place_remove(peri_place_t *p);
 /* Remove what a killed process `pid` has begun to write for `into`. */
 void peri_place_remove_output(const char *into, pid_t pid);
+
+/* srun inside a Slurm allocation, else mpirun. The caller frees. */
+char *peri_place_starter(bool *slurm, peri_err_t *err);
+/* All ranks that mpirun starts are on this machine: nobody has said otherwise. */
+bool peri_place_is_one(void);
+/* A process here may read the memory of another one. */
+bool peri_place_may_read_memory(void);
+/* perigee-task, which lies beside this program. The caller frees. */
+char *peri_place_of_task(peri_err_t *err);
 
 #endif

@@ -17,7 +17,6 @@ static const struct command {
     {"describe", peri_cmd_describe, "show what is in a file, a dataset or a table"},
     {"dataset", peri_cmd_dataset, "register, list and check datasets"},
     {"index", peri_cmd_index, "make the index that lets queries skip chunks"},
-#ifdef PERIGEE_JOBS
     {"submit", peri_cmd_submit, "hand SQL, a script or a program to perigee as a job"},
     {"jobs", peri_cmd_jobs, "list jobs"},
     {"job", peri_cmd_job, "show all that is known of one job"},
@@ -31,7 +30,6 @@ static const struct command {
     {"down", peri_cmd_down, "stop it; jobs that run go on"},
     {"status", peri_cmd_status, "say whether all is well"},
     {"doctor", peri_cmd_doctor, "look for what is missing or wrong, and say what to do"},
-#endif
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
 

@@ -13,5 +13,6 @@ add_executable(perigee-launch
     ${CMAKE_CURRENT_LIST_DIR}/meter.c
     ${CMAKE_CURRENT_LIST_DIR}/watch.c
     ${CMAKE_CURRENT_LIST_DIR}/space.c
+    ${CMAKE_CURRENT_LIST_DIR}/starter.c
     ${CMAKE_CURRENT_LIST_DIR}/verdict.c)
 target_link_libraries(perigee-launch peri_jobtask Threads::Threads)

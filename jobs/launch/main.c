@@ -76,7 +76,7 @@ static int tell_not_started(run_t *run, int error, bool in_dir)
 static int tell_how(run_t *run)
 {
     peri_record_t r = {0};
-    peri_meter_sample(&run->meter, 0);
+    peri_meter_sample(&run->meter, 0, false); /* they have just been looked for */
     r.usage = run->meter.usage;
     peri_report_read(run->t.dirfd, &r.usage);
     if (!peri_writer_finish(&run->writer)) {
@@ -114,12 +114,7 @@ static void prepare_limits(run_t *run, peri_start_t *s)
     /* In Slurm it is Slurm that makes cgroups. */
     if (l->memory && !run->t.in_slurm)
         w->cgroup = peri_cgroup_new(run->t.mark, l->memory);
-    if (w->cgroup)
-        s->cgroup = peri_cgroup_enter_fd(w->cgroup);
-    else if (l->memory && !run->t.in_slurm && !l->mpi)
-        /* Only against a program that takes all before it is seen: address space that is
-         * never used must not count against it. */
-        s->data_limit = 2 * l->memory + (4ull << 30);
+    if (w->cgroup) s->cgroup = peri_cgroup_enter_fd(w->cgroup);
     if (!w->cgroup) {
         w->cgroup = peri_cgroup_own();
         w->own = true;

@@ -74,14 +74,14 @@ static void raise_to(uint64_t *v, uint64_t to)
     if (to > *v) *v = to;
 }
 
-void peri_meter_sample(peri_meter_t *m, uint64_t limit)
+void peri_meter_sample(peri_meter_t *m, uint64_t limit, bool all)
 {
     const double before = thread_cpu();
     peri_procsum_t now;
     struct rusage ended = {0};
     uint64_t r, w;
     ended_io(&r, &w);
-    if (peri_procs_scan(&m->procs)) return;
+    if (all && peri_procs_scan(&m->procs)) return;
     peri_procs_sum(&m->procs, limit, &now);
     getrusage(RUSAGE_CHILDREN, &ended);
     const double cpu = now.cpu + seconds(ended.ru_utime) + seconds(ended.ru_stime);
@@ -91,5 +91,5 @@ void peri_meter_sample(peri_meter_t *m, uint64_t limit)
     raise_to(&m->usage.memory_peak, (uint64_t)ended.ru_maxrss * 1024);
     raise_to(&m->usage.bytes_read, r + now.bytes_read);
     raise_to(&m->usage.bytes_written, w + now.bytes_written);
-    m->cost = thread_cpu() - before;
+    *(all ? &m->cost : &m->quick_cost) = thread_cpu() - before;
 }

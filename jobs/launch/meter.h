@@ -14,12 +14,14 @@ typedef struct {
     peri_procs_t procs;
     peri_usage_t usage; /* never gets smaller */
     uint64_t memory;    /* at the last sample */
-    double cost;        /* CPU seconds of the last sample */
+    double cost;        /* CPU seconds of the last sample that was not quick */
+    double quick_cost;
 } peri_meter_t;
 
 void peri_meter_init(peri_meter_t *m, const char *mark);
 void peri_meter_free(peri_meter_t *m);
-/* limit: of memory, see peri_procs_sum. */
-void peri_meter_sample(peri_meter_t *m, uint64_t limit);
+/* limit: of memory, see peri_procs_sum. Not all: only of the processes that are known
+ * already, which costs little. */
+void peri_meter_sample(peri_meter_t *m, uint64_t limit, bool all);
 
 #endif

@@ -6,7 +6,6 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,10 +41,6 @@ static void child(const peri_start_t *s, pid_t parent, int tell)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(125);
     if (s->cgroup >= 0) (void)!write(s->cgroup, "0", 1);
-    if (s->data_limit) {
-        const struct rlimit lim = {s->data_limit, s->data_limit};
-        setrlimit(RLIMIT_DATA, &lim);
-    }
     reset_signals();
     if (wire(s) == 0) {
         r.in_dir = chdir(s->command->dir) != 0;

@@ -3,16 +3,14 @@
 #define JOBS_LAUNCH_START_H
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <sys/types.h>
 
 #include "jobs/launch/command.h"
 
 typedef struct {
     const peri_command_t *command;
-    int out, err;        /* become its stdout and stderr */
-    int cgroup;          /* to enter (peri_cgroup_enter_fd), or -1 */
-    uint64_t data_limit; /* RLIMIT_DATA in bytes; 0: none */
+    int out, err; /* become its stdout and stderr */
+    int cgroup;   /* to enter (peri_cgroup_enter_fd), or -1 */
 } peri_start_t;
 
 /* Start it in a process group of its own. It dies with this process. Its pid, or -1 with

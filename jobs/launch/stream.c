@@ -12,7 +12,7 @@
 #include "jobs/task/io.h"
 #include "jobs/task/text.h"
 
-enum { CHUNK = 64 * 1024 };
+enum { CHUNK = 64 * 1024, LAST_WORDS = 4096 };
 
 static int open_file(int dirfd, const char *name)
 {
@@ -49,6 +49,8 @@ int peri_stream_open(peri_stream_t *s, int dirfd, const char *name, uint64_t max
     s->pipe = ends[0];
     s->program = ends[1];
     fcntl(s->pipe, F_SETFL, O_NONBLOCK);
+    /* What a program says when it has filled the disk should still have room. */
+    (void)fallocate(s->file, FALLOC_FL_KEEP_SIZE, 0, LAST_WORDS);
     fcntl(s->pipe, F_SETPIPE_SZ, 4 * CHUNK); /* fewer turns for a busy program */
     return 0;
 }
@@ -133,6 +135,8 @@ void peri_stream_close(peri_stream_t *s)
         n = snprintf(note, sizeof(note), "\n[perigee: %s of output are missing: %s]\n",
                      peri_human_bytes(s->lost, more), strerror(s->error));
     if (n > 0) (void)peri_write_all(s->file, note, (size_t)n);
+    struct stat st;
+    if (fstat(s->file, &st) == 0) (void)!ftruncate(s->file, st.st_size);
     close(s->file);
     s->file = -1;
 }

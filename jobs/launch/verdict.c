@@ -12,6 +12,7 @@
 
 #include "core/base/util.h"
 #include "jobs/launch/space.h"
+#include "jobs/launch/starter.h"
 
 enum { STDERR_SHOWN = 200 };
 
@@ -47,6 +48,14 @@ static const char *with_stderr(const case_t *k, const char *text)
     return k->last[0] ? peri_arena_printf(k->arena, "%s; the end of its stderr: %s", text,
                                           k->last)
                       : text;
+}
+
+static const char *with_end(const case_t *k, const char *text)
+{
+    const bool by_signal = k->r->signal != 0;
+    return peri_arena_printf(k->arena, "%s; the program ended with %s %d", text,
+                             by_signal ? "signal" : "exit status",
+                             by_signal ? k->r->signal : k->r->code);
 }
 
 /* ---- the cases: true if it is this one ---- */
@@ -133,13 +142,10 @@ static bool lost_output(case_t *k)
                       : s->error == EDQUOT
                           ? peri_arena_printf(k->arena, "your quota on %s is used up", fs)
                           : peri_arena_printf(k->arena, "%s: %s", fs, strerror(s->error));
-    k->r->text = peri_arena_printf(
-        k->arena, "%s of its output could not be written: %s%s",
-        peri_human_bytes(lost, size), why,
-        k->failed ? peri_arena_printf(k->arena, "; the program ended with %s %d",
-                                      k->r->signal ? "signal" : "exit status",
-                                      k->r->signal ? k->r->signal : k->r->code)
-                  : "");
+    const char *text =
+        peri_arena_printf(k->arena, "%s of its output could not be written: %s",
+                          peri_human_bytes(lost, size), why);
+    k->r->text = k->failed ? with_stderr(k, with_end(k, text)) : text;
     return true;
 }
 
@@ -166,10 +172,7 @@ static bool was_space(case_t *k)
     if (!says && !full) return false;
     if (!full) full = "some file system has no space left, or a quota is used up";
     k->r->exit = PERI_EXIT_NO_SPACE;
-    k->r->text =
-        with_stderr(k, peri_arena_printf(k->arena, "%s; the program ended with %s %d",
-                                         full, k->r->signal ? "signal" : "exit status",
-                                         k->r->signal ? k->r->signal : k->r->code));
+    k->r->text = with_stderr(k, with_end(k, full));
     return true;
 }
 
@@ -219,7 +222,16 @@ void peri_verdict(const peri_watch_t *w, const peri_command_t *c, peri_record_t 
         }
     }
     k.failed = r->signal || r->code;
-    peri_stream_last_line(&w->writer->err, k.last, STDERR_SHOWN);
+    const peri_stream_t *err = &w->writer->err;
+    int first = 0;
+    if (w->t->l.mpi)
+        peri_starter_read(err->tail, err->ntail, k.last, STDERR_SHOWN, &first);
+    else
+        peri_stream_last_line(err, k.last, STDERR_SHOWN);
+    if (first && k.failed && w->why == PERI_ENDED_NOT) {
+        r->signal = first;
+        r->code = 0;
+    }
     for (size_t i = 0; !cases[i](&k); i++) {
     }
 }

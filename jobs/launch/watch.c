@@ -15,14 +15,18 @@
 
 #include "core/base/util.h"
 
+/* Samples of /proc: often at first, then as seldom as what they cost asks for. Where only
+ * they keep the memory limit, quick ones of the known processes come between. */
 #define SAMPLE_FIRST 0.05
-#define SAMPLE_FAST  0.25 /* while memory nears its limit and only we keep it */
+#define SAMPLE_QUICK 0.25
 #define SAMPLE_SLOW  1.0
-#define SAMPLE_COST  2000.0 /* a sample costs at most a 2000th of the time between two */
-#define SAMPLE_MAX   30.0
-#define LATE         5.0  /* Slurm may end a job so much before our own limit */
-#define LEFT_TERM    2.0  /* for what is left behind, after SIGTERM */
-#define LEFT_KILL    10.0 /* and after SIGKILL */
+#define SAMPLE_COST  2000.0 /* times what one costs until the next */
+#define SCAN_MAX     30.0   /* at most so long */
+#define SCAN_LIMIT   3.0    /* where they keep the limit */
+
+#define LATE      5.0  /* Slurm may end a job so much before our own limit */
+#define LEFT_TERM 2.0  /* for what is left behind, after SIGTERM */
+#define LEFT_KILL 10.0 /* and after SIGKILL */
 
 typedef enum { TO_PROGRAM, TO_STARTER, TO_ALL } target_t;
 
@@ -207,26 +211,33 @@ static void look_for_oom(peri_watch_t *w)
     if (w->cgroup && w->ooms >= 0 && peri_cgroup_ooms(w->cgroup) > w->ooms) w->oom = true;
 }
 
+static double pause_of(double cost, double least, double most)
+{
+    return fmax(fmin(cost * SAMPLE_COST, most), least);
+}
+
 static void sample(peri_watch_t *w)
 {
-    const uint64_t limit = w->t->l.memory, before = w->meter->memory;
-    peri_meter_sample(w->meter, limit);
+    const uint64_t limit = w->t->l.memory;
+    const bool all = peri_now() >= w->scan_at, kept = w->cgroup && !w->own;
+    peri_meter_sample(w->meter, limit, all);
     peri_writer_usage(w->writer, &w->meter->usage);
-    const uint64_t now = w->meter->memory;
     look_for_oom(w);
-    if (limit && (now > limit || (!w->own && w->oom))) begin_end(w, PERI_ENDED_MEMORY);
+    if (limit && (w->meter->memory > limit || (kept && w->oom)))
+        begin_end(w, PERI_ENDED_MEMORY);
 
-    const bool kept = w->cgroup && !w->own;
-    const bool grows = now > before && now - before > limit / 50;
-    const bool near = limit && !kept && (now > limit / 10 * 9 || grows);
-    const double slowest = limit && !kept ? 2 * SAMPLE_SLOW : SAMPLE_MAX;
-    w->interval *= 2;
-    if (w->interval > SAMPLE_SLOW) w->interval = SAMPLE_SLOW;
-    if (near && w->interval > SAMPLE_FAST) w->interval = SAMPLE_FAST;
-    double pause = w->meter->cost * SAMPLE_COST;
-    if (near) pause /= 10;
-    if (pause > slowest) pause = slowest;
-    w->sample_at = peri_now() + (pause > w->interval ? pause : w->interval);
+    const double now = peri_now();
+    const bool guard = limit && !kept;
+    w->interval = fmin(2 * w->interval, SAMPLE_SLOW);
+    if (all)
+        w->scan_at =
+            now + pause_of(w->meter->cost, w->interval, guard ? SCAN_LIMIT : SCAN_MAX);
+    w->sample_at = w->scan_at;
+    const double quick = w->meter->memory > limit / 2 ? SAMPLE_QUICK : 2 * SAMPLE_QUICK;
+    if (guard)
+        w->sample_at =
+            fmin(w->scan_at, now + pause_of(w->meter->quick_cost,
+                                            fmin(w->interval, quick), SCAN_LIMIT));
 }
 
 static void set_limits(peri_watch_t *w)
@@ -246,7 +257,7 @@ static void set_limits(peri_watch_t *w)
     w->step_at = INFINITY;
     w->hurry = 1;
     w->interval = SAMPLE_FIRST / 2;
-    w->sample_at = now + SAMPLE_FIRST;
+    w->sample_at = w->scan_at = now + SAMPLE_FIRST;
 }
 
 void peri_watch_run(peri_watch_t *w)

@@ -35,7 +35,8 @@ typedef struct {
     size_t step;     /* of ending it: 0 not begun */
     double begun;    /* when ending began */
     double hurry;    /* 1, or less after a second signal */
-    double limit_at, warn_at, sample_at, step_at, interval; /* peri_now() */
+    double limit_at, warn_at, step_at, sample_at, scan_at; /* peri_now() */
+    double interval;
 } peri_watch_t;
 
 /* Block the signals that we hear and give a signalfd for them; -1 with *err. */

@@ -204,8 +204,12 @@ int peri_store_append(peri_db_t *db, const peri_event_t *e, size_t *applied,
     int rc = peri_joblock_take(&j, db, e->job, err);
     if (rc == 0) rc = dispatch(&j, e, &hits, err);
     if (rc == 0) rc = peri_joblock_store(&j, err);
+    /* Nothing to keep, nothing to wait for the disk for. */
+    if (rc == 0 && !j.changed && tx.ours)
+        peri_db_rollback(db);
+    else
+        rc = peri_dbtx_end(&tx, rc, err);
     peri_joblock_clear(&j);
-    rc = peri_dbtx_end(&tx, rc, err);
     if (rc == 0 && applied) *applied = hits;
     return rc;
 }

@@ -127,10 +127,11 @@ static bool answers(const peri_pgplace_t *p, const char *dbname, const char *use
 static int initialise(const peri_pgplace_t *p, const char *programs, peri_err_t *err)
 {
     if (is_initialised(p)) return 0;
-    char *said = NULL, *initdb = peri_xasprintf("%s/initdb", programs);
+    char *said = NULL, *fresh = peri_pgplace_fresh(p),
+         *initdb = peri_xasprintf("%s/initdb", programs);
     const char *const argv[] = {initdb,
                                 "-D",
-                                p->fresh,
+                                fresh,
                                 "-U",
                                 "postgres",
                                 "-E",
@@ -141,15 +142,12 @@ static int initialise(const peri_pgplace_t *p, const char *programs, peri_err_t 
                                 "--data-checksums",
                                 "--no-instructions",
                                 NULL};
-    int rc = -1;
-    /* What an initdb that was killed has left. */
-    if (peri_pgplace_remove(p->fresh, err)) goto out;
-    rc = peri_pgrun(&p->user, argv, &said, err);
+    int rc = peri_pgrun(&p->user, argv, &said, err);
     if (rc > 0)
         rc = peri_err_set(err, PERI_EIO, "cannot make a database in %s: %.600s", p->dir,
                           said);
-    if (rc == 0 && rename(p->fresh, p->data))
-        rc = peri_err_set(err, PERI_EIO, "cannot rename %s: %m", p->fresh);
+    if (rc == 0 && rename(fresh, p->data))
+        rc = peri_err_set(err, PERI_EIO, "cannot rename %s: %m", fresh);
     if (rc == 0) {
         int fd = open(p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd >= 0) {
@@ -157,9 +155,9 @@ static int initialise(const peri_pgplace_t *p, const char *programs, peri_err_t 
             close(fd);
         }
     }
-out:
     free(said);
     free(initdb);
+    free(fresh);
     return rc;
 }
 
@@ -192,27 +190,40 @@ static char *start_log(const peri_pgplace_t *p)
     return peri_xasprintf("%s/start.log", p->log);
 }
 
+/* The last line that says what is fatal, else the last one. */
+static const char *point(char *words)
+{
+    const char *last = words, *fatal = NULL;
+    char *rest = NULL;
+    for (char *line = strtok_r(words, "\n", &rest); line;
+         line = strtok_r(NULL, "\n", &rest)) {
+        last = line;
+        char *f = strstr(line, "FATAL:  ");
+        if (f) fatal = f + strlen("FATAL:  ");
+    }
+    return fatal ? fatal : last;
+}
+
 /* One attempt. 1: failed, and may work when tried again. */
 static int start_once(const peri_pgplace_t *p, const char *programs, peri_err_t *err)
 {
-    char *said = NULL, *log = start_log(p), *text = NULL;
+    char *said = NULL, *log = start_log(p);
     char *pg_ctl = peri_xasprintf("%s/pg_ctl", programs);
     const char *const argv[] = {pg_ctl, "start", "-D", p->data, "-l", log,
                                 "-w",   "-t",    "60", "-s",    NULL};
+    time_t since = time(NULL) - 1;
     unlink(log);
     int rc = peri_pgrun(&p->user, argv, &said, err);
     if (rc > 0) {
-        if (peri_file_slurp(log, 1u << 20, &text, NULL, NULL)) text = NULL;
-        const char *why = text && *text ? text : said;
+        char *words = peri_pgplace_words(p, log, since);
         /* The processes of one that was killed are still on their way out. */
-        bool again = strstr(why, "still in use") ||
-                     strstr(why, "Is another postmaster") ||
-                     strstr(why, "is another postmaster");
+        bool again = words && (strstr(words, "still in use") ||
+                               strstr(words, "s another postmaster"));
         peri_err_set(err, PERI_EIO, "the database in %s does not start: %.600s", p->dir,
-                     why);
+                     words && *words ? point(words) : said);
+        free(words);
         rc = again ? 1 : -1;
     }
-    free(text);
     free(said);
     free(pg_ctl);
     free(log);

@@ -1,4 +1,5 @@
 /* pgplace.c - folders, settings and programs of the private server, see pg.h. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -18,6 +19,7 @@
 #include "jobs/store/pg.h"
 
 #define LOCK_SECONDS 180
+#define FRESH        "data.new."
 
 /* ---- names ---- */
 
@@ -31,7 +33,6 @@ int peri_pgplace_init(peri_pgplace_t *p, const char *dir, peri_err_t *err)
     p->dir = dir[0] == '/' ? peri_xstrdup(dir) : peri_xasprintf("%s/%s", here, dir);
     for (size_t n = strlen(p->dir); n > 1 && p->dir[n - 1] == '/';) p->dir[--n] = '\0';
     p->data = peri_xasprintf("%s/data", p->dir);
-    p->fresh = peri_xasprintf("%s/data.new", p->dir);
     p->socket = peri_xasprintf("%s/s", p->dir);
     p->log = peri_xasprintf("%s/log", p->dir);
     p->lock = peri_xasprintf("%s/lock", p->dir);
@@ -42,7 +43,6 @@ void peri_pgplace_free(peri_pgplace_t *p)
 {
     free(p->dir);
     free(p->data);
-    free(p->fresh);
     free(p->socket);
     free(p->log);
     free(p->lock);
@@ -93,6 +93,19 @@ static int check_parents(const peri_pgplace_t *p, peri_err_t *err)
     return 0;
 }
 
+static int check_characters(const peri_pgplace_t *p, peri_err_t *err)
+{
+    /* pg_ctl pastes it into a line for the shell; to libpq a comma separates hosts. */
+    if (!strpbrk(p->dir, "\"$`\\,\n")) return 0;
+    return peri_err_set(
+        err, PERI_EINVAL,
+        "the path of the state folder, %s, has one of the characters \" $ ` \\ and "
+        "comma, "
+        "which PostgreSQL's programs do not take: choose another one with "
+        "PERIGEE_STATE",
+        p->dir);
+}
+
 static int check_socket(const peri_pgplace_t *p, peri_err_t *err)
 {
     struct sockaddr_un a;
@@ -109,10 +122,9 @@ static int check_socket(const peri_pgplace_t *p, peri_err_t *err)
 int peri_pgplace_make(peri_pgplace_t *p, peri_err_t *err)
 {
     char *slash = strrchr(p->dir, '/');
-    if (slash == p->dir || check_socket(p, err))
-        return slash == p->dir ? peri_err_set(err, PERI_EINVAL,
-                                              "%s is no place for a database", p->dir)
-                               : -1;
+    if (slash == p->dir)
+        return peri_err_set(err, PERI_EINVAL, "%s is no place for a database", p->dir);
+    if (check_characters(p, err) || check_socket(p, err)) return -1;
     *slash = '\0';
     int rc = peri_mkdirs(p->dir, err);
     *slash = '/';
@@ -153,11 +165,20 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
     return remove(path);
 }
 
-int peri_pgplace_remove(const char *path, peri_err_t *err)
+char *peri_pgplace_fresh(const peri_pgplace_t *p)
 {
-    if (nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS) == 0 || errno == ENOENT)
-        return 0;
-    return peri_err_set(err, PERI_EIO, "cannot remove %s: %m", path);
+    DIR *d = opendir(p->dir);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        if (strncmp(e->d_name, FRESH, strlen(FRESH)) != 0) continue;
+        char *old = peri_xasprintf("%s/%s", p->dir, e->d_name);
+        nftw(old, remove_one, 32, FTW_DEPTH | FTW_PHYS); /* the next time, if not now */
+        free(old);
+    }
+    if (d) closedir(d);
+    /* Not the same twice: processes of the one that was killed may still be writing. */
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return peri_xasprintf("%s/" FRESH "%ld-%09ld", p->dir, (long)t.tv_sec, t.tv_nsec);
 }
 
 /* ---- settings ---- */
@@ -241,12 +262,49 @@ int peri_pgplace_configure(const peri_pgplace_t *p, peri_err_t *err)
     peri_buf_puts(&b, settings);
     put_path(&b, "unix_socket_directories", p->socket, true);
     put_path(&b, "log_directory", p->log, false);
-    peri_buf_puts(&b, "include_if_exists = 'local.conf'\n");
+    peri_buf_puts(&b, "include = 'local.conf'\n");
+    char *local = peri_xasprintf("%s/local.conf", p->data);
     int rc = peri_buf_check(&b, "the settings of the database", err);
+    if (rc == 0 && access(local, F_OK)) rc = write_for(p, "local.conf", "", 0, err);
+    free(local);
     if (rc == 0) rc = write_for(p, "postgresql.conf", b.data, b.len, err);
     if (rc == 0) rc = write_for(p, "pg_hba.conf", hba, sizeof(hba) - 1, err);
     peri_buf_free(&b);
     return rc;
+}
+
+/* ---- what it said ---- */
+
+static void put_end(peri_buf_t *b, const char *path)
+{
+    char text[1500];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    struct stat st;
+    if (fd >= 0 && fstat(fd, &st) == 0) {
+        off_t from =
+            st.st_size > (off_t)sizeof(text) ? st.st_size - (off_t)sizeof(text) : 0;
+        ssize_t n = pread(fd, text, sizeof(text), from);
+        if (n > 0) peri_buf_append(b, text, (size_t)n);
+    }
+    if (fd >= 0) close(fd);
+}
+
+char *peri_pgplace_words(const peri_pgplace_t *p, const char *start_log, time_t since)
+{
+    char *pattern = peri_xasprintf("%s/postgresql-*.log", p->log);
+    peri_buf_t b;
+    glob_t g;
+    struct stat st;
+    peri_buf_init(&b, 64u << 10);
+    put_end(&b, start_log);
+    /* Today's, or the two around midnight. */
+    if (glob(pattern, GLOB_NOSORT, NULL, &g) == 0)
+        for (size_t i = 0; i < g.gl_pathc; i++)
+            if (stat(g.gl_pathv[i], &st) == 0 && st.st_mtime >= since)
+                put_end(&b, g.gl_pathv[i]);
+    globfree(&g);
+    free(pattern);
+    return peri_buf_take(&b, NULL);
 }
 
 /* ---- programs ---- */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -57,7 +58,7 @@ static char **environment(void)
 }
 
 static _Noreturn void child(const peri_pguser_t *u, const char *const *argv, char **env,
-                            int null, int out)
+                            int null, int out, pid_t parent)
 {
     sigset_t none;
     sigemptyset(&none);
@@ -72,6 +73,8 @@ static _Noreturn void child(const peri_pguser_t *u, const char *const *argv, cha
         (setgroups((size_t)u->ngroups, u->groups) || setresgid(u->gid, u->gid, u->gid) ||
          setresuid(u->uid, u->uid, u->uid)))
         _exit(126);
+    /* Half a start is of no use to anybody. The server itself is not our child. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent) _exit(126);
     execve(argv[0], (char *const *)argv, env);
     _exit(127);
 }
@@ -98,8 +101,8 @@ int peri_pgrun(const peri_pguser_t *u, const char *const *argv, char **said,
         peri_err_set(err, PERI_EIO, "cannot run %s: %m", argv[0]);
         goto out;
     }
-    pid_t pid = fork();
-    if (pid == 0) child(u, argv, env, null, out);
+    pid_t self = getpid(), pid = fork();
+    if (pid == 0) child(u, argv, env, null, out, self);
     if (pid < 0) {
         peri_err_set(err, PERI_EIO, "cannot run %s: %m", argv[0]);
         goto out;

@@ -32,9 +32,9 @@ typedef enum {
     PERI_TASK_NSTATES
 } peri_taskstate_t;
 
-/* Of a job: the least advanced of its tasks while any is not final (waiting, queued,
- * running: running as soon as one runs or is done); then failed if any failed, else
- * cancelled if any was, else succeeded. */
+/* Of a job, while any of its tasks is not final: running as soon as one runs or is over,
+ * else queued as soon as one is submitted or about to be, else waiting; then failed if
+ * any failed, else cancelled if any was, else succeeded. */
 typedef enum {
     PERI_JOB_WAITING,
     PERI_JOB_QUEUED,

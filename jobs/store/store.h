@@ -4,7 +4,8 @@
  * The only place that writes these tables. Every change of state is an event, appended
  * and projected in one transaction through jobs/store/state.h; appends to one job are
  * serialised by a row lock on it. Functions with peri_db_t run in the caller's
- * transaction if one is open, else in one of their own.
+ * transaction if one is open, else in one of their own. After an error the caller's
+ * transaction is to be rolled back.
  *
  * Rows of a list come through a callback; strings in them live until it returns.
  */
@@ -24,8 +25,8 @@ typedef struct {
     peri_evkind_t kind;
     const char *step;       /* NULL: the whole job */
     int attempt;            /* 0: none */
-    const int32_t *indexes; /* tasks of the step it concerns; NULL: all of `attempt` (for
-                               SUBMITTED), or none */
+    const int32_t *indexes; /* tasks of the step it concerns; NULL: all of `attempt`
+                               (SUBMITTED, STARTED, ENDED, REVOKED), or none */
     size_t nindexes;
     const char *id;             /* SUBMITTED: the scheduler's id */
     peri_taskstate_t final;     /* ENDED */
@@ -38,13 +39,15 @@ typedef struct {
 } peri_event_t;
 
 /* Append and project. Tasks to which it does not fit (table in state.h: "dropped") or
- * whose current attempt is another one are left out; if none is left (and it is not
- * CREATED, CANCEL, NOTE) nothing is stored. *applied (may be NULL): number of tasks it
- * changed. INTENT makes the submission row (name "perigee-UUID-STEP-ATTEMPT", `scheduler`
- * in context) and the outbox entry "submit". CANCEL sets the job's flag, ends its waiting
- * tasks as cancelled (ENDED events of the same transaction), and puts an entry "cancel"
- * into the outbox for each submission with tasks that are not final. ENDED of the last
- * task of a job ends the job. Sends NOTIFY perigee_jobs, 'UUID'. */
+ * whose current attempt is another one are left out (a task that waits has attempt 0:
+ * late news of an attempt that was revoked does not end it); if none is left (and it is
+ * not CREATED, CANCEL, NOTE) nothing is stored. *applied (may be NULL): number of tasks
+ * it changed. INTENT makes the submission row (name "perigee-UUID-STEP-ATTEMPT",
+ * `scheduler` in context) and the outbox entry "submit". CANCEL sets the job's flag, ends
+ * its waiting tasks as cancelled (ENDED events of the same transaction), and puts an
+ * entry "cancel" into the outbox for each submission with tasks that are not final. ENDED
+ * of the last task of a job ends the job. REVOKED of a cancelled job's tasks ends them as
+ * cancelled. Sends NOTIFY perigee_jobs, 'UUID'. */
 int peri_store_append(peri_db_t *db, const peri_event_t *e, size_t *applied,
                       peri_err_t *err);
 
@@ -176,7 +179,8 @@ int peri_store_ready(peri_db_t *db, const char *scheduler, bool chained,
                      int (*each)(const peri_readyrow_t *, void *), void *arg,
                      peri_err_t *err);
 
-/* What a waiting or queued task waits for, in plain words; not an event, not replayed. */
+/* What a waiting or queued task (index < 0: all such tasks of the step) waits for, in
+ * plain words; not an event, not replayed. Costs no write if it is no news. */
 int peri_store_waiting(peri_db_t *db, const char *uuid, const char *step, int32_t index,
                        const char *text, double expected, peri_err_t *err);
 
@@ -220,8 +224,10 @@ int peri_store_submission(peri_db_t *db, const char *uuid, const char *step, int
  * its rows: 0 the same, -1 PERI_EINTERNAL with the first difference. uuid NULL: all jobs.
  */
 int peri_store_verify(peri_db_t *db, const char *uuid, peri_err_t *err);
-/* Remove jobs that ended before `before` (epoch), with their log; each gets their uuids.
- */
+/* Remove jobs that ended before `before` (epoch), with their log, except those that an
+ * unfinished job waits for. each gets their uuids before it is certain (a job whose
+ * folder is gone is removed the next time, a folder without a job never); non-zero: keep
+ * this one and stop. */
 int peri_store_prune(peri_db_t *db, double before, int limit,
                      int (*each)(const char *uuid, void *), void *arg, peri_err_t *err);
 

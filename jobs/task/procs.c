@@ -19,14 +19,6 @@ enum { SCRATCH = 64 * 1024, PROCS_MAX = 1 << 22 };
 #define YOUNG       5.0 /* seconds in which an exec may still bring the mark */
 #define ENVIRON_MAX (4u << 20)
 
-void peri_procs_init(peri_procs_t *t, const char *mark, pid_t root, uid_t uid)
-{
-    *t = (peri_procs_t){.mark = peri_xasprintf("%s=%s", PERI_MARK_ENV, mark),
-                        .root = root,
-                        .uid = uid,
-                        .scratch = peri_xmalloc(SCRATCH)};
-}
-
 void peri_procs_free(peri_procs_t *t)
 {
     free(t->mark);
@@ -74,6 +66,16 @@ static int read_stat(peri_proc_t *p)
     p->start = start;
     p->cpu = (double)(t[0] + t[1] + t[2] + t[3]) / (double)sysconf(_SC_CLK_TCK);
     return 0;
+}
+
+void peri_procs_init(peri_procs_t *t, const char *mark, pid_t root, uid_t uid)
+{
+    *t = (peri_procs_t){.mark = peri_xasprintf("%s=%s", PERI_MARK_ENV, mark),
+                        .root = root,
+                        .uid = uid,
+                        .scratch = peri_xmalloc(SCRATCH)};
+    peri_proc_t self = {.pid = root};
+    if (root > 0 && read_stat(&self) == 0) t->root_start = self.start;
 }
 
 /* The string stands whole between two NULs, or at the start. */
@@ -125,7 +127,7 @@ static bool wrong_user(const peri_procs_t *t, pid_t pid)
 /* What is to be known of one process; -1 if it has gone. */
 static int look(const peri_procs_t *t, const peri_proc_t *old, double now, peri_proc_t *p)
 {
-    if (old && !old->member && now - old->seen > YOUNG) {
+    if (old && !old->member && (old->stranger || now - old->seen > YOUNG)) {
         *p = *old;
         return 0;
     }
@@ -139,7 +141,9 @@ static int look(const peri_procs_t *t, const peri_proc_t *old, double now, peri_
         p->bytes_written = old->bytes_written;
         if (p->cpu < old->cpu) p->cpu = old->cpu;
     }
-    if (!p->member && !wrong_user(t, p->pid)) p->member = has_mark(t, p->pid);
+    p->stranger = !p->member && p->start < t->root_start;
+    if (!p->member && !p->stranger && !wrong_user(t, p->pid))
+        p->member = has_mark(t, p->pid);
     return 0;
 }
 

@@ -28,15 +28,17 @@ typedef struct {
     bool member;     /* of the task */
     bool descendant; /* of root: its parent's accounts will have it in the end */
     bool zombie;
-    double cpu; /* seconds, with those children that it has waited for */
+    bool stranger; /* will never belong */
+    double cpu;    /* seconds, with those children that it has waited for */
     uint64_t bytes_read, bytes_written; /* the same */
 } peri_proc_t;
 
 typedef struct {
-    char *mark;         /* "PERIGEE_TASK=..." */
-    pid_t root;         /* 0: none */
-    uid_t uid;          /* only processes of this user; (uid_t)-1: of all */
-    peri_proc_t *procs; /* by pid */
+    char *mark;          /* "PERIGEE_TASK=..." */
+    pid_t root;          /* 0: none */
+    uint64_t root_start; /* what is older does not belong */
+    uid_t uid;           /* only processes of this user; (uid_t)-1: of all */
+    peri_proc_t *procs;  /* by pid */
     size_t n;
     char *scratch;
     /* of members that are no descendants and have ended */

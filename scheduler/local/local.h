@@ -83,6 +83,7 @@ struct peri_sub {
 struct peri_lane {
     peri_user_t *user;
     int32_t priority;
+    size_t npending; /* tasks */
     peri_sub_t *first, *last, *cursor;
 };
 

@@ -128,6 +128,7 @@ static void enter_lane(peri_local_t *l, peri_sub_t *s)
     peri_lane_t *lane = lane_of(l, s->user, s->priority);
     peri_sub_t *after = lane->last;
     while (after && after->seq > s->seq) after = after->prev;
+    lane->npending += s->npending;
     s->lane = lane;
     s->prev = after;
     s->next = after ? after->next : lane->first;
@@ -138,6 +139,7 @@ static void enter_lane(peri_local_t *l, peri_sub_t *s)
 static void leave_lane(peri_local_t *l, peri_sub_t *s)
 {
     peri_lane_t *lane = s->lane;
+    lane->npending -= s->npending;
     if (lane->cursor == s) lane->cursor = s->next;
     *(s->prev ? &s->prev->next : &lane->first) = s->next;
     *(s->next ? &s->next->prev : &lane->last) = s->prev;
@@ -240,9 +242,11 @@ void peri_local_drop(peri_local_t *l, peri_sub_t *s)
 void peri_local_set_state(peri_local_t *l, peri_task_t *t, peri_schedstate_t state)
 {
     peri_sub_t *s = t->sub;
-    s->npending -= t->state == PERI_SCHED_PENDING;
+    const size_t left = t->state == PERI_SCHED_PENDING;
+    const size_t came = state == PERI_SCHED_PENDING;
+    s->npending += came - left;
+    if (s->lane) s->lane->npending += came - left;
     s->nrunning -= t->state == PERI_SCHED_RUNNING;
-    s->npending += state == PERI_SCHED_PENDING;
     s->nrunning += state == PERI_SCHED_RUNNING;
     t->state = (uint8_t)state;
     size_t at = (size_t)(t - s->tasks);

@@ -1,9 +1,9 @@
 /* plugin.h - what the files of the Slurm plugin share.
  *
  * words.c, array.c and refuse.c are pure: they know Slurm's numbers (slurm.h) but call
- * nothing of libslurm. link.c alone holds the connection: one lock, as libslurm is one per
- * process. request.c makes the request of a submission, tell.c turns Slurm's list of jobs
- * into what the scheduler's interface says, slurm.c has the entry points.
+ * nothing of libslurm. link.c alone holds the connection: one lock, as libslurm is one
+ * per process. request.c makes the request of a submission, tell.c turns Slurm's list of
+ * jobs into what the scheduler's interface says, slurm.c has the entry points.
  */
 #ifndef SCHEDULER_SLURM_PLUGIN_H
 #define SCHEDULER_SLURM_PLUGIN_H
@@ -36,6 +36,7 @@ const peri_slurmstate_t *peri_slurm_state(uint32_t job_state, uint32_t reason);
 typedef struct {
     uint32_t reason;
     const char *reason_name; /* as squeue writes it */
+    bool again;              /* it ran before */
     uint32_t nodes;          /* how many it wants */
     const char *wanted;      /* nodes by name that it must have, or "" */
     const char *trouble;     /* of those: "n2 is drained: disk exchange", or "" */
@@ -44,7 +45,8 @@ typedef struct {
 
 void peri_slurm_wait_text(const peri_slurmwait_t *w, peri_buf_t *out);
 
-/* Why nothing new starts on a node ("drained", "down"); NULL if it is in use or can be. */
+/* Why nothing new starts on a node ("drained", "down"); NULL if it is in use or can be.
+ */
 const char *peri_slurm_node_trouble(uint32_t node_state);
 
 /* ---- array.c: numbers and their strings ---- */
@@ -80,11 +82,10 @@ int peri_slurm_ready(peri_err_t *err);
 /* libslurm has said no: errno, in a sentence. */
 int peri_slurm_silence(peri_err_t *err);
 
-/* The list of all jobs as of now. *changed: since the list before. It is lent, until the
- * next call. */
-int peri_slurm_jobs(bool all, const job_info_msg_t **jobs, bool *changed,
-                    peri_err_t *err);
-/* Take it away from the link, so that it can be read without the lock, and give it back. */
+/* The list of all jobs as of now; lent, until the next call. */
+int peri_slurm_jobs(bool all, const job_info_msg_t **jobs, peri_err_t *err);
+/* Take it away from the link, so that it can be read without the lock, and give it back.
+ */
 job_info_msg_t *peri_slurm_jobs_take(void);
 void peri_slurm_jobs_give(job_info_msg_t *jobs);
 int peri_slurm_nodes(node_info_msg_t **nodes, peri_err_t *err); /* slurm_free_... */

@@ -11,10 +11,12 @@ static const struct {
     const char *text;
     what_t what; /* of the request, said behind the text */
 } table[] = {
-    {ESLURM_INVALID_PARTITION_NAME, PERI_EINVAL, "Slurm has no such partition", PARTITION},
+    {ESLURM_INVALID_PARTITION_NAME, PERI_EINVAL, "Slurm has no such partition",
+     PARTITION},
     {ESLURM_DEFAULT_PARTITION_NOT_SET, PERI_EINVAL,
      "Slurm has no default partition: name one", NOTHING},
-    {ESLURM_ACCESS_DENIED, PERI_EDENIED, "Slurm does not let this user submit jobs", USER},
+    {ESLURM_ACCESS_DENIED, PERI_EDENIED, "Slurm does not let this user submit jobs",
+     USER},
     {ESLURM_USER_ID_MISSING, PERI_EDENIED,
      "Slurm lets only root and its own user submit jobs for others: perigeed has to run "
      "as one of them",
@@ -30,7 +32,8 @@ static const struct {
     {ESLURM_INVALID_QOS, PERI_EDENIED, "the quality of service is not allowed", NOTHING},
     {ESLURM_REQUESTED_NODES_NOT_IN_PARTITION, PERI_EINVAL,
      "the nodes asked for do not belong to the partition", NODES},
-    {ESLURM_INVALID_NODE_NAME, PERI_EINVAL, "Slurm does not know all of the nodes", NODES},
+    {ESLURM_INVALID_NODE_NAME, PERI_EINVAL, "Slurm does not know all of the nodes",
+     NODES},
     {ESLURM_TOO_MANY_REQUESTED_CPUS, PERI_ELIMIT,
      "more cores are asked for than the cluster has", NOTHING},
     {ESLURM_INVALID_CPU_COUNT, PERI_ELIMIT,
@@ -54,7 +57,8 @@ static const struct {
     {ESLURM_INVALID_FEATURE, PERI_EINVAL,
      "the constraint names a feature that no node has, or cannot be read", CONSTRAINT},
     {ESLURM_BATCH_CONSTRAINT, PERI_EINVAL, "the constraint cannot be read", CONSTRAINT},
-    {ESLURM_INVALID_PREFER, PERI_EINVAL, "the preferred features cannot be read", NOTHING},
+    {ESLURM_INVALID_PREFER, PERI_EINVAL, "the preferred features cannot be read",
+     NOTHING},
     {ESLURM_INVALID_ARRAY, PERI_ELIMIT,
      "the array has too many tasks or too high an index for this cluster (MaxArraySize)",
      NOTHING},
@@ -64,9 +68,11 @@ static const struct {
     {ESLURM_PATHNAME_TOO_LONG, PERI_EINVAL, "the name of the job's folder is too long",
      NOTHING},
     {ESLURM_INVALID_NICE, PERI_EDENIED, "this priority is not allowed", NOTHING},
-    {ESLURM_INVALID_LICENSES, PERI_EINVAL, "the licences asked for do not exist", NOTHING},
+    {ESLURM_INVALID_LICENSES, PERI_EINVAL, "the licences asked for do not exist",
+     NOTHING},
     {ESLURM_INVALID_GRES, PERI_EINVAL, "a resource asked for does not exist", NOTHING},
-    {ESLURM_INVALID_CORE_CNT, PERI_EINVAL, "the number of cores is not possible", NOTHING},
+    {ESLURM_INVALID_CORE_CNT, PERI_EINVAL, "the number of cores is not possible",
+     NOTHING},
     {ESLURM_RESERVATION_ACCESS, PERI_EDENIED, "the reservation is for others", NOTHING},
 };
 

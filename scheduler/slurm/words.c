@@ -52,7 +52,9 @@ static const row_t states[] = {
     {JOB_BOOT_FAIL,
      0,
      {PERI_SCHED_ENDED, PERI_END_BOOT, "BOOT_FAIL", "its nodes could not be started"}},
-    {JOB_DEADLINE, 0, {PERI_SCHED_ENDED, PERI_END_TIME, "DEADLINE", "its deadline was over"}},
+    {JOB_DEADLINE,
+     0,
+     {PERI_SCHED_ENDED, PERI_END_TIME, "DEADLINE", "its deadline was over"}},
     {JOB_OOM,
      0,
      {PERI_SCHED_ENDED, PERI_END_MEMORY, "OUT_OF_MEMORY",
@@ -66,10 +68,12 @@ static const struct {
 } ends[] = {
     {JOB_CANCELLED,
      WAIT_DEP_INVALID,
-     {PERI_SCHED_ENDED, PERI_END_DEPENDENCY, "CANCELLED", "what it waited for has failed"}},
+     {PERI_SCHED_ENDED, PERI_END_DEPENDENCY, "CANCELLED",
+      "what it waited for has failed"}},
     {JOB_CANCELLED,
      WAIT_DEPENDENCY,
-     {PERI_SCHED_ENDED, PERI_END_DEPENDENCY, "CANCELLED", "what it waited for has failed"}},
+     {PERI_SCHED_ENDED, PERI_END_DEPENDENCY, "CANCELLED",
+      "what it waited for has failed"}},
     {JOB_FAILED,
      FAIL_LAUNCH,
      {PERI_SCHED_ENDED, PERI_END_UNKNOWN, "FAILED",
@@ -132,7 +136,8 @@ static const struct {
      "changed",
      0},
     {WAIT_PART_TIME_LIMIT,
-     "asks for more time than its partition gives: it will wait until that is changed", 0},
+     "asks for more time than its partition gives: it will wait until that is changed",
+     0},
     {WAIT_PART_DOWN, "its partition is down", 0},
     {FAIL_DOWN_PARTITION, "its partition is down", 0},
     {WAIT_PART_INACTIVE, "its partition is switched off", 0},
@@ -199,6 +204,10 @@ void peri_slurm_wait_text(const peri_slurmwait_t *w, peri_buf_t *out)
     if (w->trouble[0]) {
         peri_buf_printf(out, "waits for the nodes that hold its data (%s): %s", w->wanted,
                         w->trouble);
+        return;
+    }
+    if (w->reason == WAIT_TIME && w->again) {
+        peri_buf_puts(out, "waits to start again: Slurm makes a pause of some minutes");
         return;
     }
     for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {

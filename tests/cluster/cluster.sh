@@ -279,7 +279,7 @@ SlurmdPort=6818
 SlurmUser=root
 SlurmdParameters=config_overrides
 AuthType=auth/munge
-AuthInfo=socket=$dir/munge/socket
+AuthInfo=socket=$dir/munge/socket,cred_expire=20
 CryptoType=crypto/munge
 StateSaveLocation=$dir/ctld
 SlurmdSpoolDir=$dir/nodes/%n/spool
@@ -325,10 +325,10 @@ CONF
     [ -z "${CLUSTER_CONF:-}" ] || echo "$CLUSTER_CONF"
 }
 
-# What of /tmp the nodes see: DIR, the checkout, programs.
+# What of /tmp the nodes see: DIR, the checkout, the working folder, programs.
 write_keep() {
     local path
-    for path in "$dir" "$(realpath "$(dirname "$self")/../..")" ${PERIGEE_BIN:-} \
+    for path in "$dir" "$(realpath "$(dirname "$self")/../..")" "$PWD" ${PERIGEE_BIN:-} \
         ${CLUSTER_KEEP:-}; do
         path=$(realpath "$path") || continue
         [[ $path == /tmp/* ]] && echo "$path"

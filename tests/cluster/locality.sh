@@ -215,6 +215,14 @@ label="one rank a node" expect=local exact=yes inside_of 1 rows
 label="two ranks a node" expect=local exact=no inside_of 2 rows
 label="one rank a node" inside_of 1 hosts
 
+# From a batch script the first node's environment goes to all ranks.
+label="from a batch script"
+"$here/cluster.sh" exec "$dir" head env work="$work" PERIGEE_STATE="$PERIGEE_STATE" \
+    PERIGEE_BIN="$bin" label="$label" CLUSTER_NODES="$CLUSTER_NODES" SLURM_CONF="$SLURM_CONF" \
+    sbatch -Q -W -N 3 --ntasks-per-node=2 -o "$work/batch.out" \
+    --wrap "bash '$self' inside hosts" >/dev/null || failures=$((failures + 1))
+cat "$work/batch.out"
+
 # What one node sees of it.
 name="describe on a node"
 on_node n1 "$bin/perigee" dataset check run64 >out 2>err || problem "check failed"

@@ -95,6 +95,7 @@ class Chaos:
         self.lock = threading.Lock()
         self.over = threading.Event()
         self.kills = collections.Counter()
+        self.starts = 0  # of the daemon, after the first
         self.jobs = {}  # key -> what it is to do
         self.problems = []
         self.write_config()
@@ -124,7 +125,8 @@ class Chaos:
         while not self.over.is_set():
             if request(self.socket, "GET", "/api/v1/status") is None:
                 self.up()
-            time.sleep(0.3)
+                self.starts += 1
+            time.sleep(0.2)
 
     # ---- victims ----
 
@@ -328,6 +330,12 @@ class Chaos:
         if done.returncode:
             self.problems.append("the log and the rows differ: " + done.stderr.strip())
 
+    def check_daemon_log(self):
+        with open(f"{self.state}/perigeed.log", encoding="utf-8", errors="replace") as f:
+            for line in f:
+                if "Sanitizer" in line or "runtime error" in line:
+                    self.problems.append(line.strip())
+
     def run(self):
         print(f"chaos: seed {self.args.seed}, {self.args.jobs} jobs, {self.args.scheduler}, "
               f"{self.args.mode}", flush=True)
@@ -359,7 +367,11 @@ class Chaos:
         self.check(jobs)
         self.check_log()
         states = collections.Counter(j["state"] for j in jobs)
-        print(f"chaos: {dict(states)}; killed: {dict(self.kills)}")
+        print(f"chaos: {dict(states)}; killed: {dict(self.kills)}; "
+              f"perigeed started anew {self.starts} times")
+        if self.starts < self.args.jobs / 20:
+            self.problems.append("the daemon was hardly ever killed: this run shows nothing")
+        self.check_daemon_log()
 
     def close(self):
         subprocess.run([os.path.join(self.args.bin, "perigee"), "down"], env=self.env,

@@ -293,8 +293,9 @@ class Jobs(Service):
         number = self.submit("--memory", "200MB", "--time", "5m", self.script(
             "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done"))
         self.ok("wait", "-q", number)
+        self.assertGreater(self.job(number)["usage"]["cpu_seconds"], 0)
         out = self.ok("job", "--events", number).out
-        for part in (f"job {number}: job.sh", "succeeded", "of 200.0 MB", "of 5m00s",
+        for part in (f"job {number}: job.sh", "succeeded", "of 200 MB", "of 5m00s",
                      "created", "started", "ended", "plan"):
             self.assertIn(part, out)
         for bad in ("999999", "no-such-uuid"):
@@ -309,6 +310,24 @@ class Jobs(Service):
                 done = self.w.run("submit", *words)
                 self.assertIn(done.status, (1, 2))
                 self.assertNotEqual(done.err, "")
+
+    def test_replicas(self):
+        """This machine's files, as they are; also by a job on all (one) nodes."""
+        everywhere = self.w.file("everybodys")
+        os.mkdir(everywhere)
+        path = f"{everywhere}/part.0.hdf5"
+        shutil.copy(f"{EXAMPLE}/groups_023/fof_subhalo_tab_023.0.hdf5", path)
+        self.assertEqual(self.w.run("locate", "nowhere").status, 1)
+        self.w.describe("alike", f"name: alike\ntitle: x\nroot: {everywhere}\ntables:\n"
+                        "  g: {files: '*.hdf5', path: /Group}\n")
+        self.assertEqual(self.w.run("replicas", "alike").status, 1)
+        for words in (["alike"], ["--all-nodes", "alike"]):
+            self.assertIn("0 files of its own, 1 shared", self.ok("locate", *words).out)
+            files = json.loads(self.ok("replicas", "--json", "alike").out)
+            self.assertEqual(len(files), 1, files)
+            self.assertEqual((files[0]["path"], files[0]["size"]),
+                             (path, os.path.getsize(path)))
+        self.assertIn("shared", self.ok("replicas", "alike").out)
 
     def test_doctor(self):
         done = self.w.run("doctor", "--json")
@@ -328,6 +347,9 @@ class Jobs(Service):
 
 class Restarts(Service):
     """What needs a daemon that comes and goes."""
+
+    def setUp(self):
+        self.ok("down")
 
     def test_life(self):
         self.assertEqual(self.w.run("status").status, 3)

@@ -1,0 +1,3 @@
+if(TARGET peri_slurm_words)
+    peri_unit_test(slurm peri_slurm_words)
+endif()

@@ -1,0 +1,8 @@
+peri_unit_test(store_state peri_jobstore)
+peri_unit_test(store_events peri_jobstore)
+peri_unit_test(store_jobs peri_jobstore)
+peri_unit_test(store_manage peri_jobstore)
+peri_unit_test(store_history peri_jobstore)
+peri_unit_test(store_db peri_jobstore)
+peri_unit_test(store_pg peri_jobstore)
+peri_unit_test(store_crash peri_jobstore)
