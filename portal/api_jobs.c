@@ -97,18 +97,28 @@ static void add_progress(json_t *out, const char *folder)
     peri_arena_free(a);
 }
 
+/* "47:a6aeeb_3" is "47_3" to people: what a back end puts behind the colon tells jobs
+ * apart that have got the same number. */
+static void plain_id(const char *id, char *out, size_t size)
+{
+    size_t n = strcspn(id, ":");
+    snprintf(out, size, "%.*s%s", (int)n, id, id[n] ? id + n + strcspn(id + n, "_") : "");
+}
+
 static int on_task(const peri_taskrow_t *t, void *arg)
 {
     rows_t *x = arg;
+    char id[PERI_SCHED_ID_MAX + 16];
+    plain_id(t->id ? t->id : "", id, sizeof(id));
     char *folder = peri_folder_task(x->r->portal->config->spool, x->uuid, t->step,
                                     t->attempt, t->index);
     json_t *out = json_pack(
         "{s:s, s:i, s:s, s:i, s:i, s:s, s:s, s:s, s:s, s:i, s:i, s:o, s:o, s:o, s:o}",
         "step", t->step, "index", (int)t->index, "state", peri_taskstate_name(t->state),
         "attempt", t->attempt, "lost", t->attempts_lost, "reason", peri_why_name(t->why),
-        "text", t->text ? t->text : "", "host", t->host ? t->host : "", "id",
-        t->id ? t->id : "", "exit_code", t->exit_code, "signal", t->exit_signal,
-        "started", time_json(t->started), "ended", time_json(t->ended), "expected",
+        "text", t->text ? t->text : "", "host", t->host ? t->host : "", "id", id,
+        "exit_code", t->exit_code, "signal", t->exit_signal, "started",
+        time_json(t->started), "ended", time_json(t->ended), "expected",
         time_json(t->expected), "usage", text_json(t->usage));
     json_object_set_new(out, "folder", t->attempt ? json_string(folder) : json_null());
     if (t->state == PERI_TASK_RUNNING) add_progress(out, folder);

@@ -169,10 +169,6 @@ static int read_users(load_t *l, peri_node_t *at, peri_err_t *err)
         return peri_yaml_error(&l->yaml, at, err,
                                "users is \"self\" or \"all\", not \"%.60s\"", s);
     l->c->all_users = !strcmp(s, "all");
-    if (l->c->all_users && geteuid() != 0)
-        return peri_yaml_error(&l->yaml, at, err,
-                               "only a daemon that root starts can run jobs of all "
-                               "users: use \"self\", or start it as root");
     return 0;
 }
 

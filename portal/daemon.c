@@ -228,6 +228,14 @@ static int run(const char *config, peri_err_t *err)
     peri_config_t *c = peri_config_load(config, err);
     if (!c) return -1;
     p.config = c;
+    if (c->all_users && geteuid() != 0) {
+        peri_err_set(err, PERI_EDENIED,
+                     "only a daemon that root starts can run jobs of all users: say "
+                     "\"users: self\" in %s, or start it as root",
+                     c->source);
+        peri_config_free(c);
+        return -1;
+    }
     p.conninfo = c->database ? peri_xstrdup(c->database) : peri_pg_conninfo(c->pg_dir);
     p.db = peri_dbpool_new(p.conninfo, DB_CONNECTIONS);
     p.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -33,6 +33,7 @@ typedef struct peri_entry {
     double look; /* peri_now() of the next look; 0: none planned */
 
     /* from the scheduler */
+    bool running; /* it says so */
     bool ended;
     peri_schedend_t end;
     int end_code, end_signal;

@@ -29,7 +29,7 @@ typedef struct {
     int wake_fd; /* eventfd of the manager */
     atomic_bool stop;
     atomic_bool asked; /* a request has changed something: waiting tasks, the outbox */
-    double started; /* epoch */
+    double started;    /* epoch */
 } peri_portal_t;
 
 /* A request has changed something that the manager should look at. Any thread. */

@@ -413,8 +413,7 @@ static int claim_all(peri_manager_t *m, const subm_t *s, size_t *running, peri_e
             peri_folder_task(spool, r->uuid, r->step, r->attempt, r->indexes[i]);
         int fd = peri_folder_open(folder, err);
         free(folder);
-        int got =
-            fd < 0 ? -1 : peri_claim_take(fd, PERI_CLAIM_DAEMON, "daemon", err);
+        int got = fd < 0 ? -1 : peri_claim_take(fd, PERI_CLAIM_DAEMON, "daemon", err);
         if (fd >= 0) close(fd);
         if (got < 0) return -1;
         if (got)

@@ -99,6 +99,7 @@ static void on_task(const peri_schedtask_t *t, void *arg)
         store_why(p, e, t, index);
         break;
     case PERI_SCHED_RUNNING:
+        e->running = true;
         look_at(m, e, peri_now());
         break;
     case PERI_SCHED_ENDED:
@@ -359,8 +360,7 @@ static int decide(peri_manager_t *m, peri_entry_t *e, int dir, peri_err_t *err)
     if (dir >= 0 && peri_claim_read(dir, &known.claim, &why)) goto later;
     peri_verdict(&known, &v);
     if (v.act == PERI_ACT_CLAIM) {
-        int won =
-            dir < 0 ? 1 : peri_claim_take(dir, PERI_CLAIM_DAEMON, "daemon", &why);
+        int won = dir < 0 ? 1 : peri_claim_take(dir, PERI_CLAIM_DAEMON, "daemon", &why);
         if (won < 0) goto later;
         peri_failpoint("lost-claimed");
         if (won == 0) {
@@ -373,7 +373,8 @@ static int decide(peri_manager_t *m, peri_entry_t *e, int dir, peri_err_t *err)
     if (v.act == PERI_ACT_END) return peri_manager_end(m, e, v.final, v.why, v.text, err);
     if (v.act == PERI_ACT_REVOKE) return revoke_task(m, e, &v, err);
     /* Something is still to come: the exit record, the scheduler's word, the grace. */
-    if (known.ended || known.has_exit) look_at(m, e, peri_now() + AGAIN_SOON);
+    if (known.ended || known.has_exit || (e->running && !e->has_started))
+        look_at(m, e, peri_now() + AGAIN_SOON);
     return 0;
 later:
     peri_log_seldom(PERI_LOG_WARN, e->uuid, 30, "job %s: %s", e->uuid, why.text);
