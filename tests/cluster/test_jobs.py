@@ -141,7 +141,7 @@ class Locality(Case):
         c.perigee("locate", "split", "--all-nodes", timeout=180)
 
     def test_every_node_reads_its_own(self):
-        number = c.submit(GROUPS, "--into", "out.csv", "-n", 3)
+        number = c.submit(GROUPS, "--into", "out.csv", "-N", 3, "-n", 3)
         job = self.ends(number, "succeeded", "")
         with open(f"{job['results']}/out.csv", encoding="utf-8") as f:
             self.assertEqual(f.read(), self.truth)
@@ -164,13 +164,13 @@ class Locality(Case):
     def test_with_a_shared_copy_it_runs_at_once(self):
         data = os.path.join(SOURCE, "examples/data")
         shutil.copytree(data, f"{c.shared}/copy", dirs_exist_ok=True)
-        with open(f"{c.shared}/datasets/both.yaml", "w", encoding="utf-8") as f:
-            f.write(DATASET.format(name="both", local=f"{c.local}/run", shared=
+        with open(f"{c.shared}/datasets/mirror.yaml", "w", encoding="utf-8") as f:
+            f.write(DATASET.format(name="mirror", local=f"{c.local}/run", shared=
                                    f"  - {{folder: {c.shared}/copy, on: shared}}"))
-        c.perigee("locate", "both", "--all-nodes", timeout=180)
+        c.perigee("locate", "mirror", "--all-nodes", timeout=180)
         c.on("head", "scontrol", "update", "nodename=n2", "state=drain", "reason=disk_exchange")
         try:
-            number = c.submit(GROUPS.replace("split.", "both."), "--into", "out.csv", "-n", 2,
+            number = c.submit(GROUPS.replace("split.", "mirror."), "--into", "out.csv", "-n", 2,
                               "-N", 2)
             job = self.ends(number, "succeeded", "")
         finally:
