@@ -26,8 +26,9 @@ typedef struct {
         bool known; /* caps is filled */
         peri_schedcaps_t caps;
         double caps_at;
-    } * back;    /* one a backend */
-    double next; /* peri_now() by which the next round is due */
+        double chain_at; /* until then dependencies are not handed to the scheduler */
+    } * back;            /* one a backend */
+    double next;         /* peri_now() by which the next round is due */
 } peri_manager_t;
 
 /* pthread's start routine; arg: peri_portal_t. Returns when portal->stop. */

@@ -20,6 +20,7 @@
 
 #define READY_EVERY   30.0 /* seconds; news come by being woken */
 #define CAPS_EVERY    60.0
+#define UNCHAINED     120.0
 #define BATCH         32
 #define DEFAULT_ARRAY 1000
 
@@ -125,8 +126,9 @@ int peri_manager_intents(peri_manager_t *m, peri_err_t *err)
         size_t most = caps && caps->array_tasks ? caps->array_tasks : DEFAULT_ARRAY;
         readylist_t list = {.arena = peri_arena_new()};
         list.last = &list.first;
-        rc = peri_store_ready(m->db, name, caps && caps->dependencies, on_ready, &list,
-                              err);
+        const bool chained =
+            caps && caps->dependencies && peri_now() >= m->back[i].chain_at;
+        rc = peri_store_ready(m->db, name, chained, on_ready, &list, err);
         for (ready_t *r = list.first; r && rc == 0; r = r->next)
             rc = r->row.impossible ? store_impossible(m, &r->row, err)
                                    : store_intent(m, &r->row, name, most, err);
@@ -334,6 +336,33 @@ static int store_refused(peri_manager_t *m, int64_t entry, const subm_t *s,
     return 0;
 }
 
+/* It was to wait for a job that its scheduler has forgotten (slurmctld was killed, or it
+ * was long ago). Whether that one has succeeded is known here, soon at least: until then
+ * nothing is made to wait there. */
+static int store_unchained(peri_manager_t *m, int64_t entry, size_t backend,
+                           const subm_t *s, const char *text, peri_err_t *err)
+{
+    const peri_submissionrow_t *r = &s->row;
+    const peri_event_t ev = {.job = r->uuid,
+                             .kind = PERI_EV_REVOKED,
+                             .step = r->step,
+                             .attempt = r->attempt,
+                             .indexes = r->indexes,
+                             .nindexes = r->nindexes,
+                             .why = PERI_WHY_LOST,
+                             .text = text};
+    m->back[backend].chain_at = peri_now() + UNCHAINED;
+    if (peri_db_begin(m->db, err) || peri_manager_append(m, &ev, NULL, err) ||
+        peri_store_outbox_done(m->db, entry, err) || peri_db_commit(m->db, err))
+        return -1;
+    for (size_t i = 0; i < r->nindexes; i++) {
+        peri_entry_t *e = peri_entries_find(m->entries, r->name, r->indexes[i]);
+        if (e) peri_entries_remove(m->entries, e);
+    }
+    m->ready_at = 0;
+    return 0;
+}
+
 /* Not known whether it worked: asked again later. */
 static int put_off(peri_manager_t *m, const peri_outboxrow_t *o, const peri_err_t *why,
                    peri_err_t *err)
@@ -387,8 +416,11 @@ static int do_submit(peri_manager_t *m, const peri_outboxrow_t *o, const subm_t 
     if (known || plan_and_submit(m, backend, s, id, &why) == 0)
         return store_submitted(m, o->entry, backend, s, id, err);
     if (why.code == PERI_EINVAL || why.code == PERI_EDENIED || why.code == PERI_ELIMIT ||
-        why.code == PERI_EUNSUPP || why.code == PERI_ENOTFOUND)
+        why.code == PERI_EUNSUPP || why.code == PERI_ENOTFOUND) {
+        const bool chained = s->row.after && strlen(s->row.after) > 2; /* not "[]" */
+        if (chained) return store_unchained(m, o->entry, backend, s, why.text, err);
         return store_refused(m, o->entry, s, why.text, err);
+    }
     return put_off(m, o, &why, err);
 }
 

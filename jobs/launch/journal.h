@@ -18,7 +18,8 @@ typedef struct {
 
 int peri_journal_open(peri_journal_t *j, int dirfd, peri_err_t *err);
 void peri_journal_close(peri_journal_t *j);
-/* Append it; durable if it returns 0. On failure nothing of it is there. */
+/* Append it; with `durable` it is on the disk when 0 is returned. If it could not be
+ * written nothing of it is there; if it could not be made durable it may be there. */
 int peri_journal_put(peri_journal_t *j, const peri_record_t *r, bool durable,
                      peri_err_t *err);
 /* The last record: tries again for so many seconds. */

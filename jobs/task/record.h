@@ -27,8 +27,7 @@ typedef struct {
 /* Values of the parameters of one array task. */
 typedef struct {
     int32_t index;
-    const peri_env_t
-        *params; /* PERIGEE_PARAM_<name>=value, and {name} in argv and script */
+    const peri_env_t *params; /* PERIGEE_PARAM_<name>=value, and {name} in argv */
     size_t nparams;
 } peri_launchtask_t;
 
@@ -36,7 +35,7 @@ typedef struct {
     const char *uuid, *step;
     int attempt;
     bool is_array;
-    const char *const *argv; /* the program; NULL with `script` */
+    const char *const *argv; /* the program; with `script` its arguments, or NULL */
     size_t argc;
     const char *script;  /* text of a program with #!, or NULL */
     const char *dir;     /* working folder; NULL: the task's folder */
