@@ -458,6 +458,13 @@ static void finish_bar(launch_t *l)
     l->bar = NULL;
 }
 
+static void close_all(const launch_t *l)
+{
+    const int fds[] = {l->listener, l->control, l->errors};
+    for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+        if (fds[i] >= 0) close(fds[i]);
+}
+
 int peri_launch_query(const peri_queryspec_t *spec, int nranks,
                       const peri_launchopts_t *o, peri_err_t *err)
 {
@@ -488,9 +495,7 @@ int peri_launch_query(const peri_queryspec_t *spec, int nranks,
     rc = conclude(&l, status, err);
     if (rc) peri_place_remove_output(spec->into, l.rank0);
 out:
-    const int fds[] = {l.listener, l.control, l.errors};
-    for (size_t i = 0; i < 3; i++)
-        if (fds[i] >= 0) close(fds[i]);
+    close_all(&l);
     peri_bar_finish(l.bar);
     peri_place_remove(&l.place);
     peri_buf_free(&l.line);
