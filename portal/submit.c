@@ -293,6 +293,10 @@ static int store_submitted(peri_manager_t *m, int64_t entry, size_t backend,
     peri_failpoint("submitted-before");
     if (peri_db_commit(m->db, err)) return -1;
     peri_failpoint("submitted-after");
+    /* A scheduler with nothing of ours is hardly ever looked at. */
+    const double next = peri_now() + m->portal->backends[backend].conf->poll;
+    if (m->back[backend].poll_at > next) m->back[backend].poll_at = next;
+    peri_manager_due(m, m->back[backend].poll_at);
     for (size_t i = 0; i < r->nindexes; i++) {
         peri_entry_t *e = peri_entries_put(m->entries, r->name, r->indexes[i]);
         snprintf(e->uuid, sizeof(e->uuid), "%s", r->uuid);
