@@ -315,6 +315,24 @@ static int store_submitted(peri_manager_t *m, int64_t entry, size_t backend,
     return 0;
 }
 
+/* The submission is over before its scheduler has it: its event, out of the outbox and
+ * out of the cache. */
+static int store_settled(peri_manager_t *m, int64_t entry, const subm_t *s,
+                         const peri_event_t *ev, peri_err_t *err)
+{
+    const peri_submissionrow_t *r = &s->row;
+    if (peri_db_begin(m->db, err) || peri_manager_append(m, ev, NULL, err) ||
+        peri_store_outbox_done(m->db, entry, err) || peri_db_commit(m->db, err))
+        return -1;
+    for (size_t i = 0; i < r->nindexes; i++) {
+        peri_entry_t *e = peri_entries_find(m->entries, r->name, r->indexes[i]);
+        if (e) peri_entries_remove(m->entries, e);
+    }
+    peri_portal_news(r->uuid);
+    m->ready_at = 0;
+    return 0;
+}
+
 static int store_refused(peri_manager_t *m, int64_t entry, const subm_t *s,
                          const char *text, peri_err_t *err)
 {
@@ -328,16 +346,7 @@ static int store_refused(peri_manager_t *m, int64_t entry, const subm_t *s,
                              .final = PERI_TASK_FAILED,
                              .why = PERI_WHY_REFUSED,
                              .text = text};
-    if (peri_db_begin(m->db, err) || peri_manager_append(m, &ev, NULL, err) ||
-        peri_store_outbox_done(m->db, entry, err) || peri_db_commit(m->db, err))
-        return -1;
-    for (size_t i = 0; i < r->nindexes; i++) {
-        peri_entry_t *e = peri_entries_find(m->entries, r->name, r->indexes[i]);
-        if (e) peri_entries_remove(m->entries, e);
-    }
-    peri_portal_news(r->uuid);
-    m->ready_at = 0;
-    return 0;
+    return store_settled(m, entry, s, &ev, err);
 }
 
 /* It was to wait for a job that its scheduler has forgotten (slurmctld was killed, or it
@@ -356,15 +365,7 @@ static int store_unchained(peri_manager_t *m, int64_t entry, size_t backend,
                              .why = PERI_WHY_LOST,
                              .text = text};
     m->back[backend].chain_at = peri_now() + UNCHAINED;
-    if (peri_db_begin(m->db, err) || peri_manager_append(m, &ev, NULL, err) ||
-        peri_store_outbox_done(m->db, entry, err) || peri_db_commit(m->db, err))
-        return -1;
-    for (size_t i = 0; i < r->nindexes; i++) {
-        peri_entry_t *e = peri_entries_find(m->entries, r->name, r->indexes[i]);
-        if (e) peri_entries_remove(m->entries, e);
-    }
-    m->ready_at = 0;
-    return 0;
+    return store_settled(m, entry, s, &ev, err);
 }
 
 /* Not known whether it worked: asked again later. */
