@@ -4,6 +4,6 @@
 
 #include "perigee/kernel.h"
 
-extern const peri_kernel_t peri_kernel_extent;
+/* One line a kernel, in alphabetical order. */
 
 #endif

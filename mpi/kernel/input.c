@@ -55,8 +55,8 @@ static const char *source(const char *input, peri_arena_t *arena)
     return text;
 }
 
-/* The condition on rows, with WHERE before it, or "". It can name snapnum for tables only:
- * of a SELECT that is a column only if it says so. */
+/* The condition on rows, with WHERE before it, or "". It can name snapnum for tables
+ * only: of a SELECT that is a column only if it says so. */
 static const char *condition(const peri_args_t *a, size_t input, peri_arena_t *arena)
 {
     const peri_arg_t *snap = peri_args_find(a, "snapnum");
@@ -97,8 +97,8 @@ static int apply_arguments(const peri_args_t *a, peri_simulation_t *s, peri_err_
     if (snap->there) s->snapnum = snap->integer;
     if (!box->there) return 0;
     if (box->n != 1 && box->n != 3)
-        return peri_err_set(err, PERI_EINVAL,
-                            "box must be one number, or three, not %zu", box->n);
+        return peri_err_set(err, PERI_EINVAL, "box must be one number, or three, not %zu",
+                            box->n);
     const bool open = box->list[0] == 0;
     for (size_t i = 0; i < 3; i++) {
         const double side = box->list[box->n == 3 ? i : 0];
@@ -125,8 +125,8 @@ static int read_simulation(const peri_lookcol_t *c, peri_arena_t *arena,
 {
     peri_simulation_init(&out->sim);
     if (!c || !c->placed) return 0;
-    if (c->file && peri_simulation_read(c->file, c->root, c->dataset, arena, &out->sim,
-                                        err))
+    if (c->file &&
+        peri_simulation_read(c->file, c->root, c->dataset, arena, &out->sim, err))
         return -1;
     for (size_t i = 0; i < 3 && isnan(out->sim.box[0]) && c->box_size > 0; i++)
         out->sim.box[i] = c->box_size;
@@ -175,8 +175,7 @@ static int no_column(const peri_args_t *a, size_t input, peri_role_t role,
     return peri_err_set(
         err, PERI_EINVAL,
         "%s needs a %s, and no column of %s looks like one: %s %s => 'SQL expression'%s",
-        a->kernel->name, word, a->inputs[input],
-        input ? "name it AS" : "give", word,
+        a->kernel->name, word, a->inputs[input], input ? "name it AS" : "give", word,
         role == PERI_ROLE_MASS ? " (a number will do)" : "");
 }
 
@@ -186,10 +185,10 @@ static int settle_role(const peri_args_t *a, size_t input, peri_role_t role,
 {
     const peri_arg_t *said = peri_args_find(a, peri_role_name(role));
     const peri_lookcol_t *c = NULL;
-    const char *sql = input == 0 && said->there
-                          ? said->text
-                          : peri_role_sql(role, look, arena, &c);
-    if (role == PERI_ROLE_POSITION && read_simulation(c ? c : look->columns, arena, out, err))
+    const char *sql =
+        input == 0 && said->there ? said->text : peri_role_sql(role, look, arena, &c);
+    if (role == PERI_ROLE_POSITION &&
+        read_simulation(c ? c : look->columns, arena, out, err))
         return -1;
     if (sql) {
         put_column(b, sql, role, c);
@@ -233,8 +232,8 @@ static int settle_columns(const peri_args_t *a, size_t input, const peri_look_t 
         for (size_t k = 0; k < look->ncolumns && !found; k++)
             if (strcasecmp(look->columns[k].name, c->name) == 0)
                 found = &look->columns[k];
-        const bool virtual =
-            !found && look->has_snapnum && strcasecmp(c->name, "snapnum") == 0;
+        const bool virtual = !found && look->has_snapnum &&
+                             strcasecmp(c->name, "snapnum") == 0;
         if (!found && !virtual)
             return peri_err_set(err, PERI_EINVAL,
                                 "%s needs a column %s in %s (%s), and there is none: "
@@ -264,8 +263,8 @@ int peri_input_settle(const peri_args_t *a, size_t input, unsigned more,
     const peri_input_t *in = &a->kernel->inputs[input];
     peri_buf_t b;
     peri_buf_init(&b, MAX_SQL);
-    *out = (peri_inputinfo_t){
-        .given = true, .mass = NAN, .velocity = 1, .rows = look->rows};
+    *out =
+        (peri_inputinfo_t){.given = true, .mass = NAN, .velocity = 1, .rows = look->rows};
     int rc = in->columns ? settle_columns(a, input, look, arena, &b, out, err)
                          : settle_particles(a, input, in->particles | more, look, arena,
                                             &b, out, err);

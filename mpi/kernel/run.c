@@ -1,4 +1,5 @@
-/* run.c - see run.h. The order of a call: look at the inputs, plan, read, compute, save. */
+/* run.c - see run.h. The order of a call: look at the inputs, plan, read, compute, save.
+ */
 #include "mpi/kernel/run.h"
 
 #include <math.h>
@@ -69,9 +70,9 @@ static int share_info(peri_run_t *run, size_t input, peri_err_t *err)
     MPI_Bcast(&len, 1, MPI_UINT64_T, 0, run->comm);
     char *data = run->rank ? peri_xmalloc(len + 1) : b.data;
     MPI_Bcast(data, (int)len, MPI_BYTE, 0, run->comm);
-    int rc = run->rank ? peri_inputinfo_unpack(data, len, run->arena, &run->infos[input],
-                                               err)
-                       : 0;
+    int rc = run->rank
+                 ? peri_inputinfo_unpack(data, len, run->arena, &run->infos[input], err)
+                 : 0;
     run->rows_read[input] = run->infos[input].rows;
     if (run->rank) free(data);
     peri_buf_free(&b);
@@ -132,7 +133,8 @@ static int check_memory(const peri_run_t *run, peri_err_t *err)
     char rows[32], want[16], have[16];
     return peri_err_set(
         err, PERI_ELIMIT,
-        "%s over %s rows needs about %s of memory on each of %d rank%s, which may have %s: "
+        "%s over %s rows needs about %s of memory on each of %d rank%s, which may have "
+        "%s: "
         "use more ranks on more nodes, give --memory, or take fewer rows with where",
         run->kernel->name, peri_human_count(run->infos[0].rows, rows),
         peri_human_bytes((uint64_t)fmin(need, 1e18), want), run->nranks,
@@ -161,7 +163,8 @@ static const char *real_unit(peri_run_t *run, const char *unit)
     const peri_simulation_t *s = &run->infos[0].sim;
     const struct {
         const char *word, *unit;
-    } words[] = {{"{length}", s->length}, {"{mass}", s->mass}, {"{velocity}", s->velocity}};
+    } words[] = {
+        {"{length}", s->length}, {"{mass}", s->mass}, {"{velocity}", s->velocity}};
     for (size_t i = 0; i < 3; i++) {
         const char *at = strstr(unit, words[i].word);
         if (!at) continue;
@@ -193,7 +196,8 @@ static int read_input(peri_run_t *run, size_t input, peri_err_t *err)
     const peri_inputinfo_t *info = &run->infos[input];
     peri_loader_t *l = &run->loaders[input];
     const unsigned wanted = in->particles | run->need.particles[input];
-    int rc = peri_loader_open(l, in, info, wanted, info->rows / (uint64_t)run->nranks, err);
+    int rc =
+        peri_loader_open(l, in, info, wanted, info->rows / (uint64_t)run->nranks, err);
     if (peri_ranks_agree(rc, run->comm, err)) return -1;
     peri_execopts_t o = *run->o->exec;
     o.keep = peri_loader_chunk;

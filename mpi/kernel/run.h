@@ -1,7 +1,7 @@
 /* run.h - one call of a kernel over all ranks: from arguments to rows in files.
  *
- * The thread that initialised MPI drives it. While the kernel computes, that thread is the
- * kernel's; a watcher thread on rank 0 listens to whoever started the task.
+ * The thread that initialised MPI drives it. While the kernel computes, that thread is
+ * the kernel's; a watcher thread on rank 0 listens to whoever started the task.
  */
 #ifndef MPI_KERNEL_RUN_H
 #define MPI_KERNEL_RUN_H

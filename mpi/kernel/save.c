@@ -2,6 +2,7 @@
  * column, with its unit and description. Private to the task, so written in place.
  */
 #include <hdf5.h>
+#include <string.h>
 
 #include "core/h5/h5.h"
 #include "mpi/kernel/rowset.h"
@@ -60,9 +61,8 @@ int peri_rowset_save(const peri_rowset_t *r, const char *path, peri_err_t *err)
 {
     peri_h5_lock();
     hid_t file = H5Fcreate(path, H5F_ACC_EXCL, H5P_DEFAULT, H5P_DEFAULT);
-    hid_t group = file < 0 ? file
-                           : H5Gcreate2(file, "rows", H5P_DEFAULT, H5P_DEFAULT,
-                                        H5P_DEFAULT);
+    hid_t group =
+        file < 0 ? file : H5Gcreate2(file, "rows", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
     int rc = group < 0 ? -1 : 0;
     for (size_t i = 0; i < peri_rowset_ncolumns(r) && rc == 0; i++)
         rc = put_column(group, r, i);

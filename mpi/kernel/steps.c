@@ -51,8 +51,10 @@ static const char *take_calls(steps_t *s, const char *sql, peri_err_t *err)
 {
     if (!peri_registry_named_in(s->registry, sql)) return sql;
     if (++s->depth > MAX_DEPTH) {
-        peri_err_set(err, PERI_ELIMIT, "kernels are called within kernels more than %d "
-                     "deep", MAX_DEPTH);
+        peri_err_set(err, PERI_ELIMIT,
+                     "kernels are called within kernels more than %d "
+                     "deep",
+                     MAX_DEPTH);
         return NULL;
     }
     const peri_kernelfinder_t f = {s, is_kernel, add_step};
@@ -143,9 +145,10 @@ static int tell_step(steps_t *s, size_t i, int rank, MPI_Comm comm, peri_err_t *
     }
     MPI_Bcast(name, sizeof(name), MPI_CHAR, 0, comm);
     MPI_Bcast(&len, 1, MPI_UINT64_T, 0, comm);
-    int rc = len && len < MAX_CALL
-                 ? 0
-                 : peri_err_set(err, PERI_ELIMIT, "the arguments of %s are too long", name);
+    int rc =
+        len && len < MAX_CALL
+            ? 0
+            : peri_err_set(err, PERI_ELIMIT, "the arguments of %s are too long", name);
     if (rc == 0) {
         if (rank) text = peri_xmalloc(len + 1);
         MPI_Bcast(text, (int)len, MPI_CHAR, 0, comm);
@@ -155,10 +158,11 @@ static int tell_step(steps_t *s, size_t i, int rank, MPI_Comm comm, peri_err_t *
         step->kernel = peri_registry_find(s->registry, name);
         step->arguments = json_loadb(text, len, 0, &je);
         if (!step->kernel || !step->arguments)
-            rc = peri_err_set(err, PERI_EKERNEL,
-                              "on %s there is no kernel %s, which rank 0 has: kernels must "
-                              "be installed on all nodes",
-                              peri_node_name(), name);
+            rc = peri_err_set(
+                err, PERI_EKERNEL,
+                "on %s there is no kernel %s, which rank 0 has: kernels must "
+                "be installed on all nodes",
+                peri_node_name(), name);
     }
     free(text);
     return peri_ranks_agree(rc, comm, err);
@@ -191,12 +195,14 @@ static int make_folder(const peri_queryspec_t *spec, size_t nsteps, int rank,
     path[0] = '\0';
     if (rank == 0) {
         const char *below = spec->temp_dir ? spec->temp_dir : getenv("TMPDIR");
-        snprintf(path, 4096, "%s/perigee-kernels-XXXXXX", below && *below ? below : "/tmp");
+        snprintf(path, 4096, "%s/perigee-kernels-XXXXXX",
+                 below && *below ? below : "/tmp");
         if (!mkdtemp(path)) {
-            rc = peri_err_set(err, PERI_EIO,
-                              "cannot make a temporary folder %s: %m (choose another with "
-                              "--temp-dir)",
-                              path);
+            rc =
+                peri_err_set(err, PERI_EIO,
+                             "cannot make a temporary folder %s: %m (choose another with "
+                             "--temp-dir)",
+                             path);
             path[0] = '\0';
         }
     }
