@@ -141,11 +141,10 @@ static void write_file(const peri_bar_t *bar)
         double part = bar->all ? (double)bar->done / (double)bar->all : 0;
         /* 1 is said when all is done, not when it is nearly. */
         if (bar->done < bar->all && part > 0.99) part = 0.99;
-        int ok = *bar->unit
-                     ? fprintf(f, "%.2f %s of %s %s\n", part,
-                               peri_human_count(bar->done, n),
-                               peri_human_count(bar->all, m), bar->unit)
-                     : fprintf(f, "%.2f %s\n", part, bar->label);
+        int ok = *bar->unit ? fprintf(f, "%.2f %s of %s %s\n", part,
+                                      peri_human_count(bar->done, n),
+                                      peri_human_count(bar->all, m), bar->unit)
+                            : fprintf(f, "%.2f %s\n", part, bar->label);
         if (fclose(f) || ok < 0 || rename(temp, bar->file)) unlink(temp);
     }
     free(temp);

@@ -23,7 +23,8 @@ typedef struct {
     size_t ncolumns;
     uint64_t rows;     /* scanned at most, after pruning, by all ranks */
     bool has_snapnum;  /* some table has: */
-    int32_t *snapnums; /* those of files that have rows of the query, rising */
+    int32_t *snapnums; /* those of files that have rows of the query, rising; if there are
+                          no rows at all, those of all files */
     size_t nsnapnums;
 } peri_look_t;
 

@@ -86,7 +86,7 @@ static int open_column(duckdb_data_chunk chunk, size_t column, size_t n, unsigne
     if (there) return 0;
     return peri_err_set(err, PERI_EINVAL,
                         "there are rows without a %s (NULL): leave them out with a "
-                        "condition, as where => '... IS NOT NULL'",
+                        "condition, as filter => '... IS NOT NULL'",
                         what);
 }
 

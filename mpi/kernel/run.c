@@ -135,7 +135,7 @@ static int check_memory(const peri_run_t *run, peri_err_t *err)
         err, PERI_ELIMIT,
         "%s over %s rows needs about %s of memory on each of %d rank%s, which may have "
         "%s: "
-        "use more ranks on more nodes, give --memory, or take fewer rows with where",
+        "use more ranks on more nodes, give --memory, or take fewer rows with filter",
         run->kernel->name, peri_human_count(run->infos[0].rows, rows),
         peri_human_bytes((uint64_t)fmin(need, 1e18), want), run->nranks,
         run->nranks == 1 ? "" : "s", peri_human_bytes(run->memory, have));
@@ -276,6 +276,16 @@ static int save_rows(peri_run_t *run, const char *folder, peri_err_t *err)
     return 0;
 }
 
+static void name_result(const peri_run_t *run, peri_arena_t *arena,
+                        peri_kernelresult_t *out)
+{
+    const size_t n = peri_rowset_ncolumns(run->rows);
+    const char **names = peri_arena_calloc(arena, n + 1, sizeof(*names));
+    for (size_t i = 0; i < n; i++)
+        names[i] = peri_arena_strdup(arena, peri_rowset_column(run->rows, i)->name);
+    *out = (peri_kernelresult_t){run->kernel->name, names, n};
+}
+
 /* ---- all of it ---- */
 
 static int go(peri_run_t *run, const json_t *arguments, const char *folder,
@@ -300,7 +310,8 @@ static int go(peri_run_t *run, const json_t *arguments, const char *folder,
 
 int peri_kernel_run(MPI_Comm comm, const peri_kernel_t *kernel, const json_t *arguments,
                     const peri_queryspec_t *spec, const char *folder, bool only_plan,
-                    const peri_runopts_t *o, peri_runstats_t *stats, peri_err_t *err)
+                    const peri_runopts_t *o, peri_arena_t *arena,
+                    peri_kernelresult_t *result, peri_runstats_t *stats, peri_err_t *err)
 {
     peri_run_t *run = peri_xcalloc(1, sizeof(*run));
     peri_err_t own = {0};
@@ -322,6 +333,7 @@ int peri_kernel_run(MPI_Comm comm, const peri_kernel_t *kernel, const json_t *ar
     if (rc && kernel && err->code != PERI_ECANCEL && !strstr(err->text, kernel->name))
         peri_err_prefix(err, "%s", kernel->name);
 
+    if (rc == 0) name_result(run, arena, result);
     for (size_t i = 0; i < PERI_MAX_INPUTS; i++) peri_loader_close(&run->loaders[i]);
     peri_rowset_free(run->rows);
     free(run->checkpoint);

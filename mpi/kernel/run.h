@@ -34,9 +34,11 @@ typedef struct {
 
 /* Collective; spec matters on rank 0: its sql is not looked at. Arguments are the same on
  * all ranks. The rows of each rank go into `folder`/rows.RANK.h5, group /rows; only the
- * columns, without rows, if `only_plan`. */
+ * columns, without rows, if `only_plan`. *result says what they are; its strings live in
+ * the arena. */
 int peri_kernel_run(MPI_Comm comm, const peri_kernel_t *kernel, const json_t *arguments,
                     const peri_queryspec_t *spec, const char *folder, bool only_plan,
-                    const peri_runopts_t *o, peri_runstats_t *stats, peri_err_t *err);
+                    const peri_runopts_t *o, peri_arena_t *arena,
+                    peri_kernelresult_t *result, peri_runstats_t *stats, peri_err_t *err);
 
 #endif

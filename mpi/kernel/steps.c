@@ -33,6 +33,7 @@ typedef struct {
     peri_arena_t *arena;
     duckdb_connection con;
     step_t steps[MAX_STEPS];
+    peri_kernelresult_t results[MAX_STEPS];
     size_t n;
     int depth;
 } steps_t;
@@ -242,32 +243,23 @@ static int run_steps(steps_t *s, const peri_queryspec_t *spec, const char *folde
 {
     int only_plan = rank == 0 && spec->explain;
     MPI_Bcast(&only_plan, 1, MPI_INT, 0, comm);
-    const char *names[MAX_STEPS];
     for (size_t i = 0; i < s->n; i++) {
         peri_runstats_t stats;
         peri_queryspec_t own;
         if (rank == 0) {
             own = *spec;
-            own.result_names = names;
+            own.result = s->results;
             own.nresults = i;
         }
         char *to = peri_xasprintf("%s/%zu", folder, i);
         int rc = peri_kernel_run(comm, s->steps[i].kernel, s->steps[i].arguments,
-                                 rank == 0 ? &own : NULL, to, only_plan, o, &stats, err);
+                                 rank == 0 ? &own : NULL, to, only_plan, o, s->arena,
+                                 &s->results[i], &stats, err);
         free(to);
         if (rc) return -1;
-        names[i] = s->steps[i].kernel->name;
         if (rank == 0 && !only_plan) note_stats(o, s->steps[i].kernel, &stats);
     }
     return 0;
-}
-
-static void name_results(const steps_t *s, peri_queryspec_t *spec)
-{
-    const char **names = peri_arena_calloc(s->arena, s->n + 1, sizeof(*names));
-    for (size_t i = 0; i < s->n; i++) names[i] = s->steps[i].kernel->name;
-    spec->result_names = names;
-    spec->nresults = s->n;
 }
 
 int peri_steps_run(MPI_Comm comm, const peri_registry_t *registry,
@@ -275,7 +267,7 @@ int peri_steps_run(MPI_Comm comm, const peri_registry_t *registry,
                    peri_execresult_t *res, peri_err_t *err)
 {
     steps_t s = {.registry = registry, .arena = peri_arena_new()};
-    peri_queryspec_t own;
+    peri_queryspec_t own = {0};
     peri_hosts_t hosts = {0};
     char folder[4096] = "";
     int rank, rc = 0;
@@ -302,7 +294,8 @@ int peri_steps_run(MPI_Comm comm, const peri_registry_t *registry,
         peri_hosts_free(&hosts);
         if (rc == 0) rc = run_steps(&s, spec, folder, rank, comm, o, err);
         if (rc) goto out;
-        if (rank == 0) name_results(&s, &own);
+        own.result = s.results;
+        own.nresults = s.n;
     }
     rc = peri_exec_run(comm, rank == 0 ? spec : NULL, o->exec, res, err);
 out:
