@@ -65,8 +65,10 @@ const json_t *peri_kernels_find(const json_t *all, const char *name, peri_err_t 
     }
     const char *near = peri_did_you_mean(name, names, n);
     peri_err_set(err, PERI_EKERNEL,
-                 "there is no kernel \"%s\"%s%s%s; perigee kernels lists them", name,
-                 near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+                 "there is no kernel \"%s\"%s%s%s (perigee kernels lists "
+                 "them)",
+                 name, near ? ": did you mean \"" : "", near ? near : "",
+                 near ? "\"?" : "");
     return NULL;
 }
 

@@ -118,7 +118,7 @@ static size_t particle_bytes(unsigned has)
                 !!(has & PERI_HAS_ID) + !!(has & PERI_HAS_WEIGHT));
 }
 
-static int check_memory(const peri_run_t *run, peri_err_t *err)
+static int check_memory(peri_run_t *run, peri_err_t *err)
 {
     double need = (double)run->need.rank_bytes;
     const double ranks = run->nranks;
@@ -129,6 +129,7 @@ static int check_memory(const peri_run_t *run, peri_err_t *err)
         need += 2.0 * (double)particle_bytes(has) * (double)run->infos[i].rows / ranks;
     }
     need += (double)run->need.row_bytes * (double)run->infos[0].rows / ranks;
+    run->stats->plan.memory = (uint64_t)fmin(need, 1e18);
     if (need <= (double)run->memory) return 0;
     char rows[32], want[16], have[16];
     return peri_err_set(
@@ -137,7 +138,7 @@ static int check_memory(const peri_run_t *run, peri_err_t *err)
         "%s: "
         "use more ranks on more nodes, give --memory, or take fewer rows with filter",
         run->kernel->name, peri_human_count(run->infos[0].rows, rows),
-        peri_human_bytes((uint64_t)fmin(need, 1e18), want), run->nranks,
+        peri_human_bytes(run->stats->plan.memory, want), run->nranks,
         run->nranks == 1 ? "" : "s", peri_human_bytes(run->memory, have));
 }
 
@@ -334,6 +335,8 @@ int peri_kernel_run(MPI_Comm comm, const peri_kernel_t *kernel, const json_t *ar
         peri_err_prefix(err, "%s", kernel->name);
 
     if (rc == 0) name_result(run, arena, result);
+    stats->plan.rows = run->infos[0].rows;
+    stats->plan.reads = peri_arena_strdup(arena, run->infos[0].sql);
     for (size_t i = 0; i < PERI_MAX_INPUTS; i++) peri_loader_close(&run->loaders[i]);
     peri_rowset_free(run->rows);
     free(run->checkpoint);

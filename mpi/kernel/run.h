@@ -25,11 +25,19 @@ typedef struct {
     void *arg;
 } peri_runopts_t;
 
+/* A call that was only planned, in words. */
+typedef struct {
+    uint64_t rows;     /* of the first input, at most */
+    uint64_t memory;   /* that each rank needs, bytes */
+    const char *reads; /* SQL of the first input */
+} peri_runplan_t;
+
 /* What a call has read and how long its parts took, in seconds of the slowest rank. */
 typedef struct {
     uint64_t rows; /* of the result, all ranks */
     uint64_t bytes;
     double reading, computing, writing;
+    peri_runplan_t plan; /* on rank 0; its text lives in the arena */
 } peri_runstats_t;
 
 /* Collective; spec matters on rank 0: its sql is not looked at. Arguments are the same on

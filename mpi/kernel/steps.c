@@ -238,6 +238,18 @@ static void note_stats(const peri_runopts_t *o, const peri_kernel_t *k,
     o->note(text, o->arg);
 }
 
+/* Before the plan of the statement, on stdout like that. */
+static void explain_step(const step_t *step, size_t i, const peri_runstats_t *stats)
+{
+    char rows[32], memory[16];
+    printf("%sKernel %zu: %s, over at most %s rows, about %s of memory on each rank\n"
+           "    reads: %s\n",
+           i ? "" : "Kernels run first; their rows are tables of the plan below.\n", i,
+           step->kernel->name, peri_human_count(stats->plan.rows, rows),
+           peri_human_bytes(stats->plan.memory, memory), stats->plan.reads);
+    fflush(stdout);
+}
+
 static int run_steps(steps_t *s, const peri_queryspec_t *spec, const char *folder,
                      int rank, MPI_Comm comm, const peri_runopts_t *o, peri_err_t *err)
 {
@@ -257,6 +269,7 @@ static int run_steps(steps_t *s, const peri_queryspec_t *spec, const char *folde
                                  &s->results[i], &stats, err);
         free(to);
         if (rc) return -1;
+        if (rank == 0 && only_plan) explain_step(&s->steps[i], i, &stats);
         if (rank == 0 && !only_plan) note_stats(o, s->steps[i].kernel, &stats);
     }
     return 0;
