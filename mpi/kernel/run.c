@@ -253,8 +253,7 @@ static int compute(peri_run_t *run, peri_err_t *err)
     peri_checkpoint_open(run);
     peri_watcher_start(&watcher, run);
     int rc = run->kernel->run(run, err);
-    if (rc == 0 && atomic_load(&run->cancelled))
-        rc = peri_err_set(err, PERI_ECANCEL, "cancelled");
+    if (rc == 0 && atomic_load(&run->cancelled)) rc = peri_run_cancelled(run, err);
     if (rc && !err->code)
         peri_err_set(err, PERI_EINTERNAL, "kernel %s failed and does not say why",
                      run->kernel->name);
@@ -327,6 +326,8 @@ int peri_kernel_run(MPI_Comm comm, const peri_kernel_t *kernel, const json_t *ar
     MPI_Comm_rank(run->comm, &run->rank);
     MPI_Comm_size(run->comm, &run->nranks);
     run->spec = run->rank == 0 ? spec : NULL;
+    run->started = peri_now();
+    run->time_limit = run->rank == 0 ? spec->time_limit : 0;
     if (run->rank == 0) run->memory = peri_queryspec_memory(spec, run->nranks);
     MPI_Bcast(&run->memory, 1, MPI_UINT64_T, 0, run->comm);
 
