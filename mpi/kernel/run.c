@@ -276,14 +276,26 @@ static int save_rows(peri_run_t *run, const char *folder, peri_err_t *err)
     return 0;
 }
 
+/* On rank 0, what was looked at is among the sources. */
 static void name_result(const peri_run_t *run, peri_arena_t *arena,
                         peri_kernelresult_t *out)
 {
     const size_t n = peri_rowset_ncolumns(run->rows);
+    size_t nsources = 0;
     const char **names = peri_arena_calloc(arena, n + 1, sizeof(*names));
     for (size_t i = 0; i < n; i++)
         names[i] = peri_arena_strdup(arena, peri_rowset_column(run->rows, i)->name);
-    *out = (peri_kernelresult_t){run->kernel->name, names, n};
+    for (size_t i = 0; i < PERI_MAX_INPUTS; i++) nsources += run->looks[i].nsources;
+    peri_outsource_t *sources = peri_arena_calloc(arena, nsources + 1, sizeof(*sources));
+    *out = (peri_kernelresult_t){
+        .name = run->kernel->name, .columns = names, .ncolumns = n, .sources = sources};
+    for (size_t i = 0; i < PERI_MAX_INPUTS; i++) {
+        for (size_t k = 0; k < run->looks[i].nsources; k++) {
+            peri_outsource_t *s = &sources[out->nsources++];
+            *s = run->looks[i].sources[k];
+            s->path = peri_arena_strdup(arena, s->path);
+        }
+    }
 }
 
 /* ---- all of it ---- */
