@@ -222,6 +222,14 @@ class Kernels(harness.Case):
         self.assertGreater(int(values[0]), 2)
         self.assertEqual(os.listdir(folder), [])
 
+    # ---- documentation ----
+
+    def test_reference_page_is_what_the_kernels_say(self):
+        done = self.w.run("kernels", "--markdown", env={"PERIGEE_KERNELS": ""})
+        page = text_of(os.path.join(SOURCE, "docs/kernel-reference.md"))
+        self.assertIn(done.out.strip(), page,
+                      "perigee kernels --markdown has changed: see the end of the page")
+
     # ---- shared objects ----
 
     def test_files_that_are_no_kernels_are_told_of(self):
