@@ -84,7 +84,7 @@ static int execute(peri_run_t *run, const peri_queryspec_t *spec,
 {
     peri_execresult_t res;
     int rc = peri_exec_run(run->comm, spec, o, &res, err);
-    for (size_t i = 0; i < res.nhosts; i++) run->stats->bytes += res.hosts[i].read.bytes;
+    peri_execresult_add_reads(&run->stats->reads, &res);
     if (res.stuck) {
         if (run->o->last_words) run->o->last_words(err, run->o->arg);
         MPI_Abort(MPI_COMM_WORLD, 1);
