@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "mpi/halo/fixed.h"
+
 static double most(const double *values, size_t n, double so_far)
 {
     for (size_t i = 0; values && i < n; i++) {
@@ -10,12 +12,6 @@ static double most(const double *values, size_t n, double so_far)
         if (!(a <= so_far)) so_far = a; /* so NAN stays */
     }
     return so_far;
-}
-
-/* 2^k so that |term| * 2^k < 2^80 for |term| <= bound. */
-static double factor(double bound)
-{
-    return bound > 0x1p-900 && isfinite(bound) ? ldexp(1, 79 - ilogb(bound)) : 0x1p900;
 }
 
 int peri_fof_scales(const peri_particles_t *p, peri_fof_scales_t *scales, MPI_Comm comm,
@@ -42,11 +38,11 @@ int peri_fof_scales(const peri_particles_t *p, peri_fof_scales_t *scales, MPI_Co
                             "them out with `where`.",
                             all[3]);
     double length = fmax(p->box[0], fmax(p->box[1], p->box[2])), speed = 2 * all[1];
-    *scales = (peri_fof_scales_t){.mass = factor(all[0]),
-                                  .x = factor(all[0] * length),
-                                  .v = factor(all[0] * speed),
-                                  .x2 = factor(all[0] * 3 * length * length),
-                                  .v2 = factor(all[0] * 3 * speed * speed)};
+    *scales = (peri_fof_scales_t){.mass = fixed_scale(all[0]),
+                                  .x = fixed_scale(all[0] * length),
+                                  .v = fixed_scale(all[0] * speed),
+                                  .x2 = fixed_scale(all[0] * 3 * length * length),
+                                  .v2 = fixed_scale(all[0] * 3 * speed * speed)};
     return 0;
 }
 
@@ -56,13 +52,6 @@ static double shortest(const peri_particles_t *p, int axis, double d)
     if (!p->periodic) return d;
     if (d > p->box[axis] / 2) return d - p->box[axis];
     return d < -p->box[axis] / 2 ? d + p->box[axis] : d;
-}
-
-/* As (__int128)x for |x| < 2^96, quicker. */
-static __int128 fixed(double x)
-{
-    int64_t high = (int64_t)(x * 0x1p-40);
-    return ((__int128)high << 40) + (int64_t)(x - (double)high * 0x1p40);
 }
 
 void peri_fof_sums_add_particle(peri_fof_sums_t *s, const peri_particles_t *p, size_t i,

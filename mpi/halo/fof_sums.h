@@ -1,8 +1,7 @@
 /* fof_sums.h - sums over a group's particles that do not depend on their order.
  *
- * Terms are taken as multiples of a fixed unit, 2^-80 of the largest that there can be,
- * and added as integers of 128 bits: exact for up to 2^46 particles. Positions and
- * velocities are relative to those of the group's first particle.
+ * Positions and velocities are relative to those of the group's first particle; sums are
+ * in fixed point (fixed.h).
  */
 #ifndef MPI_HALO_FOF_SUMS_H
 #define MPI_HALO_FOF_SUMS_H
