@@ -45,8 +45,8 @@ typedef struct {
 static int no_memory(size_t n, peri_err_t *err)
 {
     return peri_err_set(err, PERI_ELIMIT,
-                        "There is no memory to link %zu particles on one rank: use more "
-                        "ranks, or more nodes.",
+                        "there is no memory to link %zu particles on one rank: use more "
+                        "ranks, or more nodes",
                         n);
 }
 
@@ -65,8 +65,8 @@ static int lay_grid(link_t *t, const peri_particles_t *p, double length, peri_er
     if (cells[0] * cells[1] * cells[2] > 0x1p62 || cells[1] * cells[2] > 0x1p52 ||
         cells[0] > 0x1p50)
         return peri_err_set(err, PERI_EINVAL,
-                            "The linking length %g is too small for a region of "
-                            "%g x %g x %g: check its unit.",
+                            "the linking length %g is too small for a region of "
+                            "%g x %g x %g: check its unit",
                             length, p->region.hi[0] - p->region.lo[0],
                             p->region.hi[1] - p->region.lo[1],
                             p->region.hi[2] - p->region.lo[2]);

@@ -233,7 +233,7 @@ static void test_densities(void)
                                         "0m", "200x", "virial", "nanc"};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         CHECK(peri_so_density(wrong[i], &flat, &rho, &err) == -1);
-        CHECK(strstr(err.text, "There is no overdensity"));
+        CHECK(strstr(err.text, "there is no overdensity"));
     }
     flat.redshift = NAN;
     CHECK(peri_so_density("200c", &flat, &rho, &err) && strstr(err.text, "redshift"));
@@ -269,7 +269,7 @@ static void test_bad(void)
     o.min_particles = 0;
     check_refused(p, c, &o, "min_particles");
     c->x[0] = 2;
-    check_refused(p, c, &good, "The centres: ");
+    check_refused(p, c, &good, "centres: ");
     c->x[0] = 0.5;
     if (p->n) p->mass[0] = -1;
     check_refused(p, c, &good, "mass of 0 or less");
@@ -327,9 +327,7 @@ static void test_gadget(void)
     }
     const char *groups = "groups_023/fof_subhalo_tab_023";
     static const char *const names[] = {"200c", "500c", "200m", "vir"};
-    static const char *const sets[] = {"Group/Group_M_Crit200", "Group/Group_M_Crit500",
-                                       "Group/Group_M_Mean200",
-                                       "Group/Group_M_TopHat200"};
+    static const char *const theirs[] = {"Crit200", "Crit500", "Mean200", "TopHat200"};
     size_t n;
     double *centres = gadget_read(groups, "Group/GroupPos", &n);
     peri_particles_t *p = gadget_particles(0, NULL, COMM, &err);
