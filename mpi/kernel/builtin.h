@@ -5,5 +5,7 @@
 #include "perigee/kernel.h"
 
 /* One line a kernel, in alphabetical order. */
+extern const peri_kernel_t peri_kernel_fof;
+extern const peri_kernel_t peri_kernel_so_masses;
 
 #endif

@@ -17,6 +17,8 @@
 #define MAX_KERNELS 256
 
 static const peri_kernel_t *const builtin[] = {
+    &peri_kernel_fof,
+    &peri_kernel_so_masses,
     NULL,
 };
 
