@@ -229,6 +229,15 @@ class TestPhysics(Universe):
         for factor in (5, 20, 50):
             share = own.mass_above(factor) / reference.mass_above(factor)
             self.assertTrue(0.6 < share < 1.4, f"mass in cells above {factor}: {share}")
+        # Halos: the smallest are blurred by the mesh, of the largest there are few.
+        sizes = [np.array(self.w.query(f"SELECT np FROM fof('{path}:/PartType1', b => 0.2)")[1],
+                          float) for path in (f"{run}/snapdir_000/snapshot_000.*.hdf5",
+                                              shared("gadget4_run64") +
+                                              "/snapdir_023/snapshot_023.*.hdf5")]
+        for least in (32, 100, 400):
+            number, want = ((size >= least).sum() for size in sizes)
+            self.assertTrue(0.65 * want < number < 1.5 * want,
+                            f"{number} halos of {least} particles, GADGET-4 has {want}")
 
 
 class TestFiles(Universe):
