@@ -46,8 +46,9 @@ typedef struct peri_particles {
     int64_t *id;          /* NULL without PERI_HAS_ID; the bits of an unsigned one */
     double *weight;       /* NULL without PERI_HAS_WEIGHT */
     unsigned has;
-    int periodic;  /* 0: open space, box is the extent of the data */
-    double box[3]; /* side lengths */
+    int periodic; /* 0: open space */
+    double
+        box[3]; /* side lengths; in open space the extent of the data, after _decompose */
 
     peri_region_t region; /* of this rank, after _decompose */
     double ghost_width;   /* 0: no ghosts */
@@ -60,6 +61,8 @@ peri_particles_t *peri_particles_new(unsigned has, const double *box);
 void peri_particles_free(peri_particles_t *p); /* accepts NULL */
 /* Room for n own particles (ghosts are dropped), old ones kept. Local. */
 int peri_particles_resize(peri_particles_t *p, size_t n, peri_err_t *err);
+/* Arrays for what the particles do not have yet, filled with zeros. Local. */
+int peri_particles_add(peri_particles_t *p, unsigned has, peri_err_t *err);
 
 uint64_t peri_particles_total(const peri_particles_t *p, MPI_Comm comm); /* own, all */
 
@@ -69,15 +72,18 @@ uint64_t peri_particles_total(const peri_particles_t *p, MPI_Comm comm); /* own,
 int peri_particles_check(peri_particles_t *p, MPI_Comm comm, peri_err_t *err);
 
 /* Give every rank a region of space and the particles in it: orthogonal recursive
- * bisection, cut where half of the particles are. Regions of all ranks fill the box
- * without overlap, with any number of ranks. Drops ghosts. Own particles come sorted
- * along a space-filling curve, with ties broken by position and id, so that the order
- * within a rank does not depend on who read them. */
+ * bisection, cut where half of the particles are. Regions of all ranks fill the box (in
+ * open space: the smallest one around all particles) without overlap, with any number of
+ * ranks; one may be without particles. Checks first, as _check does. Drops ghosts. Own
+ * particles come sorted along a space-filling curve, with ties broken by position, id and
+ * all else they have, so that the order within a rank does not depend on who read them.
+ * At most 2^32 - 1 particles a rank. Needs 32 bytes for each of them meanwhile. */
 int peri_particles_decompose(peri_particles_t *p, MPI_Comm comm, peri_err_t *err);
 
 /* Add copies of all particles and periodic images that are nearer than `width` to this
- * rank's region, in the unit of the positions. One particle may come as several images,
- * also of this rank's own. width up to half the shortest side of a periodic box. */
+ * rank's region (in straight distance), in the unit of the positions. One particle may
+ * come as several images, also of this rank's own. width up to half the shortest side of
+ * a periodic box; 0 drops all ghosts. Ghosts come by rank, then shift, then index. */
 int peri_particles_ghosts(peri_particles_t *p, double width, MPI_Comm comm,
                           peri_err_t *err);
 
@@ -98,7 +104,9 @@ int peri_ghosts_reduce(const peri_particles_t *p, void *values, size_t size,
                        void (*combine)(void *into, const void *from), MPI_Comm comm,
                        peri_err_t *err);
 
-/* The rank whose region holds this position, on every rank (after _decompose). */
+/* The rank whose region holds this position, on every rank (after _decompose). Outside of
+ * a periodic box: that of its image inside; outside of open space's: the one that it
+ * would have gone to. */
 int peri_particles_rank_at(const peri_particles_t *p, const double position[3]);
 /* The region of a rank. */
 peri_region_t peri_particles_region(const peri_particles_t *p, int rank);
