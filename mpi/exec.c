@@ -325,6 +325,7 @@ static void run_init(run_t *r, const peri_queryspec_t *spec, peri_execresult_t *
     MPI_Comm_size(r->comm, &x->nranks);
     peri_hosts_find(&r->hosts, r->comm);
     x->hosts = &r->hosts;
+    x->o = r->o;
     x->spec = x->rank == 0 ? spec : NULL;
     x->started = r->ticked = peri_now();
     x->res = res;

@@ -21,6 +21,14 @@ typedef struct {
     /* On rank 0, at most 10 times a second: sums over all ranks. */
     void (*progress)(const peri_progress_t *sum, void *arg);
     void *arg;
+    /* Instead of being written, the rows that a rank makes go to it, chunk by chunk, from
+     * its worker thread: set on every rank or on none. */
+    int (*keep)(duckdb_data_chunk chunk, void *arg, peri_err_t *err);
+    /* On rank 0, from its worker thread: make the query of the specification in another
+     * way than peri_query_new. */
+    peri_query_t *(*make)(const peri_queryspec_t *spec, int nranks,
+                          const peri_locator_t *where, void *arg, peri_err_t *err);
+    void *keep_arg; /* of both */
 } peri_execopts_t;
 
 typedef struct {

@@ -11,6 +11,7 @@
 typedef struct {
     int rank, nranks;
     const peri_queryspec_t *spec; /* rank 0 */
+    const peri_execopts_t *o;
     const peri_hosts_t *hosts;
     peri_locator_t where; /* rank 0: what the query asks through */
     double started;

@@ -216,6 +216,9 @@ static int take(peri_sink_t *s, const peri_inmsg_t *m, peri_err_t *err)
         return peri_err_set(err, PERI_EINTERNAL,
                             "rank %d sent rows of stage %zu to where they do not belong",
                             m->src, stage);
+    if (m->head.kind == PERI_MSG_DATA && s->inlets[stage].output && !s->writer)
+        return peri_err_set(err, PERI_EINTERNAL, "rank %d sent rows that are not wanted",
+                            m->src);
     if (m->head.kind == PERI_MSG_DATA) return take_data(s, m, err);
     if (append_end(s, stage, m->src, err)) return -1;
     source_done(s, stage);
@@ -318,6 +321,8 @@ int peri_sink_finish(peri_sink_t *s, uint64_t *rows, peri_err_t *err)
 {
     if (peri_sink_wait(s, s->nstages))
         return peri_err_set(err, PERI_ECANCEL, "cancelled");
+    *rows = 0;
+    if (!s->writer) return 0;
     if (peri_writer_finish(s->writer, err)) return -1;
     *rows = peri_writer_rows(s->writer);
     return 0;
@@ -353,7 +358,8 @@ peri_sink_t *peri_sink_new(peri_query_t *q, const peri_sinkopts_t *o, peri_err_t
         goto fail;
     for (size_t i = 0; i < s->nstages; i++)
         if (inlet_open(s, i, err)) goto fail;
-    if (o->rank == 0 && !(s->writer = peri_query_open_writer(q, err))) goto fail;
+    if (o->rank == 0 && o->writes && !(s->writer = peri_query_open_writer(q, err)))
+        goto fail;
     if (pthread_create(&s->thread, NULL, run, s)) {
         peri_err_set(err, PERI_EINTERNAL, "cannot start a thread");
         goto fail;

@@ -25,6 +25,7 @@ typedef struct peri_sink peri_sink_t;
 typedef struct {
     int rank, nranks;
     peri_bell_t *bell; /* rung when bytes were consumed; borrowed */
+    bool writes;       /* rank 0 opens the writer; else no output comes here */
     void (*fail)(void *arg, const peri_err_t *err);
     void *arg;
 } peri_sinkopts_t;

@@ -59,6 +59,8 @@ static peri_query_t *get_query(peri_exec_t *x, peri_err_t *err)
                                     .host_of = h->of_rank,
                                     .ask = peri_ask_hosts,
                                     .arg = x};
+        if (x->o->make)
+            return x->o->make(x->spec, x->nranks, &x->where, x->o->keep_arg, err);
         return peri_query_new(x->spec, x->nranks, &x->where, err);
     }
     for (;;) {
@@ -136,6 +138,7 @@ typedef struct {
     bool here; /* rows go into this rank's sink */
     int dst;   /* and there, if away */
     bool away;
+    bool kept;      /* output that stays with this rank */
     peri_buf_t buf; /* the message being filled */
     uint64_t rows;
 } stage_run_t;
@@ -163,6 +166,7 @@ static int on_chunk(duckdb_data_chunk chunk, void *arg, peri_err_t *err)
     /* DuckDB looks at interrupts now and then only. */
     if (told_to_stop(r->x)) return cancelled(err);
     r->rows += duckdb_data_chunk_get_size(chunk);
+    if (r->kept) return r->x->o->keep(chunk, r->x->o->keep_arg, err);
     if (r->here && peri_sink_local_chunk(r->sink, r->stage, chunk, err)) return -1;
     if (!r->away) return 0;
     if (peri_rows_encode(peri_sink_rows(r->sink, r->stage), chunk, &r->buf, err))
@@ -197,7 +201,8 @@ static int run_stage(peri_exec_t *x, peri_query_t *q, peri_sink_t *sink, size_t 
                      .stage = i,
                      .here = peri_stage_arrives(st, x->rank),
                      .dst = to_all ? PERI_TO_OTHERS : 0,
-                     .away = to_all ? x->nranks > 1 : x->rank != 0};
+                     .away = to_all ? x->nranks > 1 : x->rank != 0,
+                     .kept = x->o->keep && st->dest == PERI_DEST_OUTPUT};
     peri_buf_init(&r.buf, BATCH_MAX);
     peri_outbox_begin(&r.buf);
     int rc = peri_session_run(peri_query_session(q), st->sql, on_chunk, &r, err);
@@ -269,6 +274,7 @@ static int run_query(peri_exec_t *x, peri_query_t *q, peri_sink_t **sink, peri_e
                                .nranks = x->nranks,
                                .bell = &x->bell,
                                .fail = on_sink_failed,
+                               .writes = !x->o->keep,
                                .arg = x};
     *sink = peri_sink_new(q, &o, err);
     if (!*sink) return -1;

@@ -40,6 +40,7 @@ int peri_err_exit_status(const peri_err_t *err)
     case PERI_OK:
         return 0;
     case PERI_EINVAL:
+    case PERI_EKERNEL:
         return 2;
     case PERI_ECANCEL:
         return 130;

@@ -64,7 +64,7 @@ peri_writer_t *peri_query_open_writer(peri_query_t *q, peri_err_t *err)
     q->out_types = types;
     q->nout_types = n;
     peri_provenance_t *prov = peri_arena_alloc(q->arena, sizeof(*prov));
-    prov->query = q->spec.sql;
+    prov->query = q->spec.shown_sql ? q->spec.shown_sql : q->spec.sql;
     prov->version = "perigee " PERIGEE_VERSION;
     collect_sources(q, prov);
     peri_writeopts_t opts = {.width = q->spec.width,

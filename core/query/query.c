@@ -10,6 +10,7 @@
 #include "core/base/util.h"
 #include "core/query/placing.h"
 #include "core/query/private.h"
+#include "core/sql/kernelcall.h"
 #include "core/table/survey.h"
 
 #define MAX_QUESTION (16u << 20)
@@ -80,10 +81,36 @@ static peri_table_t *dataset_table(peri_query_t *q, const peri_dataset_t *d,
     return t;
 }
 
+/* The rows of a kernel that has run, one file a rank. */
+static peri_table_t *result_table(peri_query_t *q, const char *number, peri_err_t *err)
+{
+    char *end;
+    const size_t i = strtoul(number, &end, 10);
+    if (!*number || *end || i >= q->spec.nresults) {
+        peri_err_set(err, PERI_ENOTFOUND, "there is no result of a kernel \"%s\"",
+                     number);
+        return NULL;
+    }
+    const bool on_nodes = q->spec.results_on_nodes;
+    const char *folder = peri_arena_printf(q->arena, "%s/%zu", q->spec.results, i);
+    const char *files[] = {"rows.*.h5"};
+    const peri_storage_t storage = {.folder = folder, .on_nodes = true};
+    const peri_tablespec_t spec = {.name = q->spec.result_names[i],
+                                   .description = "",
+                                   .files = files,
+                                   .nfiles = 1,
+                                   .base = on_nodes ? NULL : folder,
+                                   .path = "/rows",
+                                   .storages = on_nodes ? &storage : NULL,
+                                   .nstorages = on_nodes};
+    return on_nodes ? survey(q, &spec, err) : peri_table_resolve(&spec, err);
+}
+
 static peri_table_t *resolve_table(peri_query_t *q, const char *catalog,
                                    const char *schema, const char *table, peri_err_t *err)
 {
     const peri_queryspec_t *spec = &q->spec;
+    if (strcmp(catalog, PERI_KERNEL_CATALOG) == 0) return result_table(q, table, err);
     if (*catalog) {
         peri_err_set(err, PERI_ENOTFOUND,
                      "\"%s.%s.%s\" has one name too many: write dataset.table", catalog,
@@ -193,6 +220,13 @@ static void copy_spec(peri_query_t *q, const peri_queryspec_t *from)
     q->spec.root = peri_arena_strdup(a, from->root);
     q->spec.into = peri_arena_strdup(a, from->into);
     q->spec.temp_dir = peri_arena_strdup(a, from->temp_dir);
+    q->spec.checkpoint = peri_arena_strdup(a, from->checkpoint);
+    q->spec.shown_sql = peri_arena_strdup(a, from->shown_sql);
+    q->spec.results = peri_arena_strdup(a, from->results);
+    const char **names = peri_arena_calloc(a, from->nresults, sizeof(*names));
+    for (size_t i = 0; i < from->nresults; i++)
+        names[i] = peri_arena_strdup(a, from->result_names[i]);
+    q->spec.result_names = names;
 }
 
 peri_query_t *peri_query_start(const peri_queryspec_t *spec, int nranks, peri_err_t *err)
@@ -202,13 +236,7 @@ peri_query_t *peri_query_start(const peri_queryspec_t *spec, int nranks, peri_er
     q->nranks = nranks;
     copy_spec(q, spec);
     if (peri_tempdir_make(&q->temp, q->spec.temp_dir, err)) goto fail;
-    uint64_t memory = spec->memory;
-    if (!memory) {
-        /* The ranks may all be on this machine. */
-        uint64_t all =
-            (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-        memory = all / 10 * 7 / (uint64_t)nranks;
-    }
+    const uint64_t memory = peri_queryspec_memory(spec, nranks);
     limit_memory(memory);
     peri_limits_t limits = {.threads = spec->threads,
                             .memory = memory,

@@ -39,9 +39,18 @@ typedef struct {
     uint64_t temp_size;   /* 0: default */
     double time_limit;    /* seconds; 0: none */
     uint64_t broadcast_limit;
+    const char *checkpoint; /* folder where kernels save what they have, or NULL */
+    /* The rest is no part of the task file. */
+    const char *shown_sql; /* what the result says it is from; NULL: sql */
+    const char *results;   /* folder with the rows of kernels: see PERI_KERNEL_CATALOG */
+    const char *const *result_names; /* what to call them */
+    size_t nresults;
+    bool results_on_nodes; /* each node has a folder of that name of its own */
 } peri_queryspec_t;
 
 void peri_queryspec_init(peri_queryspec_t *spec); /* the defaults */
+/* Bytes that a rank may have, if all of them are on this machine and none are said. */
+uint64_t peri_queryspec_memory(const peri_queryspec_t *spec, int nranks);
 /* The task file: JSON. from_json copies strings into the arena. */
 int peri_queryspec_to_json(const peri_queryspec_t *spec, peri_buf_t *out,
                            peri_err_t *err);

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/query/private.h"
 
@@ -12,6 +13,14 @@ void peri_queryspec_init(peri_queryspec_t *spec)
     spec->use_index = true;
     spec->limit = -1;
     spec->format = PERI_FMT_TABLE;
+}
+
+uint64_t peri_queryspec_memory(const peri_queryspec_t *spec, int nranks)
+{
+    if (spec->memory) return spec->memory;
+    const uint64_t all =
+        (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    return all / 10 * 7 / (uint64_t)nranks;
 }
 
 /* One row a member: the JSON, the check and the way back all follow from it. */
@@ -36,6 +45,7 @@ static const struct member {
     M(M_INT, threads),       M(M_U64, memory),
     M(M_STR, temp_dir),      M(M_U64, temp_size),
     M(M_DOUBLE, time_limit), M(M_U64, broadcast_limit),
+    M(M_STR, checkpoint),
 #undef M
 };
 #define NMEMBERS (sizeof(members) / sizeof(members[0]))

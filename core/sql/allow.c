@@ -132,16 +132,24 @@ static bool in_list(const char *s, const char *const *list, size_t n)
     return false;
 }
 
-static int refuse_function(const char *what, const char *name, peri_err_t *err)
+static const char *advice_on(const char *name)
 {
     for (size_t i = 0; i < sizeof ADVICE / sizeof *ADVICE; i++) {
         size_t n = strlen(ADVICE[i].name);
         bool prefix = ADVICE[i].name[n - 1] == '*';
         if (prefix ? strncasecmp(name, ADVICE[i].name, n - 1) == 0
                    : strcasecmp(name, ADVICE[i].name) == 0)
-            return peri_err_set(err, PERI_EDENIED, "the %s '%s' is refused: %s", what,
-                                name, ADVICE[i].advice);
+            return ADVICE[i].advice;
     }
+    return NULL;
+}
+
+static int refuse_function(const char *what, const char *name, peri_err_t *err)
+{
+    const char *advice = advice_on(name);
+    if (advice)
+        return peri_err_set(err, PERI_EDENIED, "the %s '%s' is refused: %s", what, name,
+                            advice);
     const char *names[NFUNCTIONS];
     size_t n = 0;
     for (size_t i = 0; i < NFUNCTIONS; i++)
@@ -158,6 +166,18 @@ static int refuse_function(const char *what, const char *name, peri_err_t *err)
         "the %s '%s' is not among those that are allowed; docs/sql.md lists "
         "them",
         what, name);
+}
+
+/* Kernels are table functions that this library knows nothing of: whoever can run them
+ * has taken their calls out of the statement before. */
+static int refuse_table_function(const char *name, peri_err_t *err)
+{
+    if (advice_on(name)) return refuse_function("table function", name, err);
+    return peri_err_set(err, PERI_EKERNEL,
+                        "there is no kernel or table function '%s': perigee kernels lists "
+                        "the kernels, and of DuckDB's there are generate_series, range and "
+                        "unnest",
+                        name);
 }
 
 static int check_call(const json_t *node, peri_err_t *err)
@@ -231,7 +251,7 @@ static int check_other(const json_t *node, const char *type, peri_err_t *err)
         if (!peri_ast_is_class(call, "FUNCTION") ||
             !in_list(name, TABLE_FUNCTIONS,
                      sizeof TABLE_FUNCTIONS / sizeof *TABLE_FUNCTIONS))
-            return refuse_function("table function", name, err);
+            return refuse_table_function(name, err);
     }
     return 0;
 }

@@ -1,6 +1,6 @@
 /* units.h - the unit of a column, as text, from what the files say: attributes of the
  * dataset, else what the file's format is documented to hold together with the unit
- * system in the header. Nothing is guessed. Private to core/table.
+ * system in the header. Nothing is guessed.
  */
 #ifndef CORE_TABLE_UNITS_H
 #define CORE_TABLE_UNITS_H

@@ -1,0 +1,9 @@
+/* builtin.h - the kernels that come with Perigee. One line here and one in registry.c. */
+#ifndef MPI_KERNEL_BUILTIN_H
+#define MPI_KERNEL_BUILTIN_H
+
+#include "perigee/kernel.h"
+
+extern const peri_kernel_t peri_kernel_extent;
+
+#endif

@@ -1,0 +1,73 @@
+/* run_private.h - what the files of a running call share. */
+#ifndef MPI_KERNEL_RUN_PRIVATE_H
+#define MPI_KERNEL_RUN_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "mpi/kernel/load.h"
+#include "mpi/kernel/run.h"
+
+#define PERI_MAX_INPUTS  4
+#define PERI_MAX_OUTPUTS 8
+
+/* A file that the kernel writes: its name, and the one it has until all is well. */
+typedef struct {
+    const char *param, *path;
+    char *temporary;
+} peri_output_t;
+
+struct peri_run {
+    MPI_Comm comm; /* the call's own */
+    int rank, nranks;
+    peri_arena_t *arena;
+    const peri_kernel_t *kernel;
+    const peri_runopts_t *o;
+    const peri_queryspec_t *spec; /* rank 0 */
+    peri_args_t args;
+    uint64_t memory; /* bytes of each rank */
+
+    peri_look_t looks[PERI_MAX_INPUTS]; /* rank 0 */
+    peri_inputinfo_t infos[PERI_MAX_INPUTS];
+    peri_need_t need;
+    peri_loader_t loaders[PERI_MAX_INPUTS];
+    uint64_t rows_read[PERI_MAX_INPUTS];
+    peri_rowset_t *rows;
+    peri_output_t outputs[PERI_MAX_OUTPUTS];
+    size_t noutputs;
+    char *checkpoint; /* this rank's file, or NULL */
+    uint64_t identity; /* of the call, for checkpoints */
+
+    pthread_mutex_t lock; /* guards what the watcher reads */
+    char what[64];
+    double done, total;
+    bool news;
+    _Atomic bool cancelled, due;
+    peri_runstats_t *stats;
+};
+
+/* outputs.c */
+int peri_outputs_open(peri_run_t *run, peri_err_t *err);
+/* Give files their names (rc 0), or remove them. Collective. */
+int peri_outputs_close(peri_run_t *run, int rc, peri_err_t *err);
+
+/* checkpoint.c */
+void peri_checkpoint_open(peri_run_t *run);
+/* The call has ended well: what was saved is of no use any more. */
+void peri_checkpoint_remove(peri_run_t *run);
+
+/* save.c: the rows as group /rows of a new HDF5 file. */
+int peri_rowset_save(const peri_rowset_t *r, const char *path, peri_err_t *err);
+
+/* watch.c */
+typedef struct {
+    peri_run_t *run;
+    pthread_t thread;
+    bool running, end;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+} peri_watcher_t;
+void peri_watcher_start(peri_watcher_t *w, peri_run_t *run);
+void peri_watcher_stop(peri_watcher_t *w);
+
+#endif

@@ -1,0 +1,72 @@
+/* watch.c - the thread on rank 0 that, while a kernel computes, hears a cancellation and
+ * tells progress. It calls nothing of MPI. On other ranks it hears signals only.
+ */
+#include <string.h>
+#include <time.h>
+
+#include "mpi/kernel/run_private.h"
+
+#define TICK_NS 50000000 /* 20 times a second */
+
+static void look(peri_run_t *run)
+{
+    const peri_runopts_t *o = run->o;
+    if (o->exec->cancelled && o->exec->cancelled(o->exec->arg))
+        atomic_store(&run->cancelled, true);
+    if (o->time_is_up && o->time_is_up(o->arg)) atomic_store(&run->due, true);
+    if (run->rank || !o->doing) return;
+    char what[sizeof(run->what)];
+    pthread_mutex_lock(&run->lock);
+    const bool news = run->news;
+    const double done = run->done, total = run->total;
+    memcpy(what, run->what, sizeof(what));
+    run->news = false;
+    pthread_mutex_unlock(&run->lock);
+    if (news) o->doing(run->kernel->name, what, done, total, o->arg);
+}
+
+static void *watch(void *arg)
+{
+    peri_watcher_t *w = arg;
+    pthread_mutex_lock(&w->lock);
+    while (!w->end) {
+        struct timespec t;
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        t.tv_nsec += TICK_NS;
+        if (t.tv_nsec >= 1000000000) {
+            t.tv_sec++;
+            t.tv_nsec -= 1000000000;
+        }
+        pthread_cond_timedwait(&w->wake, &w->lock, &t);
+        if (w->end) break;
+        pthread_mutex_unlock(&w->lock);
+        look(w->run);
+        pthread_mutex_lock(&w->lock);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return NULL;
+}
+
+void peri_watcher_start(peri_watcher_t *w, peri_run_t *run)
+{
+    pthread_condattr_t attr;
+    *w = (peri_watcher_t){.run = run};
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&w->wake, &attr);
+    pthread_condattr_destroy(&attr);
+    /* Without it a call is only deaf to what a signal would say anyway. */
+    w->running = pthread_create(&w->thread, NULL, watch, w) == 0;
+}
+
+void peri_watcher_stop(peri_watcher_t *w)
+{
+    pthread_mutex_lock(&w->lock);
+    w->end = true;
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->lock);
+    if (w->running) pthread_join(w->thread, NULL);
+    pthread_cond_destroy(&w->wake);
+    pthread_mutex_destroy(&w->lock);
+}
