@@ -11,6 +11,8 @@
 #include "perigee/err.h"
 
 int peri_cmd_query(int argc, char **argv);
+int peri_cmd_run(int argc, char **argv);
+int peri_cmd_kernels(int argc, char **argv);
 int peri_cmd_describe(int argc, char **argv);
 int peri_cmd_dataset(int argc, char **argv);
 int peri_cmd_index(int argc, char **argv);

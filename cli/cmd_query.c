@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <langinfo.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,8 @@ static const char help_text[] =
     "How\n"
     "  -n, --ranks N        spread it over N MPI ranks (default: 1, in a Slurm "
     "allocation\n"
-    "                       its number of tasks)\n"
+    "                       its number of tasks; for kernels as many as there are "
+    "cores)\n"
     "  -t, --threads N      threads of each rank (default: its cores)\n"
     "  -c, --context NAME   dataset of table names that name none\n"
     "      --explain        print the plan, what is read and what is skipped; run "
@@ -58,6 +60,9 @@ static const char help_text[] =
     "      --temp-size SIZE at most so much there, for each rank (default 10GB)\n"
     "      --broadcast-limit SIZE  largest table that a join sends to every rank\n"
     "                       (default 256MB)\n"
+    "      --checkpoint FOLDER  where kernels save what they have when time runs out, "
+    "and\n"
+    "                       look for it when they start\n"
     "\n"
     "Exit status: 0 done, 1 failed, 2 wrong SQL or option, 130 cancelled.\n"
     "\n"
@@ -78,7 +83,8 @@ enum {
     OPT_TIMEOUT,
     OPT_TEMP_DIR,
     OPT_TEMP_SIZE,
-    OPT_BROADCAST
+    OPT_BROADCAST,
+    OPT_CHECKPOINT
 };
 
 static const struct option options[] = {
@@ -102,6 +108,7 @@ static const struct option options[] = {
     {"temp-dir", required_argument, NULL, OPT_TEMP_DIR},
     {"temp-size", required_argument, NULL, OPT_TEMP_SIZE},
     {"broadcast-limit", required_argument, NULL, OPT_BROADCAST},
+    {"checkpoint", required_argument, NULL, OPT_CHECKPOINT},
     {NULL, 0, NULL, 0}};
 
 typedef struct {
@@ -109,7 +116,7 @@ typedef struct {
     int ranks; /* 0: not said */
     bool format_said, quiet, help;
     const char *sql_file;
-    char *root, *base, *sql; /* owned */
+    char *root, *base, *sql, *checkpoint; /* owned */
 } request_t;
 
 static int parse_count(const char *option, const char *s, int64_t min, int64_t max,
@@ -194,6 +201,13 @@ static int take_option(request_t *r, int c, const char *arg, peri_err_t *err)
         break;
     case OPT_TEMP_SIZE:
         rc = peri_parse_size(arg, &s->temp_size, err);
+        break;
+    case OPT_CHECKPOINT:
+        free(r->checkpoint);
+        r->checkpoint = realpath(arg, NULL);
+        s->checkpoint = r->checkpoint;
+        if (!r->checkpoint)
+            rc = peri_err_set(err, PERI_ENOTFOUND, "--checkpoint %s: %m", arg);
         break;
     case OPT_BROADCAST:
         rc = peri_parse_size(arg, &s->broadcast_limit, err);
@@ -282,6 +296,20 @@ static int run_here(const request_t *r, peri_err_t *err)
     return rc;
 }
 
+static int run_ranks(const request_t *r, int ranks, peri_err_t *err)
+{
+    peri_launchopts_t o = {.quiet = r->quiet};
+    memset(err, 0, sizeof(*err));
+    return peri_launch_query(&r->spec, ranks, &o, err);
+}
+
+static int cores(void)
+{
+    cpu_set_t mine;
+    CPU_ZERO(&mine);
+    return sched_getaffinity(0, sizeof(mine), &mine) ? 1 : CPU_COUNT(&mine);
+}
+
 int peri_cmd_query(int argc, char **argv)
 {
     request_t r = {0};
@@ -291,6 +319,7 @@ int peri_cmd_query(int argc, char **argv)
     while ((c = getopt_long(argc, argv, "n:t:c:o:f:qh", options, NULL)) != -1) {
         if (c == '?') {
             free(r.root);
+            free(r.checkpoint);
             return peri_cli_usage("query");
         }
         if (take_option(&r, c, optarg, &err)) goto out;
@@ -313,14 +342,17 @@ int peri_cmd_query(int argc, char **argv)
     peri_cli_catch_interrupts();
     if (ranks == 1) {
         rc = run_here(&r, &err);
+        /* Kernels are programs for MPI, and have no other way to use all cores. */
+        if (rc && err.code == PERI_EKERNEL)
+            rc = run_ranks(&r, r.ranks ? r.ranks : cores(), &err);
     } else {
-        peri_launchopts_t o = {.quiet = r.quiet};
-        rc = peri_launch_query(&r.spec, ranks, &o, &err);
+        rc = run_ranks(&r, ranks, &err);
     }
 out:
     free(r.root);
     free(r.base);
     free(r.sql);
+    free(r.checkpoint);
     if (rc < 0) return peri_cli_fail(&err);
     return rc;
 }

@@ -193,11 +193,36 @@ static void on_host(launch_t *l, const char *s)
                                                        .remote = remote}};
 }
 
+/* What a kernel does: its name, how much of what. */
+static void on_kernel(launch_t *l, const char *s)
+{
+    enum { PARTS = 10000 };
+    char kernel[64], label[256];
+    double done, total;
+    int at = 0;
+    if (!l->bar || sscanf(s, "%63s %lf %lf %n", kernel, &done, &total, &at) != 3 || !at)
+        return;
+    snprintf(label, sizeof(label), "%s: %s", kernel, s + at);
+    peri_bar_relabel(l->bar, label, "");
+    const double part = total > 0 && done >= 0 ? done / total : 0;
+    peri_bar_update(l->bar, (uint64_t)(PARTS * (part < 1 ? part : 1)), PARTS, 0);
+}
+
+static void on_note(const launch_t *l, const char *text)
+{
+    if (!l->o->quiet) fprintf(stderr, "%s\n", text);
+}
+
 static void on_message(launch_t *l, const char *s)
 {
     unsigned long long rows, all, bytes;
     if (s[0] == 'P' && sscanf(s, "P %llu %llu %llu", &rows, &all, &bytes) == 3) {
+        if (l->bar) peri_bar_relabel(l->bar, "query", "rows");
         if (l->bar) peri_bar_update(l->bar, rows, all, bytes);
+    } else if (strncmp(s, "K ", 2) == 0) {
+        on_kernel(l, s + 2);
+    } else if (strncmp(s, "N ", 2) == 0) {
+        on_note(l, s + 2);
     } else if (s[0] == 'B' && sscanf(s, "B %llu", &rows) == 1) {
         l->rows = rows;
     } else if (strncmp(s, "H ", 2) == 0) {

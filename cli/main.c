@@ -14,6 +14,8 @@ static const struct command {
     const char *summary;
 } commands[] = {
     {"query", peri_cmd_query, "run SQL over HDF5 files, in parallel"},
+    {"run", peri_cmd_run, "run a kernel: halos, power spectra, images, your own"},
+    {"kernels", peri_cmd_kernels, "list the kernels, and what each of them wants"},
     {"describe", peri_cmd_describe, "show what is in a file, a dataset or a table"},
     {"dataset", peri_cmd_dataset, "register, list and check datasets"},
     {"index", peri_cmd_index, "make the index that lets queries skip chunks"},

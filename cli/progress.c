@@ -48,6 +48,17 @@ peri_bar_t *peri_bar_new(FILE *out, const char *label, const char *unit)
     return bar;
 }
 
+void peri_bar_relabel(peri_bar_t *bar, const char *label, const char *unit)
+{
+    if (strcmp(bar->label, label) == 0 && strcmp(bar->unit, unit) == 0) return;
+    free(bar->label);
+    free(bar->unit);
+    bar->label = peri_xstrdup(label);
+    bar->unit = peri_xstrdup(unit);
+    bar->done = bar->all = 0;
+    bar->started = peri_now();
+}
+
 /* "0:42", "1:05:00"; "" if it cannot be told. */
 static void time_left(double seconds, char out[32])
 {
@@ -80,6 +91,10 @@ static void describe(const peri_bar_t *bar, const state_t *s, bool counts, char 
     }
     double part = (double)s->done / (double)s->all;
     time_left(part > 0 ? s->elapsed * (1 - part) / part : -1, left);
+    if (!*bar->unit) {
+        snprintf(out, cap, "%3.0f %%  %s", 100 * part, left);
+        return;
+    }
     int len = snprintf(out, cap, "%3.0f %%  %s  %s/s", 100 * part, left, rate);
     if (counts) snprintf(out + len, cap - (size_t)len, "  %s of %s %s", n, m, bar->unit);
 }
@@ -126,8 +141,10 @@ static void write_file(const peri_bar_t *bar)
         double part = bar->all ? (double)bar->done / (double)bar->all : 0;
         /* 1 is said when all is done, not when it is nearly. */
         if (bar->done < bar->all && part > 0.99) part = 0.99;
-        int ok = fprintf(f, "%.2f %s of %s %s\n", part, peri_human_count(bar->done, n),
-                         peri_human_count(bar->all, m), bar->unit);
+        int ok = *bar->unit ? fprintf(f, "%.2f %s of %s %s\n", part,
+                                      peri_human_count(bar->done, n),
+                                      peri_human_count(bar->all, m), bar->unit)
+                            : fprintf(f, "%.2f %s\n", part, bar->label);
         if (fclose(f) || ok < 0 || rename(temp, bar->file)) unlink(temp);
     }
     free(temp);

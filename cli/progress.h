@@ -17,6 +17,8 @@ bool peri_bar_wanted(bool quiet);
 /* label says what is going on ("index tng.groups"), unit what is counted ("rows").
  * Nothing is shown of a task that is over at once. */
 peri_bar_t *peri_bar_new(FILE *out, const char *label, const char *unit);
+/* Something else goes on from here. unit "": only the part that is done can be told. */
+void peri_bar_relabel(peri_bar_t *bar, const char *label, const char *unit);
 /* May be called as often as one likes. all = 0: not known. bytes: read so far. */
 void peri_bar_update(peri_bar_t *bar, uint64_t done, uint64_t all, uint64_t bytes);
 /* Wipes the line; frees. Accepts NULL. */

@@ -96,6 +96,25 @@ void peri_control_progress(peri_control_t *c, const peri_progress_t *p)
     say(c, line, MSG_DONTWAIT);
 }
 
+void peri_control_kernel(peri_control_t *c, const char *kernel, const char *what,
+                         double done, double total)
+{
+    char line[256];
+    snprintf(line, sizeof(line), "K %.60s %.17g %.17g %.100s", kernel, done, total, what);
+    say(c, line, MSG_DONTWAIT);
+}
+
+void peri_control_note(peri_control_t *c, const char *text)
+{
+    char line[PERI_CONTROL_LINE];
+    if (c->socket < 0 && !c->on_stderr) {
+        fprintf(stderr, "%s\n", text);
+        return;
+    }
+    snprintf(line, sizeof(line), "N %s", text);
+    say(c, line, 0);
+}
+
 void peri_control_report(peri_control_t *c, uint64_t rows, const peri_hostread_t *hosts,
                          size_t n)
 {
@@ -135,6 +154,12 @@ void peri_control_error(peri_control_t *c, const peri_err_t *err)
     say(c, line, 0);
 }
 
+void peri_control_last_words(const peri_err_t *err)
+{
+    fprintf(stderr, "perigee: %s\n", err->text);
+    fflush(stderr);
+}
+
 bool peri_control_cancelled(peri_control_t *c)
 {
     if (c->socket < 0) return false;
@@ -144,5 +169,6 @@ bool peri_control_cancelled(peri_control_t *c)
     char line[16];
     ssize_t n = recv(c->socket, line, sizeof(line), MSG_DONTWAIT);
     if (n < 0) return errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR;
+    if (n > 0 && line[0] == 'T') c->time_is_up = true;
     return n == 0 || line[0] == 'C';
 }

@@ -9,11 +9,14 @@
  *
  *   to the command    R pid                   rank 0 is here (on stderr only)
  *                     P rows rows_all bytes   progress
+ *                     K kernel done total what    progress of a kernel that computes
+ *                     N text                  a sentence for the user
  *                     B rows                  it is done: rows of the result, then
  *                     H local shared remote rows host   what each node has read
  *                     S text                  the closing line
  *                     E code text             it has failed; \x1f stands for a newline
  *   to the task       C                       cancel; so does the end of the connection
+ *                     T                       the time is nearly over: save what you have
  *
  * The command's side is cli/launch.c.
  */
@@ -32,17 +35,23 @@
 typedef struct {
     int socket; /* -1: none */
     bool on_stderr;
-    double looked; /* at the socket */
+    double looked;   /* at the socket */
+    bool time_is_up; /* the command has said so */
 } peri_control_t;
 
 /* On rank 0. -1 if the command that should be there is not. */
 int peri_control_open(peri_control_t *c, peri_err_t *err);
 void peri_control_close(peri_control_t *c);
 void peri_control_progress(peri_control_t *c, const peri_progress_t *p);
+void peri_control_kernel(peri_control_t *c, const char *kernel, const char *what,
+                         double done, double total);
+void peri_control_note(peri_control_t *c, const char *text);
 void peri_control_report(peri_control_t *c, uint64_t rows, const peri_hostread_t *hosts,
                          size_t n);
 void peri_control_summary(peri_control_t *c, const char *line);
 void peri_control_error(peri_control_t *c, const peri_err_t *err);
+/* The same from a rank that has no control of its own: on stderr. */
+void peri_control_last_words(const peri_err_t *err);
 /* The command wants the query to end, or is gone. Cheap enough to ask all the time. */
 bool peri_control_cancelled(peri_control_t *c);
 

@@ -17,11 +17,11 @@
 #include "core/base/util.h"
 #include "core/h5/h5.h"
 #include "mpi/control.h"
-#include "mpi/exec.h"
+#include "mpi/kernel/steps.h"
 
 #define MAX_TASK (16u << 20)
 
-static volatile sig_atomic_t signalled;
+static volatile sig_atomic_t signalled, time_is_up;
 
 static void on_signal(int sig)
 {
@@ -29,8 +29,16 @@ static void on_signal(int sig)
     signalled = 1;
 }
 
+static void on_time(int sig)
+{
+    (void)sig;
+    time_is_up = 1;
+}
+
 static void catch_signals(void)
 {
+    const struct sigaction t = {.sa_handler = on_time, .sa_flags = SA_RESTART};
+    sigaction(SIGUSR2, &t, NULL);
     struct sigaction a = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigaction(SIGINT, &a, NULL);
     sigaction(SIGTERM, &a, NULL);
@@ -50,6 +58,29 @@ static int on_cancelled(void *arg)
 static void on_progress(const peri_progress_t *sum, void *arg)
 {
     peri_control_progress(arg, sum);
+}
+
+static void on_doing(const char *kernel, const char *what, double done, double total,
+                     void *arg)
+{
+    peri_control_kernel(arg, kernel, what, done, total);
+}
+
+static void on_note(const char *text, void *arg)
+{
+    peri_control_note(arg, text);
+}
+
+static void on_last_words(const peri_err_t *err, void *arg)
+{
+    (void)arg;
+    peri_control_last_words(err);
+}
+
+static bool on_time_asked(void *arg)
+{
+    const peri_control_t *c = arg;
+    return time_is_up || (c && c->time_is_up);
 }
 
 /* Threads for each rank: the cores that it may use, shared with the ranks of this machine
@@ -100,11 +131,19 @@ static int run(const char *path, int rank)
                     read_task(path, arena, &spec, &err) == 0;
         if (have_spec && spec.threads == 0) spec.threads = threads;
     }
-    peri_execopts_t o = {.cancelled = on_cancelled,
-                         .progress = on_progress,
-                         .arg = rank == 0 ? &control : NULL};
+    void *arg = rank == 0 ? &control : NULL;
+    const peri_execopts_t exec = {
+        .cancelled = on_cancelled, .progress = on_progress, .arg = arg};
+    const peri_runopts_t o = {.exec = &exec,
+                              .doing = on_doing,
+                              .note = on_note,
+                              .last_words = on_last_words,
+                              .time_is_up = on_time_asked,
+                              .arg = arg};
     peri_execresult_t res;
-    int rc = peri_exec_run(MPI_COMM_WORLD, have_spec ? &spec : NULL, &o, &res, &err);
+    peri_registry_t *kernels = peri_registry_new();
+    int rc =
+        peri_steps_run(MPI_COMM_WORLD, kernels, have_spec ? &spec : NULL, &o, &res, &err);
     if (rank == 0 && rc == 0 && res.summary[0]) {
         peri_control_report(&control, res.rows, res.hosts, res.nhosts);
         peri_control_summary(&control, res.summary);
@@ -114,14 +153,28 @@ static int run(const char *path, int rank)
     if (res.stuck) MPI_Abort(MPI_COMM_WORLD, status ? status : 1);
     peri_control_close(&control);
     peri_execresult_clear(&res);
+    peri_registry_free(kernels);
     peri_arena_free(arena);
     return status;
 }
 
+/* For commands that show kernels: they are not linked to MPI. */
+static int print_kernels(void)
+{
+    peri_registry_t *r = peri_registry_new();
+    json_t *o = peri_registry_describe(r);
+    int rc = json_dumpf(o, stdout, JSON_INDENT(1)) || fflush(stdout) ? 1 : 0;
+    json_decref(o);
+    peri_registry_free(r);
+    return rc;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 2 && strcmp(argv[1], "--kernels") == 0) return print_kernels();
     if (argc != 2 || (argv[1][0] == '-' && argv[1][1])) {
         fprintf(stderr, "Usage: perigee-task TASKFILE    (- is standard input)\n"
+                        "       perigee-task --kernels   (describes them in JSON)\n"
                         "Started by `perigee query` through mpirun or srun.\n");
         return 2;
     }

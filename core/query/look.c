@@ -60,14 +60,17 @@ static void look_at_snapshots(const peri_query_t *q, peri_arena_t *arena,
                               peri_look_t *out)
 {
     size_t max = 0;
-    for (size_t i = 0; i < q->nrels; i++) max += q->rels[i].kept.n;
+    const bool all = peri_query_rows_all(q) == 0;
+    for (size_t i = 0; i < q->nrels; i++)
+        max += all ? q->rels[i].table->nfiles : q->rels[i].kept.n;
     out->snapnums = peri_arena_calloc(arena, max + 1, sizeof(*out->snapnums));
     for (size_t i = 0; i < q->nrels; i++) {
         const rel_t *r = &q->rels[i];
         if (!r->table->has_snapnum) continue;
         out->has_snapnum = true;
-        for (size_t k = 0; k < r->kept.n; k++)
-            out->snapnums[out->nsnapnums++] = r->table->files[r->kept.v[k].file].snapnum;
+        for (size_t k = 0; k < (all ? r->table->nfiles : r->kept.n); k++)
+            out->snapnums[out->nsnapnums++] =
+                r->table->files[all ? k : r->kept.v[k].file].snapnum;
     }
     qsort(out->snapnums, out->nsnapnums, sizeof(*out->snapnums), by_number);
     size_t n = 0;

@@ -13,9 +13,9 @@ typedef struct {
     uint32_t width;   /* 1, n for an array, 0 for a list and all that is nested deeper */
     bool placed;      /* a stored column, of this table: */
     const char *dataset; /* its path in the files */
-    const char *file;    /* one that has rows of the query and can be opened here, or NULL */
-    const char *root;    /* what its links must not leave, or NULL */
-    double box_size;     /* as peri_table_t */
+    const char *file; /* one that has rows of the query and can be opened here, or NULL */
+    const char *root; /* what its links must not leave, or NULL */
+    double box_size;  /* as peri_table_t */
 } peri_lookcol_t;
 
 typedef struct {
@@ -23,7 +23,8 @@ typedef struct {
     size_t ncolumns;
     uint64_t rows;     /* scanned at most, after pruning, by all ranks */
     bool has_snapnum;  /* some table has: */
-    int32_t *snapnums; /* those of files that have rows of the query, rising */
+    int32_t *snapnums; /* those of files that have rows of the query, rising; if there are
+                          no rows at all, those of all files */
     size_t nsnapnums;
 } peri_look_t;
 

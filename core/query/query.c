@@ -94,13 +94,22 @@ static peri_table_t *result_table(peri_query_t *q, const char *number, peri_err_
     const bool on_nodes = q->spec.results_on_nodes;
     const char *folder = peri_arena_printf(q->arena, "%s/%zu", q->spec.results, i);
     const char *files[] = {"rows.*.h5"};
+    const peri_kernelresult_t *result = &q->spec.result[i];
+    peri_colspec_t *columns =
+        peri_arena_calloc(q->arena, result->ncolumns + 1, sizeof(*columns));
+    for (size_t k = 0; k < result->ncolumns; k++) {
+        columns[k].source = peri_arena_printf(q->arena, PERI_RESULT_COLUMN, k);
+        columns[k].name = result->columns[k];
+    }
     const peri_storage_t storage = {.folder = folder, .on_nodes = true};
-    const peri_tablespec_t spec = {.name = q->spec.result_names[i],
+    const peri_tablespec_t spec = {.name = result->name,
                                    .description = "",
                                    .files = files,
                                    .nfiles = 1,
                                    .base = on_nodes ? NULL : folder,
                                    .path = "/rows",
+                                   .columns = columns,
+                                   .ncolumns = result->ncolumns,
                                    .storages = on_nodes ? &storage : NULL,
                                    .nstorages = on_nodes};
     return on_nodes ? survey(q, &spec, err) : peri_table_resolve(&spec, err);
@@ -223,10 +232,6 @@ static void copy_spec(peri_query_t *q, const peri_queryspec_t *from)
     q->spec.checkpoint = peri_arena_strdup(a, from->checkpoint);
     q->spec.shown_sql = peri_arena_strdup(a, from->shown_sql);
     q->spec.results = peri_arena_strdup(a, from->results);
-    const char **names = peri_arena_calloc(a, from->nresults, sizeof(*names));
-    for (size_t i = 0; i < from->nresults; i++)
-        names[i] = peri_arena_strdup(a, from->result_names[i]);
-    q->spec.result_names = names;
 }
 
 peri_query_t *peri_query_start(const peri_queryspec_t *spec, int nranks, peri_err_t *err)

@@ -17,6 +17,15 @@
 #include "core/out/writer.h"
 #include "core/sql/plan.h"
 
+/* The rows that a kernel has made: a table whose columns keep their order. Dataset i of
+ * the files is named after its number: PERI_RESULT_COLUMN. */
+typedef struct {
+    const char *name;
+    const char *const *columns;
+    size_t ncolumns;
+} peri_kernelresult_t;
+#define PERI_RESULT_COLUMN "c%04zu"
+
 /* What the user asked for; also the content of a task file. Strings are borrowed. */
 typedef struct {
     const char *sql;
@@ -43,7 +52,7 @@ typedef struct {
     /* The rest is no part of the task file. */
     const char *shown_sql; /* what the result says it is from; NULL: sql */
     const char *results;   /* folder with the rows of kernels: see PERI_KERNEL_CATALOG */
-    const char *const *result_names; /* what to call them */
+    const peri_kernelresult_t *result; /* each; borrowed as long as there are queries */
     size_t nresults;
     bool results_on_nodes; /* each node has a folder of that name of its own */
 } peri_queryspec_t;

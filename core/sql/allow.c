@@ -173,11 +173,12 @@ static int refuse_function(const char *what, const char *name, peri_err_t *err)
 static int refuse_table_function(const char *name, peri_err_t *err)
 {
     if (advice_on(name)) return refuse_function("table function", name, err);
-    return peri_err_set(err, PERI_EKERNEL,
-                        "there is no kernel or table function '%s': perigee kernels lists "
-                        "the kernels, and of DuckDB's there are generate_series, range and "
-                        "unnest",
-                        name);
+    return peri_err_set(
+        err, PERI_EKERNEL,
+        "there is no kernel or table function '%s': perigee kernels lists "
+        "the kernels, and of DuckDB's there are generate_series, range and "
+        "unnest",
+        name);
 }
 
 static int check_call(const json_t *node, peri_err_t *err)

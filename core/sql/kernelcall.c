@@ -146,8 +146,9 @@ static int visit(json_t *node, void *arg)
     }
     if (t->f->add(t->f->arg, &call, &number, t->err)) return -1;
     const char *alias = peri_ast_str(node, "alias");
-    json_t *table = peri_ast_table_new(peri_arena_printf(t->arena, "%zu", number),
-                                       peri_arena_strdup(t->arena, *alias ? alias : name));
+    json_t *table =
+        peri_ast_table_new(peri_arena_printf(t->arena, "%zu", number),
+                           peri_arena_strdup(t->arena, *alias ? alias : name));
     json_object_set_new(table, "schema_name", json_string("results"));
     json_object_set_new(table, "catalog_name", json_string(PERI_KERNEL_CATALOG));
     json_t *aliases = json_object_get(node, "column_name_alias");

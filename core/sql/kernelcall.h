@@ -2,8 +2,8 @@
  *
  * A kernel runs before the statement that calls it is planned. So a statement is first
  * searched for calls, then rewritten: a call becomes a table of the results, which is
- * planned like any other table. Arguments are constants; inputs are tables or sub-queries,
- * which may call kernels themselves.
+ * planned like any other table. Arguments are constants; inputs are tables or
+ * sub-queries, which may call kernels themselves.
  */
 #ifndef CORE_SQL_KERNELCALL_H
 #define CORE_SQL_KERNELCALL_H
@@ -20,9 +20,9 @@
 #define PERI_KERNEL_CATALOG "perigee_kernels"
 
 typedef struct {
-    const char *name;          /* of the kernel, as is_kernel knows it */
-    const char *first;         /* the first argument: table name or SELECT; NULL: none */
-    json_t *named;             /* the others; a sub-query is its text. Owned */
+    const char *name;  /* of the kernel, as is_kernel knows it */
+    const char *first; /* the first argument: table name or SELECT; NULL: none */
+    json_t *named;     /* the others; a sub-query is its text. Owned */
 } peri_kernelcall_t;
 
 typedef struct {
@@ -32,7 +32,8 @@ typedef struct {
     int (*add)(void *arg, const peri_kernelcall_t *call, size_t *number, peri_err_t *err);
 } peri_kernelfinder_t;
 
-/* The statement with its calls replaced, in the arena; the same text if there are none. */
+/* The statement with its calls replaced, in the arena; the same text if there are none.
+ */
 const char *peri_kernelcalls_take(duckdb_connection con, const char *sql,
                                   const peri_kernelfinder_t *f, peri_arena_t *arena,
                                   peri_err_t *err);

@@ -60,7 +60,7 @@ uint64_t peri_field_bytes(const size_t n[3], int nranks);
 
 /* ---- values; local but for the statistics ---- */
 
-void peri_field_clear(peri_field_t *f); /* zeros, in space */
+void peri_field_zero(peri_field_t *f); /* zeros, in space */
 /* Each value v becomes factor * v + plus. */
 void peri_field_scale(peri_field_t *f, double factor, double plus);
 /* A row of values along z; x in [x0, x0 + nx). */
@@ -120,11 +120,11 @@ int peri_field_gauss(peri_field_t *f, double radius, peri_err_t *err);
 
 /* ---- files ---- */
 
-/* Write fields (in space) into a new HDF5 file: datasets of float32 of shape (x, y, z),
- * named by the fields, with attributes box, length, unit, redshift, time, origin. Rank 0
- * writes, plane by plane; `path` matters there only. */
-int peri_fields_write(const peri_field_t *const *fields, size_t nfields, const char *path,
-                      peri_err_t *err);
+/* Write a field (in space) into an HDF5 file, which is made if it is not there or
+ * empty: a dataset
+ * of float32 of shape (x, y, z), named by the field, with attributes box, length, unit,
+ * redshift, time, origin. Rank 0 writes, plane by plane; `path` matters there only. */
+int peri_field_write(const peri_field_t *f, const char *path, peri_err_t *err);
 /* Read one back, from a 3-D dataset of any type of numbers; rank 0 reads. */
 peri_field_t *peri_field_read(const char *path, const char *dataset, MPI_Comm comm,
                               peri_err_t *err);

@@ -67,7 +67,7 @@ typedef struct {
     const char *help;    /* one sentence */
 } peri_param_t;
 
-/* Every kernel also has these, so it must not declare them: snapnum, where, box,
+/* Every kernel also has these, so it must not declare them: snapnum, filter, box,
  * redshift, position, velocity, mass, id, weight, and the names of its inputs but the
  * first. */
 

@@ -47,7 +47,7 @@ static int not_finite(peri_err_t *err)
 {
     return peri_err_set(err, PERI_EINVAL,
                         "A particle has a position or weight that is not finite: leave "
-                        "such out with `where`.");
+                        "such out with `filter`.");
 }
 
 /* Number of the tile of each point, and how many each tile has, in start[tile + 1].

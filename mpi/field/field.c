@@ -89,7 +89,7 @@ peri_field_t *peri_field_new(const size_t n[3], const double box[3], MPI_Comm co
     starts_gather(f);
     f->x0 = f->p->start[f->p->rank];
     f->data = peri_large_alloc(f->p->room * sizeof(double));
-    if (f->data) peri_field_clear(f);
+    if (f->data) peri_field_zero(f);
     char size[16];
     int rc = f->data ? 0
                      : peri_err_set(err, PERI_ELIMIT,
@@ -132,7 +132,7 @@ peri_field_t *peri_field_copy(const peri_field_t *f, peri_err_t *err)
     return copy;
 }
 
-void peri_field_clear(peri_field_t *f)
+void peri_field_zero(peri_field_t *f)
 {
     memset(f->data, 0, f->p->room * sizeof(double));
     f->modes = false;

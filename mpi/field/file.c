@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/base/util.h"
 #include "core/h5/h5.h"
@@ -123,62 +124,50 @@ static int write_planes(const peri_field_t *f, hid_t set)
     return rc;
 }
 
-static hid_t create_set(const peri_field_t *f, hid_t file)
-{
-    hsize_t dims[3] = {f->n[0], f->n[1], f->n[2]};
-    hid_t space = H5Screate_simple(3, dims, NULL);
-    hid_t set = H5Dcreate2(file, f->name, H5T_IEEE_F32LE, space, H5P_DEFAULT, H5P_DEFAULT,
-                           H5P_DEFAULT);
-    H5Sclose(space);
-    if (set >= 0 && put_attributes(f, set)) {
-        H5Dclose(set);
-        return -1;
-    }
-    return set;
-}
-
-int peri_fields_write(const peri_field_t *const *fields, size_t nfields, const char *path,
+/* The open dataset, or -1. */
+static int create_set(const peri_field_t *f, const char *path, hid_t *file, hid_t *set,
                       peri_err_t *err)
 {
-    const peri_field_t *first = fields[0];
-    hid_t file = -1;
-    int rc = 0;
+    hsize_t dims[3] = {f->n[0], f->n[1], f->n[2]};
+    struct stat st;
+    bool empty = stat(path, &st) || st.st_size == 0;
+    *file = empty ? H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT)
+                  : H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+    if (*file < 0)
+        return peri_err_set(err, PERI_EIO,
+                            "Cannot write %s: it is no HDF5 file, or the folder cannot "
+                            "be written to.",
+                            path);
+    if (H5Lexists(*file, f->name, H5P_DEFAULT) > 0)
+        return peri_err_set(err, PERI_EINVAL, "%s has a dataset %s already.", path,
+                            f->name);
+    hid_t space = H5Screate_simple(3, dims, NULL);
+    *set = H5Dcreate2(*file, f->name, H5T_IEEE_F32LE, space, H5P_DEFAULT, H5P_DEFAULT,
+                      H5P_DEFAULT);
+    H5Sclose(space);
+    if (*set < 0 || put_attributes(f, *set))
+        return peri_err_set(err, PERI_EIO, "Cannot write %s to %s.", f->name, path);
+    return 0;
+}
+
+int peri_field_write(const peri_field_t *f, const char *path, peri_err_t *err)
+{
+    hid_t file = -1, set = -1;
+    if (f->modes) return peri_err_set(err, PERI_EINTERNAL, "The field is in modes.");
     peri_h5_init(NULL);
-    if (first->p->rank == 0) {
-        peri_h5_lock();
-        file = H5Fcreate(path, H5F_ACC_EXCL, H5P_DEFAULT, H5P_DEFAULT);
-        peri_h5_unlock();
-        if (file < 0)
-            rc = peri_err_set(err, PERI_EIO,
-                              "Cannot make the file %s: it exists, or the folder cannot "
-                              "be written to.",
-                              path);
-    }
-    if (peri_ranks_agree(rc, first->comm, err)) return -1;
-    for (size_t i = 0; !rc && i < nfields; i++) {
-        hid_t set = -1;
-        if (file >= 0) {
-            peri_h5_lock();
-            set = create_set(fields[i], file);
-            peri_h5_unlock();
-            rc = set < 0 ? -1 : 0;
-        }
-        rc |= write_planes(fields[i], set);
-        peri_h5_lock();
-        if (set >= 0 && H5Dclose(set) < 0) rc = -1;
-        peri_h5_unlock();
-        if (rc)
-            rc = peri_err_set(err, PERI_EIO, "Cannot write %s to %s: disk full?",
-                              fields[i]->name, path);
-        rc = peri_ranks_agree(rc, first->comm, err);
-    }
-    if (file >= 0) {
-        peri_h5_lock();
-        if (H5Fclose(file) < 0 && !rc)
-            rc = peri_err_set(err, PERI_EIO, "Cannot write %s: disk full?", path);
-        peri_h5_unlock();
-    }
-    return peri_ranks_agree(rc, first->comm, err);
+    peri_h5_lock();
+    int rc = f->p->rank ? 0 : create_set(f, path, &file, &set, err);
+    peri_h5_unlock();
+    rc = peri_ranks_agree(rc, f->comm, err);
+    int bad = rc ? 0 : write_planes(f, set);
+    peri_h5_lock();
+    if (set >= 0 && H5Dclose(set) < 0) bad = -1;
+    if (file >= 0 && H5Fclose(file) < 0) bad = -1;
+    peri_h5_unlock();
+    if (bad)
+        bad = peri_err_set(err, PERI_EIO, "Cannot write %s to %s: is the disk full?",
+                           f->name, path);
+    return rc ? rc : peri_ranks_agree(bad, f->comm, err);
 }
 
 /* ---- reading ---- */

@@ -13,7 +13,7 @@ const peri_param_t peri_standard_params[] = {
      .type = PERI_PARAM_INT,
      .preset = "",
      .help = "Snapshot to take of a table that has several."},
-    {.name = "where",
+    {.name = "filter",
      .type = PERI_PARAM_TEXT,
      .preset = "",
      .help = "SQL condition on the rows of the first input."},
@@ -60,7 +60,8 @@ const peri_param_t peri_standard_params[] = {
     {.name = "mass",
      .type = PERI_PARAM_TEXT,
      .preset = "",
-     .help = "SQL for the mass, or a number. Default: a column, or what the header says."},
+     .help =
+         "SQL for the mass, or a number. Default: a column, or what the header says."},
     {.name = "id", .type = PERI_PARAM_TEXT, .preset = "", .help = "SQL for the id."},
     {.name = "weight",
      .type = PERI_PARAM_TEXT,
@@ -100,12 +101,11 @@ static bool in_range(const peri_param_t *p, double v)
 static int out_of_range(const peri_param_t *p, double v, peri_err_t *err)
 {
     char upper[40] = "";
-    if (p->max > p->min)
-        snprintf(upper, sizeof(upper), " and at most %g", p->max);
-    return peri_err_set(err, PERI_EINVAL, "%s = %g is not possible: it must be %s %g%s%s%s",
-                        p->name, v, p->above_min ? "above" : "at least", p->min, upper,
-                        p->unit && *p->unit ? ", in the unit " : "",
-                        p->unit && *p->unit ? p->unit : "");
+    if (p->max > p->min) snprintf(upper, sizeof(upper), " and at most %g", p->max);
+    return peri_err_set(
+        err, PERI_EINVAL, "%s = %g is not possible: it must be %s %g%s%s%s", p->name, v,
+        p->above_min ? "above" : "at least", p->min, upper,
+        p->unit && *p->unit ? ", in the unit " : "", p->unit && *p->unit ? p->unit : "");
 }
 
 static bool is_choice(const char *choices, const char *text)
@@ -126,8 +126,9 @@ static int take_list(const peri_param_t *p, const json_t *v, peri_arena_t *arena
     const bool single = json_is_number(v);
     const size_t n = single ? 1 : json_array_size(v);
     if (n > MAX_LIST)
-        return peri_err_set(err, PERI_ELIMIT, "%s has %zu numbers, at most %d are allowed",
-                            p->name, n, MAX_LIST);
+        return peri_err_set(err, PERI_ELIMIT,
+                            "%s has %zu numbers, at most %d are allowed", p->name, n,
+                            MAX_LIST);
     double *list = peri_arena_calloc(arena, n + 1, sizeof(*list));
     for (size_t i = 0; i < n; i++) {
         const json_t *e = single ? v : json_array_get(v, i);
@@ -214,9 +215,9 @@ static int take_preset(const peri_param_t *p, peri_arena_t *arena, peri_arg_t *o
         return peri_err_set(err, PERI_EINVAL, "%s must be given: %s", p->name, p->help);
     if (!*p->preset) return 0;
     json_t *v = preset_value(p);
-    int rc = v ? take_value(p, v, arena, out, err)
-               : peri_err_set(err, PERI_EINTERNAL, "the preset of %s is no value",
-                              p->name);
+    int rc =
+        v ? take_value(p, v, arena, out, err)
+          : peri_err_set(err, PERI_EINTERNAL, "the preset of %s is no value", p->name);
     json_decref(v);
     return rc;
 }
@@ -278,8 +279,8 @@ static int unknown_name(const peri_kernel_t *k, const json_t *object,
             known = known || strcmp(key, k->inputs[i].name) == 0;
         if (known) continue;
         const char *near = peri_did_you_mean(key, names, n);
-        return peri_err_set(err, PERI_EINVAL, "%s has no parameter %s%s%s%s", k->name, key,
-                            near ? "; did you mean " : "", near ? near : "",
+        return peri_err_set(err, PERI_EINVAL, "%s has no parameter %s%s%s%s", k->name,
+                            key, near ? "; did you mean " : "", near ? near : "",
                             near ? "?" : " (perigee kernels NAME lists them)");
     }
     return peri_err_set(err, PERI_EINTERNAL, "an argument of %s got lost", k->name);
@@ -294,7 +295,8 @@ int peri_args_read(const peri_kernel_t *k, const json_t *object, peri_arena_t *a
     out->standard =
         peri_arena_calloc(arena, peri_nstandard_params, sizeof(*out->standard));
     if (!json_is_object(object))
-        return peri_err_set(err, PERI_EINVAL, "the arguments of %s are no object", k->name);
+        return peri_err_set(err, PERI_EINVAL, "the arguments of %s are no object",
+                            k->name);
     if (take_params(k->params, k->nparams, object, arena, out->own, &used, err) ||
         take_params(peri_standard_params, peri_nstandard_params, object, arena,
                     out->standard, &used, err) ||

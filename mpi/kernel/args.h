@@ -24,8 +24,8 @@ typedef struct {
 
 typedef struct {
     const peri_kernel_t *kernel;
-    peri_arg_t *own;      /* of the kernel's parameters */
-    peri_arg_t *standard; /* of those that every kernel has */
+    peri_arg_t *own;       /* of the kernel's parameters */
+    peri_arg_t *standard;  /* of those that every kernel has */
     const char *inputs[4]; /* table, file or SELECT; NULL: left out */
 } peri_args_t;
 

@@ -4,6 +4,9 @@
 
 #include "perigee/kernel.h"
 
-extern const peri_kernel_t peri_kernel_extent;
+/* One line a kernel, in alphabetical order. */
+extern const peri_kernel_t peri_kernel_density;
+extern const peri_kernel_t peri_kernel_power_spectrum;
+extern const peri_kernel_t peri_kernel_projection;
 
 #endif

@@ -1,8 +1,8 @@
 /* checkpoint.c - what a kernel saves before its time is over, one file a rank, and finds
  * when it is called again in the same way.
  *
- * A file is written beside the old one and renamed when all ranks have written theirs. Who
- * is killed between the renames leaves files of two counts: then none is used.
+ * A file is written beside the old one and renamed when all ranks have written theirs.
+ * Who is killed between the renames leaves files of two counts: then none is used.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -58,9 +58,9 @@ void peri_checkpoint_open(peri_run_t *run)
     MPI_Bcast(folder, sizeof(folder), MPI_CHAR, 0, run->comm);
     if (!*folder) return;
     run->identity = identity(run);
-    run->checkpoint = peri_xasprintf("%s/%s-%016llx-%d.checkpoint", folder,
-                                     run->kernel->name,
-                                     (unsigned long long)run->identity, run->rank);
+    run->checkpoint =
+        peri_xasprintf("%s/%s-%016llx-%d.checkpoint", folder, run->kernel->name,
+                       (unsigned long long)run->identity, run->rank);
 }
 
 void peri_checkpoint_remove(peri_run_t *run)

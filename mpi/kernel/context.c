@@ -20,8 +20,9 @@ static const peri_arg_t *argument(const peri_run_t *run, const char *name,
 {
     const peri_arg_t *a = peri_args_find(&run->args, name);
     if (a && a->param->type == type) return a;
-    fprintf(stderr, "perigee: kernel %s asks for a parameter %s that it does not declare "
-                    "with this type\n",
+    fprintf(stderr,
+            "perigee: kernel %s asks for a parameter %s that it does not declare "
+            "with this type\n",
             run->kernel->name, name);
     abort();
 }
@@ -122,5 +123,5 @@ void peri_run_note(peri_run_t *run, const char *format, ...)
     if (run->rank == 0 && run->o->note)
         run->o->note(text, run->o->arg);
     else
-        fprintf(stderr, "perigee: %s: %s\n", run->kernel->name, text);
+        fprintf(stderr, "%s: %s\n", run->kernel->name, text);
 }

@@ -24,9 +24,9 @@ static json_t *text_or_empty(const char *s)
 
 static json_t *describe_param(const peri_param_t *p)
 {
-    json_t *o = json_pack("{s:s, s:s, s:o, s:s}", "name", p->name, "type",
-                          param_type(p->type), "unit", text_or_empty(p->unit), "help",
-                          p->help);
+    json_t *o =
+        json_pack("{s:s, s:s, s:o, s:s}", "name", p->name, "type", param_type(p->type),
+                  "unit", text_or_empty(p->unit), "help", p->help);
     if (!p->preset)
         json_object_set_new(o, "required", json_true());
     else if (*p->preset)
@@ -51,11 +51,10 @@ static json_t *describe_columns(const peri_coldef_t *c, size_t n)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(list,
-                              json_pack("{s:s, s:s, s:i, s:s, s:s}", "name", c[i].name,
-                                        "type", column_type(c[i].type), "width",
-                                        (int)c[i].width, "unit", c[i].unit, "help",
-                                        c[i].help));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:s, s:s}", "name",
+                                              c[i].name, "type", column_type(c[i].type),
+                                              "width", (int)c[i].width, "unit", c[i].unit,
+                                              "help", c[i].help));
     return list;
 }
 
@@ -84,10 +83,11 @@ static json_t *describe_kernel(const peri_kernel_t *k, const char *file)
     json_t *inputs = json_array();
     for (size_t i = 0; i < k->ninputs; i++)
         json_array_append_new(inputs, describe_input(&k->inputs[i]));
-    json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "name", k->name, "summary",
-                          k->summary, "help", k->help, "example", k->example, "inputs",
-                          inputs, "params", describe_params(k->params, k->nparams),
-                          "columns", describe_columns(k->columns, k->ncolumns));
+    json_t *o =
+        json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "name", k->name, "summary",
+                  k->summary, "help", k->help, "example", k->example, "inputs", inputs,
+                  "params", describe_params(k->params, k->nparams), "columns",
+                  describe_columns(k->columns, k->ncolumns));
     if (file) json_object_set_new(o, "file", json_string(file));
     return o;
 }

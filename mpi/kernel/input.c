@@ -55,22 +55,22 @@ static const char *source(const char *input, peri_arena_t *arena)
     return text;
 }
 
-/* The condition on rows, with WHERE before it, or "". It can name snapnum for tables only:
- * of a SELECT that is a column only if it says so. */
+/* The condition on rows, with WHERE before it, or "". It can name snapnum for tables
+ * only: of a SELECT that is a column only if it says so. */
 static const char *condition(const peri_args_t *a, size_t input, peri_arena_t *arena)
 {
     const peri_arg_t *snap = peri_args_find(a, "snapnum");
-    const peri_arg_t *where = peri_args_find(a, "where");
+    const peri_arg_t *filter = peri_args_find(a, "filter");
     const bool table = !is_select(a->inputs[input]);
     const bool by_snap = snap->there && table && !a->kernel->inputs[input].many_snapshots;
-    const bool by_where = where->there && input == 0;
-    if (!by_snap && !by_where) return "";
+    const bool by_filter = filter->there && input == 0;
+    if (!by_snap && !by_filter) return "";
     const char *first =
         by_snap ? peri_arena_printf(arena, "snapnum = %lld", (long long)snap->integer)
                 : "";
     return peri_arena_printf(arena, " WHERE %s%s%s%s%s", first,
-                             by_snap && by_where ? " AND " : "", by_where ? "(" : "",
-                             by_where ? where->text : "", by_where ? ")" : "");
+                             by_snap && by_filter ? " AND " : "", by_filter ? "(" : "",
+                             by_filter ? filter->text : "", by_filter ? ")" : "");
 }
 
 const char *peri_input_question(const peri_args_t *a, size_t input, peri_arena_t *arena)
@@ -97,8 +97,8 @@ static int apply_arguments(const peri_args_t *a, peri_simulation_t *s, peri_err_
     if (snap->there) s->snapnum = snap->integer;
     if (!box->there) return 0;
     if (box->n != 1 && box->n != 3)
-        return peri_err_set(err, PERI_EINVAL,
-                            "box must be one number, or three, not %zu", box->n);
+        return peri_err_set(err, PERI_EINVAL, "box must be one number, or three, not %zu",
+                            box->n);
     const bool open = box->list[0] == 0;
     for (size_t i = 0; i < 3; i++) {
         const double side = box->list[box->n == 3 ? i : 0];
@@ -125,8 +125,8 @@ static int read_simulation(const peri_lookcol_t *c, peri_arena_t *arena,
 {
     peri_simulation_init(&out->sim);
     if (!c || !c->placed) return 0;
-    if (c->file && peri_simulation_read(c->file, c->root, c->dataset, arena, &out->sim,
-                                        err))
+    if (c->file &&
+        peri_simulation_read(c->file, c->root, c->dataset, arena, &out->sim, err))
         return -1;
     for (size_t i = 0; i < 3 && isnan(out->sim.box[0]) && c->box_size > 0; i++)
         out->sim.box[i] = c->box_size;
@@ -136,16 +136,27 @@ static int read_simulation(const peri_lookcol_t *c, peri_arena_t *arena,
 
 /* ---- snapshots ---- */
 
-static int check_snapshots(const peri_args_t *a, size_t input, const peri_look_t *look,
-                           peri_simulation_t *s, peri_err_t *err)
+/* The one that is read: -1 if there are many, or none has a number. */
+static int find_snapshot(const peri_args_t *a, size_t input, const peri_look_t *look,
+                         int64_t *snapnum, peri_err_t *err)
 {
-    if (look->nsnapnums == 1) s->snapnum = look->snapnums[0];
-    if (look->nsnapnums < 2 || a->kernel->inputs[input].many_snapshots) return 0;
+    *snapnum = -1;
+    const peri_arg_t *snap = peri_args_find(a, "snapnum");
+    const bool none = look->rows == 0 && snap->there && look->nsnapnums;
+    if (look->nsnapnums == 1 && !none) *snapnum = look->snapnums[0];
+    if ((look->nsnapnums < 2 && !none) || a->kernel->inputs[input].many_snapshots)
+        return 0;
     char list[400] = "";
     size_t at = 0;
     for (size_t i = 0; i < look->nsnapnums && at + 24 < sizeof(list); i++)
         at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%d", i ? ", " : "",
                                look->snapnums[i]);
+    if (none)
+        return peri_err_set(
+            err, PERI_ENOTFOUND,
+            "%s has no rows of snapshot %lld that fit; there are snapshots "
+            "%s",
+            a->inputs[input], (long long)snap->integer, list);
     return peri_err_set(err, PERI_EINVAL,
                         "%s has several snapshots: choose one with snapnum => N (%s)",
                         a->inputs[input], list);
@@ -175,8 +186,7 @@ static int no_column(const peri_args_t *a, size_t input, peri_role_t role,
     return peri_err_set(
         err, PERI_EINVAL,
         "%s needs a %s, and no column of %s looks like one: %s %s => 'SQL expression'%s",
-        a->kernel->name, word, a->inputs[input],
-        input ? "name it AS" : "give", word,
+        a->kernel->name, word, a->inputs[input], input ? "name it AS" : "give", word,
         role == PERI_ROLE_MASS ? " (a number will do)" : "");
 }
 
@@ -186,10 +196,10 @@ static int settle_role(const peri_args_t *a, size_t input, peri_role_t role,
 {
     const peri_arg_t *said = peri_args_find(a, peri_role_name(role));
     const peri_lookcol_t *c = NULL;
-    const char *sql = input == 0 && said->there
-                          ? said->text
-                          : peri_role_sql(role, look, arena, &c);
-    if (role == PERI_ROLE_POSITION && read_simulation(c ? c : look->columns, arena, out, err))
+    const char *sql =
+        input == 0 && said->there ? said->text : peri_role_sql(role, look, arena, &c);
+    if (role == PERI_ROLE_POSITION &&
+        read_simulation(c ? c : look->columns, arena, out, err))
         return -1;
     if (sql) {
         put_column(b, sql, role, c);
@@ -233,8 +243,8 @@ static int settle_columns(const peri_args_t *a, size_t input, const peri_look_t 
         for (size_t k = 0; k < look->ncolumns && !found; k++)
             if (strcasecmp(look->columns[k].name, c->name) == 0)
                 found = &look->columns[k];
-        const bool virtual =
-            !found && look->has_snapnum && strcasecmp(c->name, "snapnum") == 0;
+        const bool virtual = !found && look->has_snapnum &&
+                             strcasecmp(c->name, "snapnum") == 0;
         if (!found && !virtual)
             return peri_err_set(err, PERI_EINVAL,
                                 "%s needs a column %s in %s (%s), and there is none: "
@@ -262,14 +272,16 @@ int peri_input_settle(const peri_args_t *a, size_t input, unsigned more,
                       peri_err_t *err)
 {
     const peri_input_t *in = &a->kernel->inputs[input];
+    int64_t snapnum;
     peri_buf_t b;
+    *out =
+        (peri_inputinfo_t){.given = true, .mass = NAN, .velocity = 1, .rows = look->rows};
+    if (find_snapshot(a, input, look, &snapnum, err)) return -1;
     peri_buf_init(&b, MAX_SQL);
-    *out = (peri_inputinfo_t){
-        .given = true, .mass = NAN, .velocity = 1, .rows = look->rows};
     int rc = in->columns ? settle_columns(a, input, look, arena, &b, out, err)
                          : settle_particles(a, input, in->particles | more, look, arena,
                                             &b, out, err);
-    if (rc == 0) rc = check_snapshots(a, input, look, &out->sim, err);
+    out->sim.snapnum = snapnum;
     if (rc == 0) rc = apply_arguments(a, &out->sim, err);
     if (rc == 0) rc = peri_buf_check(&b, "the SQL of an input", err);
     if (rc == 0)

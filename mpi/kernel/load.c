@@ -86,7 +86,7 @@ static int open_column(duckdb_data_chunk chunk, size_t column, size_t n, unsigne
     if (there) return 0;
     return peri_err_set(err, PERI_EINVAL,
                         "there are rows without a %s (NULL): leave them out with a "
-                        "condition, as where => '... IS NOT NULL'",
+                        "condition, as filter => '... IS NOT NULL'",
                         what);
 }
 
@@ -108,9 +108,8 @@ static int make_room(peri_loader_t *l, size_t more, peri_err_t *err)
     return 0;
 }
 
-static int take_vector(duckdb_data_chunk chunk, size_t column, size_t n,
-                       peri_role_t role, double factor, double *const out[3],
-                       peri_err_t *err)
+static int take_vector(duckdb_data_chunk chunk, size_t column, size_t n, peri_role_t role,
+                       double factor, double *const out[3], peri_err_t *err)
 {
     values_t v;
     const char *what = peri_role_name(role);
@@ -122,8 +121,8 @@ static int take_vector(duckdb_data_chunk chunk, size_t column, size_t n,
     return 0;
 }
 
-static int take_scalar(duckdb_data_chunk chunk, size_t column, size_t n,
-                       peri_role_t role, double *out, peri_err_t *err)
+static int take_scalar(duckdb_data_chunk chunk, size_t column, size_t n, peri_role_t role,
+                       double *out, peri_err_t *err)
 {
     values_t v;
     const char *what = peri_role_name(role);

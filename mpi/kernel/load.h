@@ -13,7 +13,7 @@
 typedef struct {
     const peri_input_t *input;
     const peri_inputinfo_t *info;
-    unsigned wanted; /* PERI_HAS_... */
+    unsigned wanted;             /* PERI_HAS_... */
     peri_particles_t *particles; /* or: */
     peri_rowset_t *table;
     size_t n, cap; /* particles that are filled in, and that there is room for */

@@ -17,7 +17,10 @@
 #define MAX_KERNELS 256
 
 static const peri_kernel_t *const builtin[] = {
-    &peri_kernel_extent,
+    &peri_kernel_density,
+    &peri_kernel_power_spectrum,
+    &peri_kernel_projection,
+    NULL,
 };
 
 typedef struct {
@@ -200,7 +203,7 @@ static int by_kernel_name(const void *a, const void *b)
 peri_registry_t *peri_registry_new(void)
 {
     peri_registry_t *r = peri_xcalloc(1, sizeof(*r));
-    for (size_t i = 0; i < sizeof(builtin) / sizeof(builtin[0]); i++)
+    for (size_t i = 0; builtin[i]; i++)
         r->entries[r->n++] = (entry_t){.kernel = builtin[i]};
     load_configured(r);
     qsort(r->entries, r->n, sizeof(r->entries[0]), by_kernel_name);

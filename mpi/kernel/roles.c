@@ -8,8 +8,8 @@
 /* In the order of preference; the first that is there counts. */
 static const char *const position_names[] = {
     "position", "pos", "Coordinates", "GroupPos", "SubhaloPos", "centre", "center", NULL};
-static const char *const velocity_names[] = {"velocity",   "vel",        "Velocities",
-                                             "GroupVel",   "SubhaloVel", NULL};
+static const char *const velocity_names[] = {"velocity", "vel",        "Velocities",
+                                             "GroupVel", "SubhaloVel", NULL};
 static const char *const mass_names[] = {"mass", "Masses", "GroupMass", "SubhaloMass",
                                          NULL};
 static const char *const id_names[] = {"id", "ParticleIDs", "haloId", "galaxyId", NULL};

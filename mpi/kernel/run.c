@@ -1,4 +1,5 @@
-/* run.c - see run.h. The order of a call: look at the inputs, plan, read, compute, save. */
+/* run.c - see run.h. The order of a call: look at the inputs, plan, read, compute, save.
+ */
 #include "mpi/kernel/run.h"
 
 #include <math.h>
@@ -69,9 +70,9 @@ static int share_info(peri_run_t *run, size_t input, peri_err_t *err)
     MPI_Bcast(&len, 1, MPI_UINT64_T, 0, run->comm);
     char *data = run->rank ? peri_xmalloc(len + 1) : b.data;
     MPI_Bcast(data, (int)len, MPI_BYTE, 0, run->comm);
-    int rc = run->rank ? peri_inputinfo_unpack(data, len, run->arena, &run->infos[input],
-                                               err)
-                       : 0;
+    int rc = run->rank
+                 ? peri_inputinfo_unpack(data, len, run->arena, &run->infos[input], err)
+                 : 0;
     run->rows_read[input] = run->infos[input].rows;
     if (run->rank) free(data);
     peri_buf_free(&b);
@@ -117,7 +118,7 @@ static size_t particle_bytes(unsigned has)
                 !!(has & PERI_HAS_ID) + !!(has & PERI_HAS_WEIGHT));
 }
 
-static int check_memory(const peri_run_t *run, peri_err_t *err)
+static int check_memory(peri_run_t *run, peri_err_t *err)
 {
     double need = (double)run->need.rank_bytes;
     const double ranks = run->nranks;
@@ -128,14 +129,16 @@ static int check_memory(const peri_run_t *run, peri_err_t *err)
         need += 2.0 * (double)particle_bytes(has) * (double)run->infos[i].rows / ranks;
     }
     need += (double)run->need.row_bytes * (double)run->infos[0].rows / ranks;
+    run->stats->plan.memory = (uint64_t)fmin(need, 1e18);
     if (need <= (double)run->memory) return 0;
     char rows[32], want[16], have[16];
     return peri_err_set(
         err, PERI_ELIMIT,
-        "%s over %s rows needs about %s of memory on each of %d rank%s, which may have %s: "
-        "use more ranks on more nodes, give --memory, or take fewer rows with where",
+        "%s over %s rows needs about %s of memory on each of %d rank%s, which may have "
+        "%s: "
+        "use more ranks on more nodes, give --memory, or take fewer rows with filter",
         run->kernel->name, peri_human_count(run->infos[0].rows, rows),
-        peri_human_bytes((uint64_t)fmin(need, 1e18), want), run->nranks,
+        peri_human_bytes(run->stats->plan.memory, want), run->nranks,
         run->nranks == 1 ? "" : "s", peri_human_bytes(run->memory, have));
 }
 
@@ -161,7 +164,8 @@ static const char *real_unit(peri_run_t *run, const char *unit)
     const peri_simulation_t *s = &run->infos[0].sim;
     const struct {
         const char *word, *unit;
-    } words[] = {{"{length}", s->length}, {"{mass}", s->mass}, {"{velocity}", s->velocity}};
+    } words[] = {
+        {"{length}", s->length}, {"{mass}", s->mass}, {"{velocity}", s->velocity}};
     for (size_t i = 0; i < 3; i++) {
         const char *at = strstr(unit, words[i].word);
         if (!at) continue;
@@ -193,7 +197,8 @@ static int read_input(peri_run_t *run, size_t input, peri_err_t *err)
     const peri_inputinfo_t *info = &run->infos[input];
     peri_loader_t *l = &run->loaders[input];
     const unsigned wanted = in->particles | run->need.particles[input];
-    int rc = peri_loader_open(l, in, info, wanted, info->rows / (uint64_t)run->nranks, err);
+    int rc =
+        peri_loader_open(l, in, info, wanted, info->rows / (uint64_t)run->nranks, err);
     if (peri_ranks_agree(rc, run->comm, err)) return -1;
     peri_execopts_t o = *run->o->exec;
     o.keep = peri_loader_chunk;
@@ -272,6 +277,16 @@ static int save_rows(peri_run_t *run, const char *folder, peri_err_t *err)
     return 0;
 }
 
+static void name_result(const peri_run_t *run, peri_arena_t *arena,
+                        peri_kernelresult_t *out)
+{
+    const size_t n = peri_rowset_ncolumns(run->rows);
+    const char **names = peri_arena_calloc(arena, n + 1, sizeof(*names));
+    for (size_t i = 0; i < n; i++)
+        names[i] = peri_arena_strdup(arena, peri_rowset_column(run->rows, i)->name);
+    *out = (peri_kernelresult_t){run->kernel->name, names, n};
+}
+
 /* ---- all of it ---- */
 
 static int go(peri_run_t *run, const json_t *arguments, const char *folder,
@@ -296,7 +311,8 @@ static int go(peri_run_t *run, const json_t *arguments, const char *folder,
 
 int peri_kernel_run(MPI_Comm comm, const peri_kernel_t *kernel, const json_t *arguments,
                     const peri_queryspec_t *spec, const char *folder, bool only_plan,
-                    const peri_runopts_t *o, peri_runstats_t *stats, peri_err_t *err)
+                    const peri_runopts_t *o, peri_arena_t *arena,
+                    peri_kernelresult_t *result, peri_runstats_t *stats, peri_err_t *err)
 {
     peri_run_t *run = peri_xcalloc(1, sizeof(*run));
     peri_err_t own = {0};
@@ -318,6 +334,9 @@ int peri_kernel_run(MPI_Comm comm, const peri_kernel_t *kernel, const json_t *ar
     if (rc && kernel && err->code != PERI_ECANCEL && !strstr(err->text, kernel->name))
         peri_err_prefix(err, "%s", kernel->name);
 
+    if (rc == 0) name_result(run, arena, result);
+    stats->plan.rows = run->infos[0].rows;
+    stats->plan.reads = peri_arena_strdup(arena, run->infos[0].sql);
     for (size_t i = 0; i < PERI_MAX_INPUTS; i++) peri_loader_close(&run->loaders[i]);
     peri_rowset_free(run->rows);
     free(run->checkpoint);

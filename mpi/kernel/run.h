@@ -1,7 +1,7 @@
 /* run.h - one call of a kernel over all ranks: from arguments to rows in files.
  *
- * The thread that initialised MPI drives it. While the kernel computes, that thread is the
- * kernel's; a watcher thread on rank 0 listens to whoever started the task.
+ * The thread that initialised MPI drives it. While the kernel computes, that thread is
+ * the kernel's; a watcher thread on rank 0 listens to whoever started the task.
  */
 #ifndef MPI_KERNEL_RUN_H
 #define MPI_KERNEL_RUN_H
@@ -25,18 +25,28 @@ typedef struct {
     void *arg;
 } peri_runopts_t;
 
+/* A call that was only planned, in words. */
+typedef struct {
+    uint64_t rows;     /* of the first input, at most */
+    uint64_t memory;   /* that each rank needs, bytes */
+    const char *reads; /* SQL of the first input */
+} peri_runplan_t;
+
 /* What a call has read and how long its parts took, in seconds of the slowest rank. */
 typedef struct {
     uint64_t rows; /* of the result, all ranks */
     uint64_t bytes;
     double reading, computing, writing;
+    peri_runplan_t plan; /* on rank 0; its text lives in the arena */
 } peri_runstats_t;
 
 /* Collective; spec matters on rank 0: its sql is not looked at. Arguments are the same on
  * all ranks. The rows of each rank go into `folder`/rows.RANK.h5, group /rows; only the
- * columns, without rows, if `only_plan`. */
+ * columns, without rows, if `only_plan`. *result says what they are; its strings live in
+ * the arena. */
 int peri_kernel_run(MPI_Comm comm, const peri_kernel_t *kernel, const json_t *arguments,
                     const peri_queryspec_t *spec, const char *folder, bool only_plan,
-                    const peri_runopts_t *o, peri_runstats_t *stats, peri_err_t *err);
+                    const peri_runopts_t *o, peri_arena_t *arena,
+                    peri_kernelresult_t *result, peri_runstats_t *stats, peri_err_t *err);
 
 #endif

@@ -35,7 +35,7 @@ struct peri_run {
     peri_rowset_t *rows;
     peri_output_t outputs[PERI_MAX_OUTPUTS];
     size_t noutputs;
-    char *checkpoint; /* this rank's file, or NULL */
+    char *checkpoint;  /* this rank's file, or NULL */
     uint64_t identity; /* of the call, for checkpoints */
 
     pthread_mutex_t lock; /* guards what the watcher reads */

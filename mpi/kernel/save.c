@@ -1,7 +1,10 @@
 /* save.c - a rank's rows as an HDF5 file that is a table: group /rows, one dataset a
- * column, with its unit and description. Private to the task, so written in place.
+ * column, numbered, with its unit and description. Private to the task, so written in
+ * place.
  */
 #include <hdf5.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "core/h5/h5.h"
 #include "mpi/kernel/rowset.h"
@@ -41,8 +44,10 @@ static int put_column(hid_t group, const peri_rowset_t *r, size_t i)
     const peri_coldef_t *c = peri_rowset_column(r, i);
     const hsize_t dims[2] = {peri_rowset_rows(r), c->width};
     hid_t space = H5Screate_simple(c->width > 1 ? 2 : 1, dims, NULL);
-    hid_t set = H5Dcreate2(group, c->name, h5_type(c->type), space, H5P_DEFAULT,
-                           H5P_DEFAULT, H5P_DEFAULT);
+    char name[32];
+    snprintf(name, sizeof(name), PERI_RESULT_COLUMN, i);
+    hid_t set = H5Dcreate2(group, name, h5_type(c->type), space, H5P_DEFAULT, H5P_DEFAULT,
+                           H5P_DEFAULT);
     int rc = set < 0 ? -1 : 0;
     if (rc == 0 && dims[0])
         rc = H5Dwrite(set, h5_type(c->type), H5S_ALL, H5S_ALL, H5P_DEFAULT,
@@ -60,9 +65,8 @@ int peri_rowset_save(const peri_rowset_t *r, const char *path, peri_err_t *err)
 {
     peri_h5_lock();
     hid_t file = H5Fcreate(path, H5F_ACC_EXCL, H5P_DEFAULT, H5P_DEFAULT);
-    hid_t group = file < 0 ? file
-                           : H5Gcreate2(file, "rows", H5P_DEFAULT, H5P_DEFAULT,
-                                        H5P_DEFAULT);
+    hid_t group =
+        file < 0 ? file : H5Gcreate2(file, "rows", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
     int rc = group < 0 ? -1 : 0;
     for (size_t i = 0; i < peri_rowset_ncolumns(r) && rc == 0; i++)
         rc = put_column(group, r, i);

@@ -33,6 +33,7 @@ typedef struct {
     peri_arena_t *arena;
     duckdb_connection con;
     step_t steps[MAX_STEPS];
+    peri_kernelresult_t results[MAX_STEPS];
     size_t n;
     int depth;
 } steps_t;
@@ -51,8 +52,10 @@ static const char *take_calls(steps_t *s, const char *sql, peri_err_t *err)
 {
     if (!peri_registry_named_in(s->registry, sql)) return sql;
     if (++s->depth > MAX_DEPTH) {
-        peri_err_set(err, PERI_ELIMIT, "kernels are called within kernels more than %d "
-                     "deep", MAX_DEPTH);
+        peri_err_set(err, PERI_ELIMIT,
+                     "kernels are called within kernels more than %d "
+                     "deep",
+                     MAX_DEPTH);
         return NULL;
     }
     const peri_kernelfinder_t f = {s, is_kernel, add_step};
@@ -143,9 +146,10 @@ static int tell_step(steps_t *s, size_t i, int rank, MPI_Comm comm, peri_err_t *
     }
     MPI_Bcast(name, sizeof(name), MPI_CHAR, 0, comm);
     MPI_Bcast(&len, 1, MPI_UINT64_T, 0, comm);
-    int rc = len && len < MAX_CALL
-                 ? 0
-                 : peri_err_set(err, PERI_ELIMIT, "the arguments of %s are too long", name);
+    int rc =
+        len && len < MAX_CALL
+            ? 0
+            : peri_err_set(err, PERI_ELIMIT, "the arguments of %s are too long", name);
     if (rc == 0) {
         if (rank) text = peri_xmalloc(len + 1);
         MPI_Bcast(text, (int)len, MPI_CHAR, 0, comm);
@@ -155,10 +159,11 @@ static int tell_step(steps_t *s, size_t i, int rank, MPI_Comm comm, peri_err_t *
         step->kernel = peri_registry_find(s->registry, name);
         step->arguments = json_loadb(text, len, 0, &je);
         if (!step->kernel || !step->arguments)
-            rc = peri_err_set(err, PERI_EKERNEL,
-                              "on %s there is no kernel %s, which rank 0 has: kernels must "
-                              "be installed on all nodes",
-                              peri_node_name(), name);
+            rc = peri_err_set(
+                err, PERI_EKERNEL,
+                "on %s there is no kernel %s, which rank 0 has: kernels must "
+                "be installed on all nodes",
+                peri_node_name(), name);
     }
     free(text);
     return peri_ranks_agree(rc, comm, err);
@@ -191,12 +196,14 @@ static int make_folder(const peri_queryspec_t *spec, size_t nsteps, int rank,
     path[0] = '\0';
     if (rank == 0) {
         const char *below = spec->temp_dir ? spec->temp_dir : getenv("TMPDIR");
-        snprintf(path, 4096, "%s/perigee-kernels-XXXXXX", below && *below ? below : "/tmp");
+        snprintf(path, 4096, "%s/perigee-kernels-XXXXXX",
+                 below && *below ? below : "/tmp");
         if (!mkdtemp(path)) {
-            rc = peri_err_set(err, PERI_EIO,
-                              "cannot make a temporary folder %s: %m (choose another with "
-                              "--temp-dir)",
-                              path);
+            rc =
+                peri_err_set(err, PERI_EIO,
+                             "cannot make a temporary folder %s: %m (choose another with "
+                             "--temp-dir)",
+                             path);
             path[0] = '\0';
         }
     }
@@ -231,37 +238,41 @@ static void note_stats(const peri_runopts_t *o, const peri_kernel_t *k,
     o->note(text, o->arg);
 }
 
+/* Before the plan of the statement, on stdout like that. */
+static void explain_step(const step_t *step, size_t i, const peri_runstats_t *stats)
+{
+    char rows[32], memory[16];
+    printf("%sKernel %zu: %s, over at most %s rows, about %s of memory on each rank\n"
+           "    reads: %s\n",
+           i ? "" : "Kernels run first; their rows are tables of the plan below.\n", i,
+           step->kernel->name, peri_human_count(stats->plan.rows, rows),
+           peri_human_bytes(stats->plan.memory, memory), stats->plan.reads);
+    fflush(stdout);
+}
+
 static int run_steps(steps_t *s, const peri_queryspec_t *spec, const char *folder,
                      int rank, MPI_Comm comm, const peri_runopts_t *o, peri_err_t *err)
 {
     int only_plan = rank == 0 && spec->explain;
     MPI_Bcast(&only_plan, 1, MPI_INT, 0, comm);
-    const char *names[MAX_STEPS];
     for (size_t i = 0; i < s->n; i++) {
         peri_runstats_t stats;
         peri_queryspec_t own;
         if (rank == 0) {
             own = *spec;
-            own.result_names = names;
+            own.result = s->results;
             own.nresults = i;
         }
         char *to = peri_xasprintf("%s/%zu", folder, i);
         int rc = peri_kernel_run(comm, s->steps[i].kernel, s->steps[i].arguments,
-                                 rank == 0 ? &own : NULL, to, only_plan, o, &stats, err);
+                                 rank == 0 ? &own : NULL, to, only_plan, o, s->arena,
+                                 &s->results[i], &stats, err);
         free(to);
         if (rc) return -1;
-        names[i] = s->steps[i].kernel->name;
+        if (rank == 0 && only_plan) explain_step(&s->steps[i], i, &stats);
         if (rank == 0 && !only_plan) note_stats(o, s->steps[i].kernel, &stats);
     }
     return 0;
-}
-
-static void name_results(const steps_t *s, peri_queryspec_t *spec)
-{
-    const char **names = peri_arena_calloc(s->arena, s->n + 1, sizeof(*names));
-    for (size_t i = 0; i < s->n; i++) names[i] = s->steps[i].kernel->name;
-    spec->result_names = names;
-    spec->nresults = s->n;
 }
 
 int peri_steps_run(MPI_Comm comm, const peri_registry_t *registry,
@@ -269,7 +280,7 @@ int peri_steps_run(MPI_Comm comm, const peri_registry_t *registry,
                    peri_execresult_t *res, peri_err_t *err)
 {
     steps_t s = {.registry = registry, .arena = peri_arena_new()};
-    peri_queryspec_t own;
+    peri_queryspec_t own = {0};
     peri_hosts_t hosts = {0};
     char folder[4096] = "";
     int rank, rc = 0;
@@ -296,7 +307,8 @@ int peri_steps_run(MPI_Comm comm, const peri_registry_t *registry,
         peri_hosts_free(&hosts);
         if (rc == 0) rc = run_steps(&s, spec, folder, rank, comm, o, err);
         if (rc) goto out;
-        if (rank == 0) name_results(&s, &own);
+        own.result = s.results;
+        own.nresults = s.n;
     }
     rc = peri_exec_run(comm, rank == 0 ? spec : NULL, o->exec, res, err);
 out:

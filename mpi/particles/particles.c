@@ -188,7 +188,7 @@ static int tell_fault(const peri_particles_t *p, int what, uint64_t count, uint6
     if (what == NO_POSITION)
         return peri_err_set(err, PERI_EINVAL,
                             "%llu of %llu %s a position that is not finite, for "
-                            "example (%g, %g, %g): leave them out with `where`.",
+                            "example (%g, %g, %g): leave them out with `filter`.",
                             (unsigned long long)count, (unsigned long long)total, of,
                             p->x[i], p->y[i], p->z[i]);
     if (what == OUTSIDE)
@@ -201,7 +201,7 @@ static int tell_fault(const peri_particles_t *p, int what, uint64_t count, uint6
     double value = what == NO_MASS ? p->mass[i] : p->weight[i];
     return peri_err_set(err, PERI_EINVAL,
                         "%llu of %llu %s a %s that is not finite, for example %g: leave "
-                        "them out with `where`.",
+                        "them out with `filter`.",
                         (unsigned long long)count, (unsigned long long)total, of,
                         what == NO_MASS ? "mass" : "weight", value);
 }

@@ -253,10 +253,9 @@ static void test_file(void)
     peri_field_t *g = peri_field_copy(f, &err);
     snprintf(g->name, sizeof(g->name), "g5");
     peri_field_scale(g, -1, 7);
-    const peri_field_t *both[] = {f, g};
-    CHECK(peri_fields_write(both, 2, path, &err) == 0);
-    CHECK(peri_fields_write(both, 2, path, &err) == -1 && strstr(err.text, "exists"));
-    CHECK(peri_fields_write(both, 2, "/nowhere/f.hdf5", &err) == -1);
+    CHECK(peri_field_write(f, path, &err) == 0 && peri_field_write(g, path, &err) == 0);
+    CHECK(peri_field_write(g, path, &err) == -1 && strstr(err.text, "already"));
+    CHECK(peri_field_write(f, "/nowhere/f.hdf5", &err) == -1 && err.code == PERI_EIO);
     peri_field_t *back = peri_field_read(path, "g5", COMM, &err);
     CHECK(back && back->n[0] == 5 && back->n[2] == 3 && back->box[1] == 40);
     CHECK(!strcmp(back->length, "cMpc/h") && !strcmp(back->unit, "Msun"));
