@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t interrupted, time_is_up;
 
 int peri_cli_fail(const peri_err_t *err)
 {
@@ -27,8 +27,16 @@ static void on_signal(int sig)
     interrupted = 1;
 }
 
+static void on_time(int sig)
+{
+    (void)sig;
+    time_is_up = 1;
+}
+
 void peri_cli_catch_interrupts(void)
 {
+    const struct sigaction t = {.sa_handler = on_time, .sa_flags = SA_RESTART};
+    sigaction(SIGUSR1, &t, NULL);
     struct sigaction sa;
     memset(&sa, 0, sizeof(sa));
     sa.sa_handler = on_signal;
@@ -40,6 +48,11 @@ void peri_cli_catch_interrupts(void)
 bool peri_cli_interrupted(void)
 {
     return interrupted != 0;
+}
+
+bool peri_cli_time_is_up(void)
+{
+    return time_is_up != 0;
 }
 
 int peri_cli_count(const char *command, const char *option, const char *s, int64_t min,

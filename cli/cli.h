@@ -40,8 +40,10 @@ int peri_cli_count(const char *command, const char *option, const char *s, int64
 /* Flush stdout: status, or 1 with a message if it could not be written. */
 int peri_cli_done(int status);
 
-/* SIGINT and SIGTERM set this flag once; a second one ends the process as usual. */
+/* SIGINT and SIGTERM set this flag once; a second one ends the process as usual.
+ * SIGUSR1, by which jobs are warned of their time limit, sets another flag. */
 void peri_cli_catch_interrupts(void);
 bool peri_cli_interrupted(void);
+bool peri_cli_time_is_up(void);
 
 #endif

@@ -94,7 +94,6 @@ static bool is_bool(const json_t *param)
     return type && strcmp(type, "bool") == 0;
 }
 
-/* Does `perigee query` have an option that this is short for? It says so itself. */
 static void hand_on(request_t *r, char *word)
 {
     r->query[r->nquery++] = word;
@@ -167,6 +166,14 @@ static int take_words(request_t *r, int argc, char **argv, peri_err_t *err)
     return 0;
 }
 
+/* Where the kernel's name stands: options of perigee query may come before it. */
+static int find_name(int argc, char **argv)
+{
+    int i = 1;
+    while (i < argc && argv[i][0] == '-') i += has_value(argv[i]) ? 2 : 1;
+    return i;
+}
+
 static bool wants_help(int argc, char **argv)
 {
     for (int i = 0; i < argc; i++)
@@ -174,10 +181,11 @@ static bool wants_help(int argc, char **argv)
     return false;
 }
 
-static int run(request_t *r, int argc, char **argv, peri_err_t *err)
+static int run(request_t *r, int argc, char **argv, int at, peri_err_t *err)
 {
     const char *name = json_string_value(json_object_get(r->kernel, "name"));
-    if (take_words(r, argc - 2, argv + 2, err)) return -1;
+    for (int i = 1; i < at; i++) hand_on(r, argv[i]);
+    if (take_words(r, argc - at - 1, argv + at + 1, err)) return -1;
     if (!r->input)
         return peri_err_set(
             err, PERI_EINVAL,
@@ -204,14 +212,15 @@ int peri_cmd_run(int argc, char **argv)
     peri_err_t err = {0};
     request_t r = {0};
     int status = 0;
-    if (argc < 2 || argv[1][0] == '-') {
+    const int at = find_name(argc, argv);
+    if (at >= argc) {
         const bool asked = wants_help(argc, argv);
-        if (asked || argc < 2) fputs(help_text, asked ? stdout : stderr);
-        return asked ? peri_cli_done(0) : argc < 2 ? 2 : peri_cli_usage("run");
+        fputs(help_text, asked ? stdout : stderr);
+        return asked ? peri_cli_done(0) : 2;
     }
     json_t *all = peri_kernels_load(&err);
     r.all = all;
-    r.kernel = all ? peri_kernels_find(all, argv[1], &err) : NULL;
+    r.kernel = all ? peri_kernels_find(all, argv[at], &err) : NULL;
     if (!r.kernel) {
         status = peri_cli_fail(&err);
     } else if (wants_help(argc, argv)) {
@@ -222,7 +231,7 @@ int peri_cmd_run(int argc, char **argv)
         peri_buf_init(&r.sql, MAX_SQL);
         r.query = peri_xcalloc((size_t)argc + 2, sizeof(*r.query));
         hand_on(&r, word);
-        status = run(&r, argc, argv, &err);
+        status = run(&r, argc, argv, at, &err);
         if (status < 0) status = peri_cli_fail(&err);
         free(r.query);
         peri_buf_free(&r.sql);

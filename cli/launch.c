@@ -46,6 +46,7 @@ typedef struct {
     peri_err_t crashed; /* the last words of some rank */
     double cancelled;   /* when we asked the task to end; 0: not */
     int insisted;       /* 1: SIGTERM sent, 2: SIGKILL */
+    bool warned;        /* the task knows that its time is nearly over */
     bool watch_reader;  /* of the rows on our stdout: srun tells rank 0 nothing of it */
     bool reader_gone;
     peri_buf_t line;  /* of stderr, not complete yet */
@@ -332,6 +333,15 @@ static void cancel(launch_t *l)
         kill(l->child, SIGTERM);
 }
 
+/* Kernels save what they have; a query takes no notice. */
+static void warn(launch_t *l)
+{
+    if (l->slurm)
+        l->warned = kill(l->child, SIGUSR2) == 0; /* srun hands it on to the ranks */
+    else
+        l->warned = l->control >= 0 && send(l->control, "T", 1, MSG_NOSIGNAL) == 1;
+}
+
 /* What nobody reads any more srun drops, and the query would go on for nothing. */
 static bool lost_reader(void)
 {
@@ -392,6 +402,7 @@ static int attend(launch_t *l)
             {l->errors, POLLIN, 0}, {l->listener, POLLIN, 0}, {l->control, POLLIN, 0}};
         poll(p, 3, l->cancelled > 0 ? 20 : 100);
         if (peri_cli_interrupted() && l->cancelled == 0) cancel(l);
+        if (peri_cli_time_is_up() && !l->warned && l->cancelled == 0) warn(l);
         if (l->watch_reader && l->cancelled == 0 && lost_reader()) {
             l->reader_gone = true;
             cancel(l);

@@ -386,6 +386,20 @@ void peri_execresult_clear(peri_execresult_t *res)
     res->nhosts = 0;
 }
 
+void peri_execresult_add_reads(peri_execresult_t *res, const peri_execresult_t *other)
+{
+    for (size_t i = 0; i < other->nhosts; i++) {
+        size_t k = 0;
+        while (k < res->nhosts && strcmp(res->hosts[k].name, other->hosts[i].name)) k++;
+        if (k == res->nhosts) {
+            res->hosts = peri_xrealloc(res->hosts, k + 1, sizeof(*res->hosts));
+            res->hosts[res->nhosts++] =
+                (peri_hostread_t){.name = peri_xstrdup(other->hosts[i].name)};
+        }
+        peri_progress_add(&res->hosts[k].read, &other->hosts[i].read);
+    }
+}
+
 int peri_exec_run(MPI_Comm comm, const peri_queryspec_t *spec, const peri_execopts_t *o,
                   peri_execresult_t *res, peri_err_t *err)
 {

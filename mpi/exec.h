@@ -47,5 +47,7 @@ int peri_exec_run(MPI_Comm comm, const peri_queryspec_t *spec, const peri_execop
                   peri_execresult_t *res, peri_err_t *err);
 
 void peri_execresult_clear(peri_execresult_t *res);
+/* Add what another run has read to what this one has; rank 0. */
+void peri_execresult_add_reads(peri_execresult_t *res, const peri_execresult_t *other);
 
 #endif

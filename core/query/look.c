@@ -104,6 +104,7 @@ int peri_query_look(peri_query_t *q, peri_arena_t *arena, peri_look_t *out,
     free(types);
     free(names);
     out->rows = peri_query_rows_all(q);
+    out->sources = peri_query_sources(q, arena, &out->nsources);
     look_at_snapshots(q, arena, out);
     return 0;
 }

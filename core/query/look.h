@@ -21,7 +21,9 @@ typedef struct {
 typedef struct {
     peri_lookcol_t *columns;
     size_t ncolumns;
-    uint64_t rows;     /* scanned at most, after pruning, by all ranks */
+    uint64_t rows;                   /* scanned at most, after pruning, by all ranks */
+    const peri_outsource_t *sources; /* all files of its tables */
+    size_t nsources;
     bool has_snapnum;  /* some table has: */
     int32_t *snapnums; /* those of files that have rows of the query, rising; if there are
                           no rows at all, those of all files */

@@ -6,23 +6,36 @@
 #include "core/base/util.h"
 #include "core/query/private.h"
 
-/* The files that rows were taken from. */
-static void collect_sources(peri_query_t *q, peri_provenance_t *prov)
+/* Is it of the rows of a kernel, which are gone with the query? */
+static bool is_result(const peri_query_t *q, const peri_file_t *f)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < q->nrels; i++) n += q->rels[i].table->nfiles;
-    peri_outsource_t *v = peri_arena_calloc(q->arena, n, sizeof(*v));
-    prov->sources = v;
+    const size_t n = q->spec.results ? strlen(q->spec.results) : 0;
+    return n && strncmp(f->path, q->spec.results, n) == 0 && f->path[n] == '/';
+}
+
+const peri_outsource_t *peri_query_sources(const peri_query_t *q, peri_arena_t *arena,
+                                           size_t *n)
+{
+    size_t max = 0;
+    *n = 0;
+    for (size_t i = 0; i < q->nrels; i++) max += q->rels[i].table->nfiles;
+    for (size_t i = 0; i < q->spec.nresults; i++) max += q->spec.result[i].nsources;
+    peri_outsource_t *v = peri_arena_calloc(arena, max + 1, sizeof(*v));
     for (size_t i = 0; i < q->nrels; i++) {
         const rel_t *r = &q->rels[i];
         bool seen = false;
         for (size_t k = 0; k < i; k++) seen = seen || q->rels[k].table == r->table;
-        if (seen) continue;
-        for (size_t f = 0; f < r->table->nfiles; f++) {
+        for (size_t f = 0; f < r->table->nfiles && !seen; f++) {
             const peri_file_t *pf = &r->table->files[f];
-            v[prov->nsources++] = (peri_outsource_t){pf->path, pf->size, pf->mtime_ns};
+            if (!is_result(q, pf))
+                v[(*n)++] = (peri_outsource_t){peri_arena_strdup(arena, pf->path),
+                                               pf->size, pf->mtime_ns};
         }
     }
+    for (size_t i = 0; i < q->spec.nresults; i++)
+        for (size_t k = 0; k < q->spec.result[i].nsources; k++)
+            v[(*n)++] = q->spec.result[i].sources[k];
+    return v;
 }
 
 static void describe_column(const peri_query_t *q, size_t i, peri_outcol_t *c)
@@ -66,7 +79,7 @@ peri_writer_t *peri_query_open_writer(peri_query_t *q, peri_err_t *err)
     peri_provenance_t *prov = peri_arena_alloc(q->arena, sizeof(*prov));
     prov->query = q->spec.shown_sql ? q->spec.shown_sql : q->spec.sql;
     prov->version = "perigee " PERIGEE_VERSION;
-    collect_sources(q, prov);
+    prov->sources = peri_query_sources(q, q->arena, &prov->nsources);
     peri_writeopts_t opts = {.width = q->spec.width,
                              .max_rows = (size_t)q->spec.table_rows,
                              .utf8 = q->spec.utf8,

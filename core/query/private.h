@@ -60,6 +60,10 @@ struct peri_query {
  * folder, session. */
 peri_query_t *peri_query_start(const peri_queryspec_t *spec, int nranks, peri_err_t *err);
 
+/* The files that rows are taken from, also those that kernels read (output.c). */
+const peri_outsource_t *peri_query_sources(const peri_query_t *q, peri_arena_t *arena,
+                                           size_t *n);
+
 /* What reading some rows costs (cost.c). All members are counts. */
 typedef struct {
     uint64_t rows, files, files_left_out;

@@ -23,6 +23,8 @@ typedef struct {
     const char *name;
     const char *const *columns;
     size_t ncolumns;
+    const peri_outsource_t *sources; /* files that it was made from; on the root */
+    size_t nsources;
 } peri_kernelresult_t;
 #define PERI_RESULT_COLUMN "c%04zu"
 

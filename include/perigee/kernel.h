@@ -68,7 +68,7 @@ typedef struct {
 } peri_param_t;
 
 /* Every kernel also has these, so it must not declare them: snapnum, filter, box,
- * redshift, position, velocity, mass, id, weight, and the names of its inputs but the
+ * redshift, pos, vel, mass, id, weight, and the names of its inputs but the
  * first. */
 
 /* ---- inputs ---- */

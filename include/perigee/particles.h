@@ -121,6 +121,10 @@ int peri_items_exchange(const void *items, size_t size, size_t n, const int *des
  * 0 if all are 0, else -1 on every rank with the text of the lowest rank that failed. */
 int peri_ranks_agree(int rc, MPI_Comm comm, peri_err_t *err);
 
+/* Seconds that this rank has spent in messages of these functions so far, waiting for
+ * others included. Local. */
+double peri_particles_waited(void);
+
 #ifdef __cplusplus
 }
 #endif

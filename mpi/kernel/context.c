@@ -91,6 +91,15 @@ peri_rowset_t *peri_run_rows(peri_run_t *run)
     return run->rows;
 }
 
+int peri_run_cancelled(const peri_run_t *run, peri_err_t *err)
+{
+    if (!atomic_load(&run->out_of_time))
+        return peri_err_set(err, PERI_ECANCEL, "cancelled");
+    return peri_err_set(err, PERI_ELIMIT,
+                        "%s did not finish within %g seconds, its time limit (--timeout)",
+                        run->kernel->name, run->time_limit);
+}
+
 int peri_run_progress(peri_run_t *run, const char *what, double done, double total,
                       peri_err_t *err)
 {
@@ -100,14 +109,12 @@ int peri_run_progress(peri_run_t *run, const char *what, double done, double tot
     run->total = total;
     run->news = true;
     pthread_mutex_unlock(&run->lock);
-    if (!atomic_load(&run->cancelled)) return 0;
-    return peri_err_set(err, PERI_ECANCEL, "cancelled");
+    return atomic_load(&run->cancelled) ? peri_run_cancelled(run, err) : 0;
 }
 
 int peri_run_agree(peri_run_t *run, int rc, peri_err_t *err)
 {
-    if (rc == 0 && atomic_load(&run->cancelled))
-        rc = peri_err_set(err, PERI_ECANCEL, "cancelled");
+    if (rc == 0 && atomic_load(&run->cancelled)) rc = peri_run_cancelled(run, err);
     return peri_ranks_agree(rc, run->comm, err);
 }
 

@@ -182,19 +182,25 @@ static void put_column(peri_buf_t *b, const char *sql, peri_role_t role,
 static int no_column(const peri_args_t *a, size_t input, peri_role_t role,
                      peri_err_t *err)
 {
-    const char *word = peri_role_name(role);
-    return peri_err_set(
-        err, PERI_EINVAL,
-        "%s needs a %s, and no column of %s looks like one: %s %s => 'SQL expression'%s",
-        a->kernel->name, word, a->inputs[input], input ? "name it AS" : "give", word,
-        role == PERI_ROLE_MASS ? " (a number will do)" : "");
+    const char *param = peri_role_param(role);
+    if (input)
+        return peri_err_set(err, PERI_EINVAL,
+                            "%s needs a %s, and no column of %s looks like one: write a "
+                            "SELECT with ... AS %s as this input",
+                            a->kernel->name, peri_role_name(role), a->inputs[input],
+                            param);
+    return peri_err_set(err, PERI_EINVAL,
+                        "%s needs a %s, and no column of %s looks like one: give %s => "
+                        "'SQL expression'%s",
+                        a->kernel->name, peri_role_name(role), a->inputs[input], param,
+                        role == PERI_ROLE_MASS ? " (a number will do)" : "");
 }
 
 static int settle_role(const peri_args_t *a, size_t input, peri_role_t role,
                        const peri_look_t *look, peri_arena_t *arena, peri_buf_t *b,
                        peri_inputinfo_t *out, peri_err_t *err)
 {
-    const peri_arg_t *said = peri_args_find(a, peri_role_name(role));
+    const peri_arg_t *said = peri_args_find(a, peri_role_param(role));
     const peri_lookcol_t *c = NULL;
     const char *sql =
         input == 0 && said->there ? said->text : peri_role_sql(role, look, arena, &c);

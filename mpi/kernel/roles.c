@@ -7,7 +7,7 @@
 
 /* In the order of preference; the first that is there counts. */
 static const char *const position_names[] = {
-    "position", "pos", "Coordinates", "GroupPos", "SubhaloPos", "centre", "center", NULL};
+    "pos", "position", "Coordinates", "GroupPos", "SubhaloPos", "centre", "center", NULL};
 static const char *const velocity_names[] = {"velocity", "vel",        "Velocities",
                                              "GroupVel", "SubhaloVel", NULL};
 static const char *const mass_names[] = {"mass", "Masses", "GroupMass", "SubhaloMass",
@@ -22,22 +22,27 @@ static const char *const velocity_parts[][3] = {
     {"vx", "vy", "vz"}, {"velX", "velY", "velZ"}, {"vel_x", "vel_y", "vel_z"}};
 
 static const struct {
-    const char *word; /* the parameter that says it */
+    const char *word, *param;
     bool vector;
     const char *const *names;
     const char *const (*parts)[3];
     size_t nparts;
 } roles[PERI_NROLES] = {
-    [PERI_ROLE_POSITION] = {"position", true, position_names, position_parts, 3},
-    [PERI_ROLE_VELOCITY] = {"velocity", true, velocity_names, velocity_parts, 3},
-    [PERI_ROLE_MASS] = {"mass", false, mass_names, NULL, 0},
-    [PERI_ROLE_ID] = {"id", false, id_names, NULL, 0},
-    [PERI_ROLE_WEIGHT] = {"weight", false, weight_names, NULL, 0},
+    [PERI_ROLE_POSITION] = {"position", "pos", true, position_names, position_parts, 3},
+    [PERI_ROLE_VELOCITY] = {"velocity", "vel", true, velocity_names, velocity_parts, 3},
+    [PERI_ROLE_MASS] = {"mass", "mass", false, mass_names, NULL, 0},
+    [PERI_ROLE_ID] = {"id", "id", false, id_names, NULL, 0},
+    [PERI_ROLE_WEIGHT] = {"weight", "weight", false, weight_names, NULL, 0},
 };
 
 const char *peri_role_name(peri_role_t role)
 {
     return roles[role].word;
+}
+
+const char *peri_role_param(peri_role_t role)
+{
+    return roles[role].param;
 }
 
 bool peri_role_is_vector(peri_role_t role)

@@ -4,7 +4,8 @@
 
 #include "mpi/kernel/input.h"
 
-const char *peri_role_name(peri_role_t role); /* "position": also the parameter's name */
+const char *peri_role_name(peri_role_t role);  /* "position" */
+const char *peri_role_param(peri_role_t role); /* "pos", the parameter that says it */
 bool peri_role_is_vector(peri_role_t role);
 /* SQL for it by the columns' names, in the arena, and the column that it is from, or the
  * first of three; NULL: no column looks like it. */

@@ -84,7 +84,7 @@ static int execute(peri_run_t *run, const peri_queryspec_t *spec,
 {
     peri_execresult_t res;
     int rc = peri_exec_run(run->comm, spec, o, &res, err);
-    for (size_t i = 0; i < res.nhosts; i++) run->stats->bytes += res.hosts[i].read.bytes;
+    peri_execresult_add_reads(&run->stats->reads, &res);
     if (res.stuck) {
         if (run->o->last_words) run->o->last_words(err, run->o->arg);
         MPI_Abort(MPI_COMM_WORLD, 1);
@@ -253,8 +253,7 @@ static int compute(peri_run_t *run, peri_err_t *err)
     peri_checkpoint_open(run);
     peri_watcher_start(&watcher, run);
     int rc = run->kernel->run(run, err);
-    if (rc == 0 && atomic_load(&run->cancelled))
-        rc = peri_err_set(err, PERI_ECANCEL, "cancelled");
+    if (rc == 0 && atomic_load(&run->cancelled)) rc = peri_run_cancelled(run, err);
     if (rc && !err->code)
         peri_err_set(err, PERI_EINTERNAL, "kernel %s failed and does not say why",
                      run->kernel->name);
@@ -277,14 +276,26 @@ static int save_rows(peri_run_t *run, const char *folder, peri_err_t *err)
     return 0;
 }
 
+/* On rank 0, what was looked at is among the sources. */
 static void name_result(const peri_run_t *run, peri_arena_t *arena,
                         peri_kernelresult_t *out)
 {
     const size_t n = peri_rowset_ncolumns(run->rows);
+    size_t nsources = 0;
     const char **names = peri_arena_calloc(arena, n + 1, sizeof(*names));
     for (size_t i = 0; i < n; i++)
         names[i] = peri_arena_strdup(arena, peri_rowset_column(run->rows, i)->name);
-    *out = (peri_kernelresult_t){run->kernel->name, names, n};
+    for (size_t i = 0; i < PERI_MAX_INPUTS; i++) nsources += run->looks[i].nsources;
+    peri_outsource_t *sources = peri_arena_calloc(arena, nsources + 1, sizeof(*sources));
+    *out = (peri_kernelresult_t){
+        .name = run->kernel->name, .columns = names, .ncolumns = n, .sources = sources};
+    for (size_t i = 0; i < PERI_MAX_INPUTS; i++) {
+        for (size_t k = 0; k < run->looks[i].nsources; k++) {
+            peri_outsource_t *s = &sources[out->nsources++];
+            *s = run->looks[i].sources[k];
+            s->path = peri_arena_strdup(arena, s->path);
+        }
+    }
 }
 
 /* ---- all of it ---- */
@@ -327,6 +338,8 @@ int peri_kernel_run(MPI_Comm comm, const peri_kernel_t *kernel, const json_t *ar
     MPI_Comm_rank(run->comm, &run->rank);
     MPI_Comm_size(run->comm, &run->nranks);
     run->spec = run->rank == 0 ? spec : NULL;
+    run->started = peri_now();
+    run->time_limit = run->rank == 0 ? spec->time_limit : 0;
     if (run->rank == 0) run->memory = peri_queryspec_memory(spec, run->nranks);
     MPI_Bcast(&run->memory, 1, MPI_UINT64_T, 0, run->comm);
 

@@ -34,8 +34,8 @@ typedef struct {
 
 /* What a call has read and how long its parts took, in seconds of the slowest rank. */
 typedef struct {
-    uint64_t rows; /* of the result, all ranks */
-    uint64_t bytes;
+    uint64_t rows;           /* of the result, all ranks */
+    peri_execresult_t reads; /* on rank 0: hosts only; to be cleared by the caller */
     double reading, computing, writing;
     peri_runplan_t plan; /* on rank 0; its text lives in the arena */
 } peri_runstats_t;

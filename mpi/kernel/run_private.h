@@ -42,9 +42,13 @@ struct peri_run {
     char what[64];
     double done, total;
     bool news;
-    _Atomic bool cancelled, due;
+    double started, time_limit; /* seconds; 0: none. Rank 0 */
+    _Atomic bool cancelled, due, out_of_time;
     peri_runstats_t *stats;
 };
+
+/* context.c: why the call ends; -1. */
+int peri_run_cancelled(const peri_run_t *run, peri_err_t *err);
 
 /* outputs.c */
 int peri_outputs_open(peri_run_t *run, peri_err_t *err);

@@ -229,12 +229,16 @@ static void remove_folder(const char *path, MPI_Comm comm)
 static void note_stats(const peri_runopts_t *o, const peri_kernel_t *k,
                        const peri_runstats_t *stats)
 {
-    char rows[32], text[256];
+    char rows[32], text[256], bytes[16];
+    uint64_t read = 0;
     if (!o->note) return;
+    for (size_t i = 0; i < stats->reads.nhosts; i++)
+        read += stats->reads.hosts[i].read.bytes;
     snprintf(text, sizeof(text),
-             "%s: %s row%s; %.2f s reading, %.2f s computing, %.2f s writing", k->name,
+             "%s: %s row%s; %s read in %.2f s, %.2f s computing, %.2f s writing", k->name,
              peri_human_count(stats->rows, rows), stats->rows == 1 ? "" : "s",
-             stats->reading, stats->computing, stats->writing);
+             peri_human_bytes(read, bytes), stats->reading, stats->computing,
+             stats->writing);
     o->note(text, o->arg);
 }
 
@@ -251,7 +255,8 @@ static void explain_step(const step_t *step, size_t i, const peri_runstats_t *st
 }
 
 static int run_steps(steps_t *s, const peri_queryspec_t *spec, const char *folder,
-                     int rank, MPI_Comm comm, const peri_runopts_t *o, peri_err_t *err)
+                     int rank, MPI_Comm comm, const peri_runopts_t *o,
+                     peri_execresult_t *reads, peri_err_t *err)
 {
     int only_plan = rank == 0 && spec->explain;
     MPI_Bcast(&only_plan, 1, MPI_INT, 0, comm);
@@ -268,9 +273,11 @@ static int run_steps(steps_t *s, const peri_queryspec_t *spec, const char *folde
                                  rank == 0 ? &own : NULL, to, only_plan, o, s->arena,
                                  &s->results[i], &stats, err);
         free(to);
+        peri_execresult_add_reads(reads, &stats.reads);
+        if (rank == 0 && rc == 0 && !only_plan) note_stats(o, s->steps[i].kernel, &stats);
+        peri_execresult_clear(&stats.reads);
         if (rc) return -1;
         if (rank == 0 && only_plan) explain_step(&s->steps[i], i, &stats);
-        if (rank == 0 && !only_plan) note_stats(o, s->steps[i].kernel, &stats);
     }
     return 0;
 }
@@ -282,6 +289,7 @@ int peri_steps_run(MPI_Comm comm, const peri_registry_t *registry,
     steps_t s = {.registry = registry, .arena = peri_arena_new()};
     peri_queryspec_t own = {0};
     peri_hosts_t hosts = {0};
+    peri_execresult_t reads = {0};
     char folder[4096] = "";
     int rank, rc = 0;
     memset(res, 0, sizeof(*res));
@@ -305,13 +313,15 @@ int peri_steps_run(MPI_Comm comm, const peri_registry_t *registry,
             own.results_on_nodes = hosts.many;
         }
         peri_hosts_free(&hosts);
-        if (rc == 0) rc = run_steps(&s, spec, folder, rank, comm, o, err);
+        if (rc == 0) rc = run_steps(&s, spec, folder, rank, comm, o, &reads, err);
         if (rc) goto out;
         own.result = s.results;
         own.nresults = s.n;
     }
     rc = peri_exec_run(comm, rank == 0 ? spec : NULL, o->exec, res, err);
+    peri_execresult_add_reads(res, &reads);
 out:
+    peri_execresult_clear(&reads);
     if (!res->stuck && s.n) remove_folder(folder, comm);
     for (size_t i = 0; i < s.n; i++) json_decref(s.steps[i].arguments);
     peri_arena_free(s.arena);

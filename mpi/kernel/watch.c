@@ -1,15 +1,39 @@
 /* watch.c - the thread on rank 0 that, while a kernel computes, hears a cancellation and
  * tells progress. It calls nothing of MPI. On other ranks it hears signals only.
  */
+#include <math.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "core/base/util.h"
 #include "mpi/kernel/run_private.h"
 
-#define TICK_NS 50000000 /* 20 times a second */
+#define TICK_NS   50000000 /* 20 times a second */
+#define SAVE_PART 0.05     /* of a time limit is for saving a checkpoint, */
+#define SAVE_MIN  2.0      /* at least so many seconds */
+#define GRACE     10.0     /* seconds that a kernel has to notice that its time is over */
+
+/* A kernel that never asks whether it shall end is ended: mpirun and srun see a rank die
+ * and take the others with it. */
+static void look_at_clock(peri_run_t *run)
+{
+    const double limit = run->time_limit, used = peri_now() - run->started;
+    if (limit <= 0) return;
+    if (used > limit - fmax(SAVE_PART * limit, SAVE_MIN)) atomic_store(&run->due, true);
+    if (used <= limit) return;
+    atomic_store(&run->out_of_time, true);
+    atomic_store(&run->cancelled, true);
+    if (used <= limit + GRACE) return;
+    peri_err_t err;
+    peri_run_cancelled(run, &err);
+    if (run->o->last_words) run->o->last_words(&err, run->o->arg);
+    _exit(1);
+}
 
 static void look(peri_run_t *run)
 {
+    look_at_clock(run);
     const peri_runopts_t *o = run->o;
     if (o->exec->cancelled && o->exec->cancelled(o->exec->arg))
         atomic_store(&run->cancelled, true);

@@ -1,5 +1,17 @@
-/* agree.c - an error of one rank becomes one of all. */
-#include "perigee/particles.h"
+/* agree.c - an error of one rank becomes one of all; what messages cost. */
+#include "mpi/particles/private.h"
+
+static double waited;
+
+double peri_particles_waited(void)
+{
+    return waited;
+}
+
+void peri_waited_since(double start)
+{
+    waited += MPI_Wtime() - start;
+}
 
 int peri_ranks_agree(int rc, MPI_Comm comm, peri_err_t *err)
 {
@@ -7,7 +19,9 @@ int peri_ranks_agree(int rc, MPI_Comm comm, peri_err_t *err)
     MPI_Comm_rank(comm, &rank);
     MPI_Comm_size(comm, &nranks);
     int mine = rc ? rank : nranks;
+    double start = MPI_Wtime();
     MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, comm);
+    peri_waited_since(start);
     if (first == nranks) return 0;
     peri_err_t e = {.code = PERI_EINTERNAL, .text = "A rank failed and did not say why."};
     if (rank == first && err) e = *err;

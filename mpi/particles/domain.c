@@ -53,12 +53,14 @@ static double wanted(const part_t *t)
 
 static void sum_counts(level_t *v, size_t n)
 {
+    double start = MPI_Wtime();
     /* In pieces, as counts are int. */
     for (size_t i = 0; i < n; i += 1u << 20) {
         size_t here = n - i < 1u << 20 ? n - i : 1u << 20;
         MPI_Allreduce(MPI_IN_PLACE, v->counts + i, (int)here, MPI_UINT64_T, MPI_SUM,
                       v->comm);
     }
+    peri_waited_since(start);
 }
 
 /* The nth longest axis; of equally long ones the first. */

@@ -37,7 +37,9 @@ peri_traffic_t *peri_traffic_new(const size_t *counts, MPI_Comm comm, peri_err_t
         return NULL;
     }
     for (size_t r = 0; r < n; r++) told[r] = counts[r];
+    double begin = MPI_Wtime();
     MPI_Alltoall(told, 1, MPI_UINT64_T, told + n, 1, MPI_UINT64_T, comm);
+    peri_waited_since(begin);
     for (size_t r = 0; r < n; r++) {
         t->sent_start[r + 1] = t->sent_start[r] + counts[r];
         t->got_start[r + 1] = t->got_start[r] + told[n + r];
@@ -81,6 +83,7 @@ static void transfer(peri_traffic_t *t, const char *from, const size_t *from_sta
     if (own)
         memcpy(to + to_start[t->rank] * size, from + from_start[t->rank] * size,
                own * size);
+    double begin = MPI_Wtime();
     for (size_t k = 0;; k++) {
         int nrequests = 0;
         size_t offset, bytes;
@@ -96,9 +99,10 @@ static void transfer(peri_traffic_t *t, const char *from, const size_t *from_sta
                 MPI_Isend(from + offset, (int)bytes, MPI_BYTE, r, TAG, t->comm,
                           &t->requests[nrequests++]);
         }
-        if (!nrequests) return;
+        if (!nrequests) break;
         MPI_Waitall(nrequests, t->requests, MPI_STATUSES_IGNORE);
     }
+    peri_waited_since(begin);
 }
 
 void peri_traffic_send(peri_traffic_t *t, const void *from, void *to, size_t size)

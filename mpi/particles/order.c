@@ -8,13 +8,9 @@
 #include <string.h>
 
 #include "mpi/particles/private.h"
+#include "mpi/particles/sort.h"
 
-enum { AXIS_BITS = 21, DIGIT_BITS = 11, DIGITS = 6, BUCKETS = 1 << DIGIT_BITS };
-
-typedef struct {
-    uint64_t key;
-    uint32_t index;
-} entry_t;
+enum { AXIS_BITS = 21 };
 
 /* Two zero bits after each of the 21 lower ones. */
 static uint64_t spread(uint64_t v)
@@ -34,7 +30,7 @@ static uint64_t axis_key(double x, double lo, double scale)
     return cell < (1 << AXIS_BITS) - 1 ? (uint64_t)cell : (1 << AXIS_BITS) - 1;
 }
 
-static void make_keys(const peri_particles_t *p, entry_t *entries)
+static void make_keys(const peri_particles_t *p, peri_keyed_t *entries)
 {
     const double *lo = p->region.lo;
     double scale[3];
@@ -50,31 +46,6 @@ static void make_keys(const peri_particles_t *p, entry_t *entries)
     }
 }
 
-/* Sorts by key; the result is in the returned one of both. */
-static entry_t *radix_sort(entry_t *a, entry_t *b, size_t n, uint32_t *counts)
-{
-    memset(counts, 0, (size_t)DIGITS * BUCKETS * sizeof(*counts));
-    for (size_t i = 0; i < n; i++)
-        for (int d = 0; d < DIGITS; d++)
-            counts[d * BUCKETS + (a[i].key >> (d * DIGIT_BITS) & (BUCKETS - 1))]++;
-    for (int d = 0; d < DIGITS; d++) {
-        uint32_t *count = counts + d * BUCKETS, at = 0;
-        int shift = d * DIGIT_BITS;
-        if (count[a[0].key >> shift & (BUCKETS - 1)] == n) continue;
-        for (int k = 0; k < BUCKETS; k++) {
-            uint32_t here = count[k];
-            count[k] = at;
-            at += here;
-        }
-        for (size_t i = 0; i < n; i++)
-            b[count[a[i].key >> shift & (BUCKETS - 1)]++] = a[i];
-        entry_t *t = a;
-        a = b;
-        b = t;
-    }
-    return a;
-}
-
 static int compare_values(const double *values, uint32_t i, uint32_t j)
 {
     return (values[i] > values[j]) - (values[i] < values[j]);
@@ -84,7 +55,7 @@ static int compare_values(const double *values, uint32_t i, uint32_t j)
 static int compare_tied(const void *a, const void *b, void *arg)
 {
     peri_particles_t *p = arg;
-    uint32_t i = ((const entry_t *)a)->index, j = ((const entry_t *)b)->index;
+    uint32_t i = ((const peri_keyed_t *)a)->index, j = ((const peri_keyed_t *)b)->index;
     void **arrays[PERI_ARRAYS_MAX];
     size_t narrays = peri_particles_arrays(p, arrays);
     for (size_t k = 0; k < narrays; k++) {
@@ -98,7 +69,7 @@ static int compare_tied(const void *a, const void *b, void *arg)
     return 0;
 }
 
-static void sort_ties(peri_particles_t *p, entry_t *entries)
+static void sort_ties(peri_particles_t *p, peri_keyed_t *entries)
 {
     for (size_t i = 0, end; i < p->n; i = end) {
         for (end = i + 1; end < p->n && entries[end].key == entries[i].key;) end++;
@@ -110,10 +81,9 @@ int peri_particles_order(peri_particles_t *p, peri_err_t *err)
 {
     int rc = -1;
     size_t n = p->n;
-    entry_t *a = malloc(larger(n, 1) * sizeof(*a)),
-            *b = malloc(larger(n, 1) * sizeof(*b));
-    uint32_t *counts = malloc((size_t)DIGITS * BUCKETS * sizeof(*counts));
-    if (!a || !b || !counts) {
+    peri_keyed_t *a = malloc(larger(n, 1) * sizeof(*a)),
+                 *b = malloc(larger(n, 1) * sizeof(*b));
+    if (!a || !b) {
         peri_err_set(err, PERI_ELIMIT,
                      "There is no memory to sort %zu particles: use more ranks.", n);
         goto out;
@@ -121,7 +91,7 @@ int peri_particles_order(peri_particles_t *p, peri_err_t *err)
     rc = 0;
     if (!n) goto out;
     make_keys(p, a);
-    entry_t *sorted = radix_sort(a, b, n, counts);
+    peri_keyed_t *sorted = peri_keyed_sort(a, b, n);
     sort_ties(p, sorted);
 
     uint64_t *values = (uint64_t *)(sorted == a ? b : a);
@@ -135,6 +105,5 @@ int peri_particles_order(peri_particles_t *p, peri_err_t *err)
 out:
     free(a);
     free(b);
-    free(counts);
     return rc;
 }

@@ -62,6 +62,9 @@ int peri_domain_cut(peri_particles_t *p, int *rank_of, MPI_Comm comm, peri_err_t
 /* Local. Sort own particles along the curve through p->region. */
 int peri_particles_order(peri_particles_t *p, peri_err_t *err);
 
+/* Counts the time since then (MPI_Wtime) as spent in messages. */
+void peri_waited_since(double start);
+
 /* The square of the distance between two boxes. */
 static inline double gap2(const double alo[3], const double ahi[3], const double blo[3],
                           const double bhi[3])

@@ -48,6 +48,10 @@ queries=(
     "SELECT idx, Coordinates FROM run64.dm WHERE idx % 9973 = 0"
 )
 
+# The positions of 262,144 particles.
+kernel="SELECT count(*) AS groups, sum(np) AS particles, max(np) AS largest, min(idx) AS first
+  FROM fof('run64.dm', snapnum => 23, min_particles => 32, linking_length => 0.15625)"
+
 # ---- within an allocation; ranks: as many as it has tasks ----
 
 # Every query gives the rows of one process; what is read is local, or shared.
@@ -115,6 +119,13 @@ PY
         [ $? = "$2" ] || problem "another exit status than $2"
         grep -qE -- "$3" err || problem "does not say \"$3\""
         [ "$(grep -c '^perigee: ' err)" = 1 ] || problem "not one message"
+        ;;
+    kernel) # reads what its node has; its rows, on the nodes' disks too, are those of one process
+        name="$label"
+        PERIGEE_REPORT=report query -q --format csv "$kernel" >out.csv 2>err || problem "failed"
+        cmp -s out.csv ref-kernel.csv || problem "$(cat out.csv), in one process $(cat ref-kernel.csv)"
+        [ "$(value remote_bytes) $(value shared_bytes)" = "0 0" ] || problem "$(cat report)"
+        [ "$(value local_bytes)" -gt 1000000 ] || problem "$(cat report)"
         ;;
     pruned) # the index of each node's own files counts, and changes nothing
         name="$label"
@@ -199,6 +210,7 @@ for i in "${!queries[@]}"; do
     value shared_bytes >"ref$i.bytes"
     [ "$(value local_bytes)" = 0 ] || problem "query $i: a root is shared"
 done
+query -q -n 1 --format csv "$kernel" >ref-kernel.csv 2>err || problem "kernel failed"
 rm -rf "$dir/shared/all"
 
 files=$(cd "$data" && find . -name '*.hdf5' | sed 's|^\./||' | LC_ALL=C sort)
@@ -214,6 +226,8 @@ descriptor "$nodes_only"
 label="one rank a node" expect=local exact=yes inside_of 1 rows
 label="two ranks a node" expect=local exact=no inside_of 2 rows
 label="one rank a node" inside_of 1 hosts
+label="kernel, one rank a node" inside_of 1 kernel
+label="kernel, two ranks a node" inside_of 2 kernel
 
 # From a batch script the first node's environment goes to all ranks.
 label="from a batch script"

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "mpi/particles/private.h"
+#include "mpi/particles/sort.h"
 
 #define CHECK(cond)                                                                      \
     do {                                                                                 \
@@ -390,6 +391,38 @@ static void test_items(void)
     free(dest);
 }
 
+static int compare_ints(const void *a, const void *b)
+{
+    int x = *(const int *)a, y = *(const int *)b;
+    return (x > y) - (x < y);
+}
+
+/* modulo: how many different values there are. */
+static void test_sort(int modulo)
+{
+    what = "sorting";
+    const size_t each = 5000;
+    size_t n = rank == 0 ? 0 : each * (size_t)rank, most;
+    int *items = malloc((n + 1) * sizeof(*items));
+    long long sum = 0, sorted_sum = 0;
+    seed = (uint64_t)rank;
+    for (size_t i = 0; i < n; i++) sum += items[i] = (int)(uniform() * modulo);
+    CHECK(peri_items_sort((void **)&items, &n, sizeof(*items), compare_ints, COMM,
+                          &err) == 0);
+    for (size_t i = 0; i < n; i++) sorted_sum += items[i];
+    for (size_t i = 1; i < n; i++) CHECK(items[i - 1] <= items[i]);
+    long long difference = sum - sorted_sum;
+    MPI_Allreduce(MPI_IN_PLACE, &difference, 1, MPI_LONG_LONG, MPI_SUM, COMM);
+    CHECK(difference == 0);
+    int last = n ? items[n - 1] : -1, before = -1;
+    MPI_Exscan(&last, &before, 1, MPI_INT, MPI_MAX, COMM);
+    if (rank == 0) before = -1;
+    if (n) CHECK(before <= items[0]);
+    MPI_Allreduce(&n, &most, 1, MPI_UNSIGNED_LONG, MPI_MAX, COMM);
+    if (modulo > 1000) CHECK(most <= each * (size_t)(nranks - 1) / 2 * 110 / 100 + 2000);
+    free(items);
+}
+
 static void test_add(void)
 {
     what = "adding arrays";
@@ -425,6 +458,9 @@ int main(int argc, char **argv)
     test_items();
     peri_traffic_piece = 1000;
     test_items();
+    test_sort(1 << 30);
+    test_sort(3);
+    test_sort(1);
     for (int kind = 0; kind < NKINDS; kind++) {
         test_set(kind, 1);
         test_set(kind, 0);
