@@ -135,7 +135,7 @@ static int plan(const peri_run_t *run, peri_need_t *need, peri_err_t *err)
 {
     peri_imagespec_t s;
     const double *box = peri_run_simulation(run, 0)->box;
-    if (fill_spec(run, &s, err)) return -1;
+    if (peri_need_rows(run, 0, err) || fill_spec(run, &s, err)) return -1;
     for (int k = 0; k < 3; k++)
         if (s.size[k] > box[(s.axis + 1 + k) % 3] * (1 + 1e-9))
             return peri_err_set(err, PERI_EINVAL, "%s = %g is more than the box has, %g",

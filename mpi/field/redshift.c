@@ -26,7 +26,7 @@ static int per_mpc_h(const peri_simulation_t *sim, double *per, peri_err_t *err)
     return peri_err_set(
         err, PERI_EINVAL,
         "the unit of the positions is %s%s%s, and redshift space needs one "
-        "of Mpc/h, kpc/h, Mpc, kpc: convert them, with position => '...'",
+        "of Mpc/h, kpc/h, Mpc, kpc: convert them, with pos => '...'",
         *sim->length ? "\"" : "not known", sim->length, *sim->length ? "\"" : "");
 }
 
@@ -43,7 +43,7 @@ int peri_redshift_factor(const peri_simulation_t *sim, double *factor, peri_err_
         return peri_err_set(
             err, PERI_EINVAL,
             "velocities are in %s, and redshift space needs km/s: convert "
-            "them, with velocity => '...'",
+            "them, with vel => '...'",
             sim->velocity);
     if (per_mpc_h(sim, &per, err)) return -1;
     double z1 = 1 + sim->redshift, curved = 1 - sim->omega_m - sim->omega_lambda;
