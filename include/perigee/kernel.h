@@ -157,6 +157,8 @@ const double *peri_run_floats(const peri_run_t *run, const char *param, size_t *
 bool peri_run_has_input(const peri_run_t *run, size_t input);
 /* In plan: an upper bound. In run: the exact number, over all ranks. */
 uint64_t peri_run_input_rows(const peri_run_t *run, size_t input);
+/* PERI_HAS_... that the input can give; ids and weights it always can. */
+unsigned peri_run_found(const peri_run_t *run, size_t input);
 const peri_simulation_t *peri_run_simulation(const peri_run_t *run, size_t input);
 /* The particles of this rank as they were read, checked (see _check); owned by the run:
  * decompose them as you like. */

@@ -17,16 +17,16 @@ static int check_options(const peri_particles_t *p, const peri_fof_options_t *o,
     double length = o->linking_length;
     if (!(length > 0) || !isfinite(length))
         return peri_err_set(err, PERI_EINVAL,
-                            "The linking length must be a positive number, but it is %g.",
+                            "the linking length must be a positive number, but it is %g",
                             length);
     if (o->min_particles < 1)
         return peri_err_set(err, PERI_EINVAL,
-                            "min_particles must be at least 1, but it is 0.");
+                            "min_particles must be at least 1, but it is 0");
     double shortest = fmin(p->box[0], fmin(p->box[1], p->box[2]));
     if (p->periodic && length >= shortest / 2)
         return peri_err_set(err, PERI_EINVAL,
-                            "The linking length %g is not less than half of the box "
-                            "(%g): check its unit.",
+                            "the linking length %g is not less than half of the box "
+                            "(%g): check its unit",
                             length, shortest);
     return 0;
 }

@@ -18,8 +18,8 @@
 int peri_collect_no_memory(peri_err_t *err)
 {
     return peri_err_set(err, PERI_ELIMIT,
-                        "There is no memory to collect the groups: use more ranks, or a "
-                        "larger min_particles.");
+                        "there is no memory to collect the groups: use more ranks, or a "
+                        "larger min_particles");
 }
 
 void peri_collect_clear(peri_collect_t *c)

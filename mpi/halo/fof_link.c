@@ -21,9 +21,10 @@
 
 enum { REACH = 2, MAX_ROWS = 32, FEW_PAIRS = 64 };
 
-/* Cells at keys [key + from, key + to] of the cell at key. */
+/* A row of cells: those whose keys are from..to more than that of the cell in question,
+ * but not in skip_from..skip_to. */
 typedef struct {
-    int64_t from, to;
+    int64_t from, to, skip_from, skip_to;
     size_t at; /* the first cell that is not before */
 } row_t;
 
@@ -45,8 +46,8 @@ typedef struct {
 static int no_memory(size_t n, peri_err_t *err)
 {
     return peri_err_set(err, PERI_ELIMIT,
-                        "There is no memory to link %zu particles on one rank: use more "
-                        "ranks, or more nodes.",
+                        "there is no memory to link %zu particles on one rank: use more "
+                        "ranks, or more nodes",
                         n);
 }
 
@@ -65,8 +66,8 @@ static int lay_grid(link_t *t, const peri_particles_t *p, double length, peri_er
     if (cells[0] * cells[1] * cells[2] > 0x1p62 || cells[1] * cells[2] > 0x1p52 ||
         cells[0] > 0x1p50)
         return peri_err_set(err, PERI_EINVAL,
-                            "The linking length %g is too small for a region of "
-                            "%g x %g x %g: check its unit.",
+                            "the linking length %g is too small for a region of "
+                            "%g x %g x %g: check its unit",
                             length, p->region.hi[0] - p->region.lo[0],
                             p->region.hi[1] - p->region.lo[1],
                             p->region.hi[2] - p->region.lo[2]);
@@ -215,53 +216,56 @@ static bool cells_linked(const link_t *t, size_t c, size_t d)
            friends(a + own_a, na - own_a, b, own_b, t->length2);
 }
 
+/* Cell c with those of one row; returns c's root. */
+static inline uint32_t link_row(link_t *t, size_t c, uint32_t root, row_t *row)
+{
+    const uint64_t *key = t->key, here = key[c];
+    size_t d = row->at;
+    while (key[d] < here + (uint64_t)row->from) d++;
+    row->at = d;
+    for (; key[d] <= here + (uint64_t)row->to; d++) {
+        int64_t step = (int64_t)(key[d] - here);
+        if (step >= row->skip_from && step <= row->skip_to) continue;
+        if (!(t->nown_of[c] | t->nown_of[d])) continue;
+        uint32_t other = find_root(t->parent, (uint32_t)d);
+        if (other == root || !cells_linked(t, c, d)) continue;
+        uint32_t low = root < other ? root : other;
+        t->parent[root] = t->parent[other] = low;
+        root = low;
+    }
+    return root;
+}
+
 static void link_cells(link_t *t, row_t *rows, int nrows)
 {
     for (size_t c = 0; c < t->ncells; c++) {
         uint32_t root = find_root(t->parent, (uint32_t)c);
-        for (int r = 0; r < nrows; r++) {
-            row_t *row = &rows[r];
-            const uint64_t from = t->key[c] + (uint64_t)row->from;
-            const uint64_t to = t->key[c] + (uint64_t)row->to;
-            size_t d = row->at;
-            while (t->key[d] < from) d++;
-            row->at = d;
-            for (; t->key[d] <= to; d++) {
-                if (!(t->nown_of[c] | t->nown_of[d])) continue;
-                uint32_t other = find_root(t->parent, (uint32_t)d);
-                if (other == root || !cells_linked(t, c, d)) continue;
-                uint32_t low = root < other ? root : other;
-                t->parent[root] = t->parent[other] = low;
-                root = low;
-            }
-        }
+        for (int r = 0; r < nrows; r++) root = link_row(t, c, root, &rows[r]);
     }
 }
 
-static void add_row(const link_t *t, row_t *rows, int *n, int dx, int dy, int from,
-                    int to)
+/* Rows of cells up to `reach` away along each axis, without those up to `skip` away. Half
+ * of them: the others come to this cell. */
+static int make_rows(const link_t *t, int reach, int skip, row_t *rows)
 {
-    int64_t base = dx * t->stride[0] + dy * t->stride[1];
-    rows[(*n)++] = (row_t){.from = base + from, .to = base + to};
+    int n = 0;
+    for (int dx = 0; dx <= reach; dx++)
+        for (int dy = dx ? -reach : 0; dy <= reach; dy++) {
+            int64_t base = dx * t->stride[0] + dy * t->stride[1];
+            bool own = !dx && !dy, skips = dx <= skip && abs(dy) <= skip;
+            rows[n++] = (row_t){.from = own ? skip + 1 : base - reach,
+                                .to = base + reach,
+                                .skip_from = skips ? base - skip : 1,
+                                .skip_to = skips ? base + skip : 0};
+        }
+    return n;
 }
 
 static void link_all(link_t *t)
 {
-    row_t near[MAX_ROWS], far[MAX_ROWS];
-    int nnear = 0, nfar = 0;
-    for (int dx = 0; dx <= REACH; dx++)
-        for (int dy = dx ? -REACH : 0; dy <= REACH; dy++) {
-            bool own = !dx && !dy;
-            if (dx > 1 || abs(dy) > 1) {
-                add_row(t, far, &nfar, dx, dy, -REACH, REACH);
-                continue;
-            }
-            add_row(t, near, &nnear, dx, dy, own ? 1 : -1, 1);
-            add_row(t, far, &nfar, dx, dy, REACH, REACH);
-            if (!own) add_row(t, far, &nfar, dx, dy, -REACH, -REACH);
-        }
-    link_cells(t, near, nnear);
-    link_cells(t, far, nfar);
+    row_t rows[MAX_ROWS];
+    link_cells(t, rows, make_rows(t, 1, 0, rows));
+    link_cells(t, rows, make_rows(t, REACH, 1, rows));
 }
 
 /* Number the trees, and tell each particle its number. */

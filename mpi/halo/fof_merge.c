@@ -74,9 +74,9 @@ static int find_border(const peri_particles_t *p, peri_pieces_t *pieces, char *f
     if (peri_ghosts_reduce(p, flags, 1, join, comm, err)) return -1;
     for (size_t i = 0; i < n; i++) border->n += flags[i] != 0;
     border->index = malloc((border->n + 1) * sizeof(*border->index));
-    int rc = border->index ? 0
-                           : peri_err_set(err, PERI_ELIMIT,
-                                          "There is no memory to link particles.");
+    int rc = border->index
+                 ? 0
+                 : peri_err_set(err, PERI_ELIMIT, "there is no memory to link particles");
     if (peri_ranks_agree(rc, comm, err)) return -1;
     for (size_t i = 0, k = 0; i < n; i++) {
         if (flags[i] & IS_OPEN) pieces->open[pieces->piece_of[i]] = 1;
@@ -98,7 +98,7 @@ int peri_fof_merge(const peri_particles_t *p, peri_pieces_t *pieces, MPI_Comm co
     pieces->open = calloc(pieces->npieces + 1, 1);
     pieces->first = calloc((size_t)nranks + 1, sizeof(*pieces->first));
     if (!values || !pieces->label || !pieces->open || !pieces->first)
-        rc = peri_err_set(err, PERI_ELIMIT, "There is no memory to link %zu particles.",
+        rc = peri_err_set(err, PERI_ELIMIT, "there is no memory to link %zu particles",
                           all);
     rc = peri_ranks_agree(rc, comm, err);
     if (rc) goto out;

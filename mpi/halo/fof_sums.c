@@ -30,12 +30,12 @@ int peri_fof_scales(const peri_particles_t *p, peri_fof_scales_t *scales, MPI_Co
         return peri_err_set(
             err, PERI_EINVAL,
             "%.0f particles have a mass of 0 or less: leave them out with "
-            "`where`.",
+            "`filter`",
             all[2]);
     if (all[3] > 0)
         return peri_err_set(err, PERI_EINVAL,
                             "%.0f particles have a velocity that is not finite: leave "
-                            "them out with `where`.",
+                            "them out with `filter`",
                             all[3]);
     double length = fmax(p->box[0], fmax(p->box[1], p->box[2])), speed = 2 * all[1];
     *scales = (peri_fof_scales_t){.mass = fixed_scale(all[0]),

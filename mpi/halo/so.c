@@ -44,7 +44,7 @@ typedef struct {
 static int no_memory(peri_err_t *err)
 {
     return peri_err_set(err, PERI_ELIMIT,
-                        "There is no memory to search around centres: use more ranks.");
+                        "there is no memory to search around centres: use more ranks");
 }
 
 /* ---- preparation ---- */
@@ -54,30 +54,27 @@ static double sphere(double r)
     return 4 * acos(-1) / 3 * r * r * r;
 }
 
-static int check(const search_t *s, double largest, double bad, uint64_t n,
-                 peri_err_t *err)
+static int check(const search_t *s, double bad, peri_err_t *err)
 {
     const peri_so_options_t *o = s->options;
     if (bad > 0)
         return peri_err_set(
             err, PERI_EINVAL,
             "%.0f particles have a mass of 0 or less: leave them out with "
-            "`where`.",
+            "`filter`",
             bad);
     if (o->ndensities < 1 || o->ndensities > PERI_SO_MAX)
         return peri_err_set(err, PERI_EINVAL,
-                            "There can be 1 to %d overdensities, but there are %zu.",
+                            "there can be 1 to %d overdensities, but there are %zu",
                             PERI_SO_MAX, o->ndensities);
     if (o->min_particles < 1)
         return peri_err_set(err, PERI_EINVAL,
-                            "min_particles must be at least 1, but it is 0.");
+                            "min_particles must be at least 1, but it is 0");
     for (size_t d = 0; d < o->ndensities; d++)
         if (!(o->densities[d] > 0) || !isfinite(o->densities[d]))
             return peri_err_set(err, PERI_EINVAL,
-                                "A density must be a positive number, but it is %g.",
+                                "a density must be a positive number, but it is %g",
                                 o->densities[d]);
-    if (n && !isfinite(largest))
-        return peri_err_set(err, PERI_EINVAL, "A mass is not finite.");
     return 0;
 }
 
@@ -112,30 +109,36 @@ static int make_radii(search_t *s, double mean_mass, peri_err_t *err)
     return 0;
 }
 
+double peri_so_total_mass(const peri_particles_t *p, MPI_Comm comm)
+{
+    double largest = p->mass ? 0 : 1;
+    for (size_t i = 0; p->mass && i < p->n; i++) largest = fmax(largest, p->mass[i]);
+    MPI_Allreduce(MPI_IN_PLACE, &largest, 1, MPI_DOUBLE, MPI_MAX, comm);
+    /* Integers of 50 bits, added in two halves. */
+    const double scale = ldexp(fixed_scale(largest), -30);
+    int64_t sum[2] = {0, 0};
+    for (size_t i = 0; i < p->n; i++) {
+        int64_t m = (int64_t)((p->mass ? p->mass[i] : 1) * scale);
+        sum[0] += m >> 25;
+        sum[1] += m & 0x1ffffff;
+    }
+    MPI_Allreduce(MPI_IN_PLACE, sum, 2, MPI_INT64_T, MPI_SUM, comm);
+    return ((double)sum[0] * 0x1p25 + (double)sum[1]) / scale;
+}
+
 static int prepare(search_t *s, peri_err_t *err)
 {
     const peri_particles_t *p = s->p;
-    double largest = p->mass ? 0 : 1, sums[3] = {0, 0, (double)p->n};
-    for (size_t i = 0; i < p->n; i++) {
-        double m = p->mass ? p->mass[i] : 1;
-        largest = fmax(largest, m);
-        sums[0] += !(m > 0);
+    double largest = p->mass ? 0 : 1, sums[2] = {0, (double)p->n};
+    for (size_t i = 0; p->mass && i < p->n; i++) {
+        largest = fmax(largest, p->mass[i]);
+        sums[0] += !(p->mass[i] > 0);
     }
     MPI_Allreduce(MPI_IN_PLACE, &largest, 1, MPI_DOUBLE, MPI_MAX, s->comm);
-    MPI_Allreduce(MPI_IN_PLACE, sums, 3, MPI_DOUBLE, MPI_SUM, s->comm);
-    if (check(s, largest, sums[0], (uint64_t)sums[2], err)) return -1;
+    MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_DOUBLE, MPI_SUM, s->comm);
+    if (check(s, sums[0], err)) return -1;
     s->mass_scale = fixed_scale(largest);
-    /* The average, by a sum that is the same for any number of ranks. */
-    const double scale = ldexp(s->mass_scale, -30); /* so that 2^63 is enough */
-    int64_t fixed_sum[2] = {0, 0};
-    for (size_t i = 0; i < p->n; i++) {
-        int64_t m = (int64_t)((p->mass ? p->mass[i] : 1) * scale);
-        fixed_sum[0] += m >> 25;
-        fixed_sum[1] += m & 0x1ffffff;
-    }
-    MPI_Allreduce(MPI_IN_PLACE, fixed_sum, 2, MPI_INT64_T, MPI_SUM, s->comm);
-    double sum = (double)fixed_sum[0] * 0x1p25 + (double)fixed_sum[1];
-    double mean = sums[2] > 0 ? sum / scale / sums[2] : 1;
+    double mean = sums[1] > 0 ? peri_so_total_mass(p, s->comm) / sums[1] : 1;
     int rc = make_radii(s, mean, err);
     if (!rc && !(s->grid = peri_so_grid_new(p, s->mass_scale, err))) rc = -1;
     size_t nd = s->options->ndensities;
@@ -441,8 +444,9 @@ int peri_so_find(peri_particles_t *p, peri_particles_t *centres,
                   .radius = radius};
     double start = MPI_Wtime(), waited = peri_particles_waited();
     MPI_Comm_size(comm, &s.nranks);
-    if (peri_particles_check(centres, comm, err))
-        return peri_err_prefix(err, "The centres");
+    centres->periodic = p->periodic;
+    memcpy(centres->box, p->box, sizeof(p->box));
+    if (peri_particles_check(centres, comm, err)) return peri_err_prefix(err, "centres");
     if (peri_particles_decompose(p, comm, err)) return -1;
     double decomposed = MPI_Wtime();
     int rc = prepare(&s, err);

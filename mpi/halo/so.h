@@ -30,10 +30,14 @@ typedef struct {
 
 /* Collective. mass and radius have room for centres->n * ndensities: those of centre i
  * start at i * ndensities. Decomposes p, which needs positive masses (or none: 1 each);
- * centres stay where they are. The same bits for any number of ranks. */
+ * centres stay on their ranks and get p's box. The same bits for any number of ranks. */
 int peri_so_find(peri_particles_t *p, peri_particles_t *centres,
                  const peri_so_options_t *options, double *mass, double *radius,
                  peri_so_times_t *times, MPI_Comm comm, peri_err_t *err);
+
+/* Collective: mass of all particles (1 each without masses), the same bits for any number
+ * of ranks. */
+double peri_so_total_mass(const peri_particles_t *p, MPI_Comm comm);
 
 /* ---- which densities ---- */
 

@@ -30,14 +30,14 @@ static int check_cosmology(const char *name, const peri_so_cosmology_t *c,
                                                : NULL;
     if (missing)
         return peri_err_set(err, PERI_EINVAL,
-                            "The density %s needs %s, which the input does not tell: "
-                            "give it.",
+                            "the density %s needs %s, which the input does not tell: "
+                            "give it",
                             name, missing);
     double omega = peri_so_omega_at(c);
     if (!(c->omega_m > 0) || !(c->redshift > -1) || !(omega > 0) || !isfinite(omega))
         return peri_err_set(err, PERI_EINVAL,
-                            "There is no critical density with omega_m = %g, "
-                            "omega_lambda = %g and redshift = %g.",
+                            "there is no critical density with omega_m = %g, "
+                            "omega_lambda = %g and redshift = %g",
                             c->omega_m, lambda_of(c), c->redshift);
     return 0;
 }
@@ -54,8 +54,8 @@ int peri_so_density(const char *name, const peri_so_cosmology_t *c, double *dens
     bool critical = end != name && number > 0 && isfinite(number) && !strcmp(end, "c");
     if (!critical && strcmp(name, "vir") != 0)
         return peri_err_set(err, PERI_EINVAL,
-                            "There is no overdensity '%s': write a number and c (times "
-                            "the critical density) or m (times the mean), or vir.",
+                            "there is no overdensity '%s': write a number and c (times "
+                            "the critical density) or m (times the mean), or vir",
                             name);
     if (check_cosmology(name, c, err)) return -1;
     double omega = peri_so_omega_at(c), x = omega - 1;

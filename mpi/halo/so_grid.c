@@ -72,9 +72,9 @@ peri_so_grid_t *peri_so_grid_new(const peri_particles_t *p, double mass_scale,
     return g;
 none:
     peri_so_grid_free(g);
-    peri_err_set(
-        err, PERI_ELIMIT,
-        "There is no memory to search %zu particles on one rank: use more ranks.", p->n);
+    peri_err_set(err, PERI_ELIMIT,
+                 "there is no memory to search %zu particles on one rank: use more ranks",
+                 p->n);
     return NULL;
 }
 
@@ -190,8 +190,8 @@ static int list(void *arg, double r, double mass)
         peri_so_hit_t *more = realloc(h->hits, capacity * sizeof(*more));
         if (!more)
             return peri_err_set(l->err, PERI_ELIMIT,
-                                "There is no memory for %zu particles around centres: "
-                                "use more ranks.",
+                                "there is no memory for %zu particles around centres: "
+                                "use more ranks",
                                 capacity);
         h->hits = more;
         h->capacity = capacity;

@@ -6,7 +6,9 @@
 
 /* One line a kernel, in alphabetical order. */
 extern const peri_kernel_t peri_kernel_density;
+extern const peri_kernel_t peri_kernel_fof;
 extern const peri_kernel_t peri_kernel_power_spectrum;
 extern const peri_kernel_t peri_kernel_projection;
+extern const peri_kernel_t peri_kernel_so_masses;
 
 #endif

@@ -71,6 +71,11 @@ uint64_t peri_run_input_rows(const peri_run_t *run, size_t input)
     return run->rows_read[input];
 }
 
+unsigned peri_run_found(const peri_run_t *run, size_t input)
+{
+    return run->infos[input].found | PERI_HAS_ID | PERI_HAS_WEIGHT;
+}
+
 const peri_simulation_t *peri_run_simulation(const peri_run_t *run, size_t input)
 {
     return &run->infos[input].sim;

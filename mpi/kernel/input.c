@@ -222,6 +222,18 @@ static int settle_role(const peri_args_t *a, size_t input, peri_role_t role,
     return 0;
 }
 
+static unsigned find_roles(const peri_args_t *a, size_t input, const peri_look_t *look,
+                           peri_arena_t *arena, const peri_inputinfo_t *in)
+{
+    unsigned found = isnan(in->sim.particle_mass) ? 0 : PERI_HAS_MASS;
+    for (peri_role_t role = 0; role < PERI_NROLES; role++) {
+        const peri_lookcol_t *c;
+        const bool said = input == 0 && peri_args_find(a, peri_role_param(role))->there;
+        if (said || peri_role_sql(role, look, arena, &c)) found |= peri_role_bit(role);
+    }
+    return found;
+}
+
 static int settle_particles(const peri_args_t *a, size_t input, unsigned wanted,
                             const peri_look_t *look, peri_arena_t *arena, peri_buf_t *b,
                             peri_inputinfo_t *out, peri_err_t *err)
@@ -231,6 +243,7 @@ static int settle_particles(const peri_args_t *a, size_t input, unsigned wanted,
         if (bit && !(wanted & bit)) continue;
         if (settle_role(a, input, role, look, arena, b, out, err)) return -1;
     }
+    out->found = find_roles(a, input, look, arena, out);
     return 0;
 }
 

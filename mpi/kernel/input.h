@@ -16,6 +16,7 @@ typedef struct {
     const char *sql; /* one column each, in the order of peri_role_t, or of the input's
                         columns; rank 0 only */
     unsigned has;    /* PERI_HAS_...: columns that the SQL has; not all that are wanted */
+    unsigned found;  /* PERI_HAS_... that it could have */
     double mass;     /* of each particle, where there is no column; NAN: not known */
     double velocity; /* factor that makes peculiar velocities of those in the files */
     uint64_t rows;   /* at most */

@@ -18,8 +18,10 @@
 
 static const peri_kernel_t *const builtin[] = {
     &peri_kernel_density,
+    &peri_kernel_fof,
     &peri_kernel_power_spectrum,
     &peri_kernel_projection,
+    &peri_kernel_so_masses,
     NULL,
 };
 

@@ -12,7 +12,8 @@ static const char *const velocity_names[] = {"velocity", "vel",        "Velociti
                                              "GroupVel", "SubhaloVel", NULL};
 static const char *const mass_names[] = {"mass", "Masses", "GroupMass", "SubhaloMass",
                                          NULL};
-static const char *const id_names[] = {"id", "ParticleIDs", "haloId", "galaxyId", NULL};
+static const char *const id_names[] = {"id",       "ParticleIDs", "haloId",
+                                       "galaxyId", "fofid",       NULL};
 static const char *const weight_names[] = {"weight", "weights", NULL};
 
 /* Three columns that make a vector. */

@@ -23,7 +23,7 @@ int peri_ranks_agree(int rc, MPI_Comm comm, peri_err_t *err)
     MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, comm);
     peri_waited_since(start);
     if (first == nranks) return 0;
-    peri_err_t e = {.code = PERI_EINTERNAL, .text = "A rank failed and did not say why."};
+    peri_err_t e = {.code = PERI_EINTERNAL, .text = "a rank failed and did not say why"};
     if (rank == first && err) e = *err;
     MPI_Bcast(&e, (int)sizeof(e), MPI_BYTE, first, comm);
     if (err) *err = e;

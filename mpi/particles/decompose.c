@@ -29,7 +29,7 @@ static int move(peri_particles_t *p, const size_t *counts, const uint32_t *order
     uint64_t *buffer = malloc(larger(n, 1) * sizeof(*buffer));
     int rc = buffer ? peri_particles_reserve(p, got, err)
                     : peri_err_set(err, PERI_ELIMIT,
-                                   "There is no memory to move %zu particles.", n);
+                                   "there is no memory to move %zu particles", n);
     rc = peri_ranks_agree(rc, comm, err);
     if (!rc) {
         void **arrays[PERI_ARRAYS_MAX];
@@ -57,7 +57,7 @@ int peri_particles_decompose(peri_particles_t *p, MPI_Comm comm, peri_err_t *err
     uint32_t *order = malloc(n * sizeof(*order));
     size_t *counts = calloc((size_t)nranks, sizeof(*counts));
     if (!rank_of || !order || !counts)
-        rc = peri_err_set(err, PERI_ELIMIT, "There is no memory to move %zu particles.",
+        rc = peri_err_set(err, PERI_ELIMIT, "there is no memory to move %zu particles",
                           p->n);
     else
         rc = peri_particles_reserve(p, p->n, err);

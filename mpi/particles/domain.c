@@ -288,7 +288,7 @@ int peri_domain_cut(peri_particles_t *p, int *rank_of, MPI_Comm comm, peri_err_t
     uint64_t *counts = malloc(most * BINS * sizeof(*counts));
     if (!parts || !next || !child_of || !regions || !cuts || !counts)
         rc = peri_err_set(err, PERI_ELIMIT,
-                          "There is no memory to divide space among the ranks.");
+                          "there is no memory to divide space among the ranks");
     rc = peri_ranks_agree(rc, comm, err);
     if (!rc) {
         free(p->p->regions);

@@ -30,7 +30,7 @@ peri_traffic_t *peri_traffic_new(const size_t *counts, MPI_Comm comm, peri_err_t
         t->requests = malloc(2 * n * sizeof(MPI_Request));
     }
     if (!t || !told || !t->sent_start || !t->got_start || !t->requests)
-        rc = peri_err_set(err, PERI_ELIMIT, "There is no memory to exchange particles.");
+        rc = peri_err_set(err, PERI_ELIMIT, "there is no memory to exchange particles");
     if (peri_ranks_agree(rc, comm, err)) {
         free(told);
         peri_traffic_free(t);
@@ -122,7 +122,7 @@ static int sort_items(const char *items, size_t size, size_t n, const int *dest,
     for (size_t i = 0; i < n; i++) {
         if (dest[i] < 0 || dest[i] >= nranks)
             return peri_err_set(err, PERI_EINTERNAL,
-                                "Item %zu was to be sent to rank %d of %d.", i, dest[i],
+                                "item %zu was to be sent to rank %d of %d", i, dest[i],
                                 nranks);
         counts[dest[i]]++;
     }
@@ -148,7 +148,7 @@ int peri_items_exchange(const void *items, size_t size, size_t n, const int *des
     char *sorted = malloc(larger(n * size, 1)), *got = NULL;
     peri_traffic_t *t = NULL;
     if (!counts || !sorted)
-        rc = peri_err_set(err, PERI_ELIMIT, "There is no memory to send %zu items.", n);
+        rc = peri_err_set(err, PERI_ELIMIT, "there is no memory to send %zu items", n);
     else
         rc = sort_items(items, size, n, dest, nranks, counts, sorted, err);
     if (peri_ranks_agree(rc, comm, err)) goto out;
@@ -156,7 +156,7 @@ int peri_items_exchange(const void *items, size_t size, size_t n, const int *des
     if (!t) goto out;
     got = malloc(larger(peri_traffic_got(t) * size, 1));
     if (!got)
-        rc = peri_err_set(err, PERI_ELIMIT, "There is no memory to receive %zu items.",
+        rc = peri_err_set(err, PERI_ELIMIT, "there is no memory to receive %zu items",
                           peri_traffic_got(t));
     if (peri_ranks_agree(rc, comm, err)) goto out;
     peri_traffic_send(t, sorted, got, size);

@@ -35,8 +35,8 @@ static int choose(chosen_t *c, size_t index, const signed char shift[3], peri_er
         if (shifts) c->shift = shifts;
         if (!indices || !shifts)
             return peri_err_set(err, PERI_ELIMIT,
-                                "There is no memory for %zu ghosts: use more ranks or a "
-                                "smaller distance.",
+                                "there is no memory for %zu ghosts: use more ranks or a "
+                                "smaller distance",
                                 capacity);
         c->capacity = capacity;
     }
@@ -136,7 +136,7 @@ static int receive(peri_particles_t *p, chosen_t *c, const size_t *counts, MPI_C
     int rc =
         buffer && index && shift
             ? peri_particles_reserve(p, p->n + got, err)
-            : peri_err_set(err, PERI_ELIMIT, "There is no memory for %zu ghosts.", got);
+            : peri_err_set(err, PERI_ELIMIT, "there is no memory for %zu ghosts", got);
     rc = peri_ranks_agree(rc, comm, err);
     if (rc) {
         free(index);
@@ -160,16 +160,16 @@ static int receive(peri_particles_t *p, chosen_t *c, const size_t *counts, MPI_C
 static int check_width(const peri_particles_t *p, double width, peri_err_t *err)
 {
     if (!p->p->nranks)
-        return peri_err_set(err, PERI_EINTERNAL, "Ghosts need decomposed particles.");
+        return peri_err_set(err, PERI_EINTERNAL, "ghosts need decomposed particles");
     if (!(width >= 0) || !isfinite(width))
         return peri_err_set(err, PERI_EINVAL,
-                            "The distance must be a positive number, but it is %g.",
+                            "the distance must be a positive number, but it is %g",
                             width);
     double shortest = fmin(p->box[0], fmin(p->box[1], p->box[2]));
     if (p->periodic && width > shortest / 2)
         return peri_err_set(err, PERI_EINVAL,
-                            "The distance %g is more than half of the box (%g): take a "
-                            "smaller one.",
+                            "the distance %g is more than half of the box (%g): take a "
+                            "smaller one",
                             width, shortest);
     return 0;
 }
@@ -186,7 +186,7 @@ int peri_particles_ghosts(peri_particles_t *p, double width, MPI_Comm comm,
     size_t *counts = calloc((size_t)nranks, sizeof(*counts));
     block_t *blocks = make_blocks(p);
     if (!counts || !blocks)
-        rc = peri_err_set(err, PERI_ELIMIT, "There is no memory to look for ghosts.");
+        rc = peri_err_set(err, PERI_ELIMIT, "there is no memory to look for ghosts");
     for (int r = 0; !rc && width > 0 && r < nranks; r++) {
         size_t before = c.n;
         rc = choose_for(p, blocks, r, r == rank, width, &c, err);
@@ -236,7 +236,7 @@ static char *sent_buffer(const peri_particles_t *p, size_t size, int *rc, MPI_Co
     char *buffer = malloc(larger(sent * size, 1));
     *rc = buffer ? 0
                  : peri_err_set(err, PERI_ELIMIT,
-                                "There is no memory for the values of %zu ghosts.", sent);
+                                "there is no memory for the values of %zu ghosts", sent);
     *rc = peri_ranks_agree(*rc, comm, err);
     return buffer;
 }

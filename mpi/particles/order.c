@@ -85,7 +85,7 @@ int peri_particles_order(peri_particles_t *p, peri_err_t *err)
                  *b = malloc(larger(n, 1) * sizeof(*b));
     if (!a || !b) {
         peri_err_set(err, PERI_ELIMIT,
-                     "There is no memory to sort %zu particles: use more ranks.", n);
+                     "there is no memory to sort %zu particles: use more ranks", n);
         goto out;
     }
     rc = 0;

@@ -78,8 +78,8 @@ void peri_particles_free(peri_particles_t *p)
 static int no_room(size_t n, peri_err_t *err)
 {
     return peri_err_set(err, PERI_ELIMIT,
-                        "There is no memory for %zu particles on one rank: use more "
-                        "ranks, or more nodes.",
+                        "there is no memory for %zu particles on one rank: use more "
+                        "ranks, or more nodes",
                         n);
 }
 
@@ -188,7 +188,7 @@ static int tell_fault(const peri_particles_t *p, int what, uint64_t count, uint6
     if (what == NO_POSITION)
         return peri_err_set(err, PERI_EINVAL,
                             "%llu of %llu %s a position that is not finite, for "
-                            "example (%g, %g, %g): leave them out with `filter`.",
+                            "example (%g, %g, %g): leave them out with `filter`",
                             (unsigned long long)count, (unsigned long long)total, of,
                             p->x[i], p->y[i], p->z[i]);
     if (what == OUTSIDE)
@@ -201,7 +201,7 @@ static int tell_fault(const peri_particles_t *p, int what, uint64_t count, uint6
     double value = what == NO_MASS ? p->mass[i] : p->weight[i];
     return peri_err_set(err, PERI_EINVAL,
                         "%llu of %llu %s a %s that is not finite, for example %g: leave "
-                        "them out with `filter`.",
+                        "them out with `filter`",
                         (unsigned long long)count, (unsigned long long)total, of,
                         what == NO_MASS ? "mass" : "weight", value);
 }
@@ -211,8 +211,8 @@ int peri_particles_check(peri_particles_t *p, MPI_Comm comm, peri_err_t *err)
     for (int k = 0; p->periodic && k < 3; k++)
         if (!(p->box[k] > 0) || !isfinite(p->box[k]))
             return peri_err_set(err, PERI_EINVAL,
-                                "The sides of the periodic box must be positive "
-                                "numbers, but they are %g, %g and %g: give `box`.",
+                                "the sides of the periodic box must be positive "
+                                "numbers, but they are %g, %g and %g: give `box`",
                                 p->box[0], p->box[1], p->box[2]);
     faults_t f = {0};
     find_faults(p, &f);

@@ -54,7 +54,7 @@ static char *gather_samples(const char *items, size_t n, size_t size,
     char *mine = malloc(larger((size_t)bytes, 1)), *samples = NULL;
     int rc = 0;
     if (!counts || !mine)
-        rc = peri_err_set(err, PERI_ELIMIT, "There is no memory to sort %zu items.", n);
+        rc = peri_err_set(err, PERI_ELIMIT, "there is no memory to sort %zu items", n);
     if (peri_ranks_agree(rc, comm, err)) goto out;
     for (size_t i = 0, at = 0; i < n; i += step, at += size)
         memcpy(mine + at, items + i * size, size);
@@ -66,7 +66,7 @@ static char *gather_samples(const char *items, size_t n, size_t size,
     }
     samples = malloc(larger((size_t)total, 1));
     if (!samples)
-        rc = peri_err_set(err, PERI_ELIMIT, "There is no memory to sort %zu items.", n);
+        rc = peri_err_set(err, PERI_ELIMIT, "there is no memory to sort %zu items", n);
     if (peri_ranks_agree(rc, comm, err)) {
         free(samples);
         samples = NULL;
@@ -96,7 +96,7 @@ int peri_items_sort(void **items, size_t *n, size_t size,
     if (!samples) return -1;
     int *dest = malloc(larger(*n, 1) * sizeof(*dest)), rc = 0;
     if (!dest)
-        rc = peri_err_set(err, PERI_ELIMIT, "There is no memory to sort %zu items.", *n);
+        rc = peri_err_set(err, PERI_ELIMIT, "there is no memory to sort %zu items", *n);
     if (peri_ranks_agree(rc, comm, err)) goto out;
     int to = 0;
     for (size_t i = 0; i < *n; i++) {

@@ -448,7 +448,8 @@ static void check_counts(const expected_t *g, int64_t smallest, size_t ngroups,
 
 /* The snapshot's particles are in the order of their groups: the first are those of the
  * largest. */
-static void check_gadget_members(const expected_t *g, const int64_t *order)
+static void check_gadget_members(const expected_t *g, const int64_t *order,
+                                 int velocities)
 {
     size_t n, ngroups;
     double *lengths =
@@ -467,7 +468,8 @@ static void check_gadget_members(const expected_t *g, const int64_t *order)
         CHECK(g->groups[i].np == (int64_t)lengths[theirs]);
         CHECK(fabs(g->groups[i].mass - mass[theirs]) < 1e-6 * mass[theirs]);
         for (int k = 0; k < 3; k++)
-            CHECK(fabs(g->groups[i].velocity[k] - velocity[3 * theirs + k]) < 0.01);
+            CHECK(!velocities ||
+                  fabs(g->groups[i].velocity[k] - velocity[3 * theirs + k]) < 0.01);
         for (int64_t k = 0; k < g->groups[i].np; k++, member++) {
             CHECK(g->members[member].group == (int64_t)i);
             CHECK(order[g->members[member].id] < at);
@@ -483,10 +485,6 @@ static void check_gadget_members(const expected_t *g, const int64_t *order)
 static void test_gadget(void)
 {
     what = "gadget4_run64";
-    if (!gadget_found()) {
-        if (!rank) printf("SKIP: no gadget4_run64 (PERIGEE_SHARED_DATA)\n");
-        return;
-    }
     int64_t *order = calloc(GADGET_PARTICLES * 2, sizeof(*order));
     double length = peri_fof_length(0.2, (double[]){50, 50, 50}, GADGET_PARTICLES);
     expected_t plain = {0};
@@ -497,7 +495,7 @@ static void test_gadget(void)
         check_counts(&g, 32, 499, 102186);
         check_counts(&g, 35, 464, 0);
         CHECK(g.groups[0].np == 4239);
-        check_gadget_members(&g, order);
+        check_gadget_members(&g, order, p->n == 0 || p->vx[0] != 0);
         if (!shifted) {
             peri_particles_t *all = gadget_particles(0, NULL, MPI_COMM_SELF, &err);
             check_alone(all, &g, length, 20);

@@ -233,7 +233,7 @@ static void test_densities(void)
                                         "0m", "200x", "virial", "nanc"};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         CHECK(peri_so_density(wrong[i], &flat, &rho, &err) == -1);
-        CHECK(strstr(err.text, "There is no overdensity"));
+        CHECK(strstr(err.text, "there is no overdensity"));
     }
     flat.redshift = NAN;
     CHECK(peri_so_density("200c", &flat, &rho, &err) && strstr(err.text, "redshift"));
@@ -269,7 +269,7 @@ static void test_bad(void)
     o.min_particles = 0;
     check_refused(p, c, &o, "min_particles");
     c->x[0] = 2;
-    check_refused(p, c, &good, "The centres: ");
+    check_refused(p, c, &good, "centres: ");
     c->x[0] = 0.5;
     if (p->n) p->mass[0] = -1;
     check_refused(p, c, &good, "mass of 0 or less");
@@ -300,8 +300,9 @@ static void check_scatter(const char *name, const double *mass, const double *ra
     double largest = 0;
     for (size_t i = 0; i < n; i++) {
         const double m = mass[i * 4], r = radius[i * 4], t = their_mass[i];
-        CHECK((t > 0) == (m > 0) || fmax(t, m) < 10 * GADGET_MASS);
-        if (!(t > 0) || !(m > 0)) continue;
+        /* None there: it has gone too far in, to under 5 particles. */
+        CHECK(t > 0 ? m > 0 : m < 15 * GADGET_MASS);
+        if (!(t > 0)) continue;
         double off = fabs(m - t) / GADGET_MASS;
         found++;
         same_number += off < 0.1;
@@ -321,15 +322,9 @@ static void check_scatter(const char *name, const double *mass, const double *ra
 static void test_gadget(void)
 {
     what = "gadget4_run64";
-    if (!gadget_found()) {
-        if (!rank) printf("SKIP: no gadget4_run64 (PERIGEE_SHARED_DATA)\n");
-        return;
-    }
     const char *groups = "groups_023/fof_subhalo_tab_023";
     static const char *const names[] = {"200c", "500c", "200m", "vir"};
-    static const char *const sets[] = {"Group/Group_M_Crit200", "Group/Group_M_Crit500",
-                                       "Group/Group_M_Mean200",
-                                       "Group/Group_M_TopHat200"};
+    static const char *const theirs[] = {"Crit200", "Crit500", "Mean200", "TopHat200"};
     size_t n;
     double *centres = gadget_read(groups, "Group/GroupPos", &n);
     peri_particles_t *p = gadget_particles(0, NULL, COMM, &err);
