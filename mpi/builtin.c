@@ -3,11 +3,17 @@
 
 #include <stddef.h>
 
+extern const peri_kernel_t peri_kernel_density;
 extern const peri_kernel_t peri_kernel_fof;
+extern const peri_kernel_t peri_kernel_power_spectrum;
+extern const peri_kernel_t peri_kernel_projection;
 extern const peri_kernel_t peri_kernel_so_masses;
 
 const peri_kernel_t *const peri_builtin_kernels[] = {
+    &peri_kernel_density,
     &peri_kernel_fof,
+    &peri_kernel_power_spectrum,
+    &peri_kernel_projection,
     &peri_kernel_so_masses,
     NULL,
 };
