@@ -83,7 +83,8 @@ static int store_intent(peri_manager_t *m, const peri_readyrow_t *r,
         json_array_append_new(json_object_get(context, "after"),
                               json_pack("[s,b]", r->ids[i], r->even_failed[i]));
     int rc = 0, attempt = r->next_attempt;
-    for (size_t at = 0; at < r->nindexes && rc == 0; at += most, attempt++) {
+    const size_t end = r->one && most < r->nindexes ? most : r->nindexes;
+    for (size_t at = 0; at < end && rc == 0; at += most, attempt++) {
         size_t n = r->nindexes - at < most ? r->nindexes - at : most;
         const peri_event_t ev = {.job = r->uuid,
                                  .kind = PERI_EV_INTENT,
