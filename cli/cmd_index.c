@@ -295,18 +295,6 @@ static int do_everywhere(const char *arg, const request_t *r)
         .words = words, .nwords = n, .threads = (uint32_t)r->threads}));
 }
 
-static int read_threads(const char *s, int *threads)
-{
-    char *end = NULL;
-    long n = strtol(s, &end, 10);
-    peri_err_t err;
-    *threads = (int)n;
-    if (end != s && !*end && n >= 1 && n <= 1024) return 0;
-    peri_err_set(&err, PERI_EINVAL,
-                 "--threads needs a whole number from 1 to 1024, not \"%s\"", s);
-    return peri_cli_fail(&err);
-}
-
 int peri_cmd_index(int argc, char **argv)
 {
     enum {
@@ -332,11 +320,14 @@ int peri_cmd_index(int argc, char **argv)
     bool listing = false, everywhere = false;
     request_t r = {0};
     peri_err_t err = {0};
+    int64_t threads;
     int c, status = 0;
     while ((c = getopt_long(argc, argv, "t:h", options, NULL)) != -1) {
         switch (c) {
         case 't':
-            if ((status = read_threads(optarg, &r.threads))) return status;
+            status = peri_cli_count("index", "threads", optarg, 1, 1024, &threads);
+            if (status) return status;
+            r.threads = (int)threads;
             break;
         case OPT_CHECK:
             r.action = DO_CHECK;

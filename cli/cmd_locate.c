@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "cli/cli.h"
+#include "cli/options.h"
 #include "cli/replicas.h"
 #include "core/h5/h5.h"
 
@@ -67,31 +68,13 @@ static int locate(const char *dataset, const options_t *o)
 
 int peri_cmd_locate(int argc, char **argv)
 {
-    static const struct option options[] = {{"all-nodes", no_argument, NULL, 'a'},
-                                            {"scheduler", required_argument, NULL, 's'},
-                                            {"save", required_argument, NULL, 'S'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
     options_t o = {0};
-    int c;
-    while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-        switch (c) {
-        case 'a':
-            o.all = true;
-            break;
-        case 's':
-            o.scheduler = optarg;
-            break;
-        case 'S':
-            o.save = optarg;
-            break;
-        case 'h':
-            fputs(help_text, stdout);
-            return 0;
-        default:
-            return peri_cli_usage("locate");
-        }
-    }
+    const peri_option_t options[] = {{"all-nodes", &o.all, NULL},
+                                     {"scheduler", NULL, &o.scheduler},
+                                     {"save", NULL, &o.save}};
+    int status = peri_options_read(argc, argv, help_text, options,
+                                   sizeof(options) / sizeof(*options));
+    if (status >= 0) return status;
     if (argc - optind == 1) return locate(argv[optind], &o);
     fputs("perigee: locate needs one dataset.\n", stderr);
     return peri_cli_usage("locate");
