@@ -21,21 +21,27 @@ typedef struct {
     uint64_t magic, identity, count, size;
 } head_t;
 
-/* The same call again: kernel, arguments, inputs, ranks. */
-static uint64_t identity(const peri_run_t *run)
+static uint64_t add_arguments(uint64_t h, const peri_arg_t *args, size_t n)
 {
-    uint64_t h = PERI_HASH_START;
-    h = peri_hash_text(h, run->kernel->name);
-    h = peri_hash_add(h, (const char *)&run->nranks, sizeof(run->nranks));
-    h = peri_hash_add(h, (const char *)run->rows_read, sizeof(run->rows_read));
-    for (size_t i = 0; i < run->kernel->nparams; i++) {
-        const peri_arg_t *a = &run->args.own[i];
+    for (size_t i = 0; i < n; i++) {
+        const peri_arg_t *a = &args[i];
         if (a->param->type == PERI_PARAM_OUTPUT) continue;
         h = peri_hash_add(h, (const char *)&a->number, sizeof(a->number));
         h = peri_hash_add(h, (const char *)&a->integer, sizeof(a->integer));
         if (a->text) h = peri_hash_text(h, a->text);
         if (a->list) h = peri_hash_add(h, (const char *)a->list, a->n * sizeof(*a->list));
     }
+    return h;
+}
+
+/* The same call again: kernel, arguments, inputs, ranks. */
+static uint64_t identity(const peri_run_t *run)
+{
+    uint64_t h = peri_hash_text(PERI_HASH_START, run->kernel->name);
+    h = peri_hash_add(h, (const char *)&run->nranks, sizeof(run->nranks));
+    h = peri_hash_add(h, (const char *)run->rows_read, sizeof(run->rows_read));
+    h = add_arguments(h, run->args.own, run->kernel->nparams);
+    h = add_arguments(h, run->args.standard, peri_nstandard_params);
     for (size_t i = 0; i < run->kernel->ninputs; i++)
         if (run->args.inputs[i]) h = peri_hash_text(h, run->args.inputs[i]);
     return h;
