@@ -351,8 +351,8 @@ static void read_gadget(const char *path, const peri_powerbin_t *bins, size_t nb
                         double *power, double *modes)
 {
     FILE *f = fopen(path, "r");
-    double a, box, growth;
-    int lines, mesh;
+    double a, box = 0, growth;
+    int lines = 0, mesh = 0;
     CHECK(f && fscanf(f, "%lf %d %lf %d %lf", &a, &lines, &box, &mesh, &growth) == 5);
     CHECK(box == 50 && mesh == 128 && lines < 5000);
     memset(power, 0, nbins * sizeof(double));
