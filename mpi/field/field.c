@@ -13,8 +13,9 @@
 
 #define HUGE_PAGE ((size_t)2 << 20)
 
-/* The plane of modes (kx, kz) or of values that travels as one message. */
-static int check_size(const size_t n[3], const double box[3], peri_err_t *err)
+/* Planes, and what two ranks exchange in a transform, travel as one message. */
+static int check_size(const size_t n[3], const double box[3], size_t ranks,
+                      peri_err_t *err)
 {
     for (int k = 0; k < 3; k++) {
         if (n[k] < 1 || n[k] > (1u << 20))
@@ -33,6 +34,12 @@ static int check_size(const size_t n[3], const double box[3], peri_err_t *err)
                             "A grid of %zu x %zu x %zu has planes of more than 2^31 "
                             "values: take a coarser one.",
                             n[0], n[1], n[2]);
+    size_t shared = ((n[0] - 1) / ranks + 1) * ((n[1] - 1) / ranks + 1) * (n[2] + 2);
+    if (ranks > 1 && shared > INT_MAX)
+        return peri_err_set(err, PERI_ELIMIT,
+                            "A grid of %zu x %zu x %zu is too large for %zu ranks: use "
+                            "more ranks.",
+                            n[0], n[1], n[2], ranks);
     return 0;
 }
 
@@ -66,12 +73,15 @@ static void starts_gather(peri_field_t *f)
 peri_field_t *peri_field_new(const size_t n[3], const double box[3], MPI_Comm comm,
                              peri_err_t *err)
 {
-    if (check_size(n, box, err)) return NULL;
+    int rank, nranks;
+    MPI_Comm_rank(comm, &rank);
+    MPI_Comm_size(comm, &nranks);
+    if (check_size(n, box, (size_t)nranks, err)) return NULL;
     fftw_mpi_init();
     peri_field_t *f = peri_xcalloc(1, sizeof(*f));
     f->p = peri_xcalloc(1, sizeof(*f->p));
-    MPI_Comm_rank(comm, &f->p->rank);
-    MPI_Comm_size(comm, &f->p->nranks);
+    f->p->rank = rank;
+    f->p->nranks = nranks;
     memcpy(f->n, n, sizeof(f->n));
     memcpy(f->box, box, sizeof(f->box));
     f->origin = 0.5;

@@ -222,7 +222,8 @@ const peri_kernel_t peri_kernel_density = {
     .summary = "Density contrast on a grid, smoothed at given radii",
     .help =
         "Particles are spread over the cells of a grid in the periodic box, each by its "
-        "weight (preset: 1; weight => 'Masses' for the density of mass), and the result is "
+        "weight (preset: 1; weight => 'Masses' for the density of mass), and the result "
+        "is "
         "the contrast delta = density / mean - 1 of each cell. The total weight is "
         "conserved to rounding.\n"
         "\n"

@@ -84,12 +84,16 @@ static void interlace(peri_field_t *f, const peri_field_t *moved)
         long k[2];
         double complex *row = peri_field_moderow(f, r, k);
         const double complex *other = peri_field_moderow(moved, r, k);
-        double complex turn = cexp(
-            I * M_PI * ((double)k[0] / (double)f->n[0] + (double)k[1] / (double)f->n[1]));
+        double angle =
+            M_PI * ((double)k[0] / (double)f->n[0] + (double)k[1] / (double)f->n[1]);
+        const double c = cos(angle), s = sin(angle);
         for (size_t z = 0; z < nz; z++) {
-            double complex p = turn * phase[z];
-            double re = creal(p), im = cimag(p), a = creal(other[z]), b = cimag(other[z]);
-            row[z] = 0.5 * (row[z] + CMPLX(re * a - im * b, re * b + im * a));
+            double re = c * creal(phase[z]) - s * cimag(phase[z]);
+            double im = c * cimag(phase[z]) + s * creal(phase[z]);
+            double a = creal(other[z]), b = cimag(other[z]);
+            double *at = (double *)&row[z]; /* products without regard to infinities */
+            at[0] = 0.5 * (at[0] + re * a - im * b);
+            at[1] = 0.5 * (at[1] + re * b + im * a);
         }
     }
     free(phase);

@@ -167,19 +167,22 @@ static points_t clustered(size_t n, double box)
     return p;
 }
 
-static double exact_bin(const points_t *p, double box, const peri_powerbin_t *b)
+static double exact_bin(const points_t *p, const double box[3], const peri_powerbin_t *b)
 {
-    double sum = 0, unit = 2 * M_PI / box;
-    long top = (long)(b->k_hi / unit) + 1, count = 0;
+    double sum = 0, unit[3], lowest = INFINITY;
+    for (int k = 0; k < 3; k++) lowest = fmin(lowest, unit[k] = 2 * M_PI / box[k]);
+    long top = (long)(b->k_hi / lowest) + 1, count = 0;
     for (long x = -top; x <= top; x++)
         for (long y = -top; y <= top; y++)
             for (long z = 0; z <= top; z++) {
-                double k = unit * sqrt((double)(x * x + y * y + z * z)), re = 0, im = 0;
+                double at[3] = {(double)x * unit[0], (double)y * unit[1],
+                                (double)z * unit[2]};
+                double k = sqrt(at[0] * at[0] + at[1] * at[1] + at[2] * at[2]);
+                double re = 0, im = 0;
                 if (k < b->k_lo * (1 - 1e-13) || k >= b->k_hi * (1 - 1e-13)) continue;
                 for (size_t i = 0; i < p->n; i++) {
                     double phase =
-                        unit * ((double)x * p->x[0][i] + (double)y * p->x[1][i] +
-                                (double)z * p->x[2][i]);
+                        at[0] * p->x[0][i] + at[1] * p->x[1][i] + at[2] * p->x[2][i];
                     re += cos(phase);
                     im += sin(phase);
                 }
@@ -187,7 +190,8 @@ static double exact_bin(const points_t *p, double box, const peri_powerbin_t *b)
                 sum += weight * (re * re + im * im);
                 count += weight;
             }
-    return sum / (double)count * box * box * box / (double)p->n / (double)p->n;
+    double n = (double)p->n;
+    return sum / (double)count * box[0] * box[1] * box[2] / n / n;
 }
 
 static double worst_error(const points_t *p, const double *exact, size_t nbins,
@@ -213,7 +217,7 @@ static void test_exact(void)
     measure(&s, &p, bins);
     double exact[MAX_BINS];
     size_t nbins = peri_power_nbins(&s), low = nbins * 2 / 3;
-    for (size_t i = 0; i < nbins; i++) exact[i] = exact_bin(&p, 50, &bins[i]);
+    for (size_t i = 0; i < nbins; i++) exact[i] = exact_bin(&p, s.box, &bins[i]);
     double pcs = worst_error(&p, exact, nbins, PERI_PCS, true);
     double pcs_low = worst_error(&p, exact, low, PERI_PCS, true);
     double tsc_low = worst_error(&p, exact, low, PERI_TSC, true);
@@ -225,6 +229,22 @@ static void test_exact(void)
                pcs, pcs_low, tsc_low, plain_low, cic_low);
     CHECK(pcs_low < 1e-4 && tsc_low < 1e-3 && pcs < 0.02);
     CHECK(plain_low > 2.5 * tsc_low && cic_low > 10 * pcs_low);
+    points_free(&p);
+}
+
+/* Three different sides, three different numbers of cells. */
+static void test_exact_brick(void)
+{
+    points_t p = clustered(100, 10);
+    peri_powerspec_t s = spec(0, 0);
+    memcpy(s.n, (size_t[]){26, 39, 32}, sizeof(s.n));
+    memcpy(s.box, (double[]){10, 20, 14}, sizeof(s.box));
+    peri_powerbin_t bins[MAX_BINS];
+    measure(&s, &p, bins);
+    size_t nbins = peri_power_nbins(&s);
+    CHECK(nbins == 18);
+    for (size_t i = 0; i < nbins / 2; i++)
+        CHECK(fabs(bins[i].p[0] / exact_bin(&p, s.box, &bins[i]) - 1) < 1e-4);
     points_free(&p);
 }
 
@@ -351,8 +371,8 @@ static void read_gadget(const char *path, const peri_powerbin_t *bins, size_t nb
                         double *power, double *modes)
 {
     FILE *f = fopen(path, "r");
-    double a, box, growth;
-    int lines, mesh;
+    double a, box = 0, growth;
+    int lines = 0, mesh = 0;
     CHECK(f && fscanf(f, "%lf %d %lf %d %lf", &a, &lines, &box, &mesh, &growth) == 5);
     CHECK(box == 50 && mesh == 128 && lines < 5000);
     memset(power, 0, nbins * sizeof(double));
@@ -442,6 +462,8 @@ int main(int argc, char **argv)
     test_poisson();
     what = "exact";
     test_exact();
+    what = "brick";
+    test_exact_brick();
     what = "cross";
     test_cross();
     what = "gaussian";
