@@ -106,7 +106,8 @@ static int supported(peri_simd_t simd)
     if (simd == PERI_SIMD_AVX512)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
-    if (simd == PERI_SIMD_AVX2) return __builtin_cpu_supports("avx2") != 0;
+    if (simd == PERI_SIMD_AVX2)
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt");
 #endif
     return simd == PERI_SIMD_PORTABLE;
 }

@@ -10,7 +10,7 @@
 #include "core/base/util.h"
 #include "mpi/halo/pairs_pick.h"
 
-enum { LANES = 4, LANES_UP_TO = 1 << 14 };
+enum { LANES = 4, LANES_UP_TO = 1 << 14, COMPARE_UP_TO = 24 };
 
 void pairs_sums_init(pairs_sums_t *s, const peri_pairs_counts_t *out)
 {
@@ -45,28 +45,41 @@ static inline int64_t separation(const pairs_job_t *job, double square)
     return llrint(2 * half * (180 / M_PI) * job->per_separation);
 }
 
-/* The bins that squares within the edges lie in; e is a copy that nothing aliases. */
+/* The bins of n squares, of which all are at or above edge above - 1 and below edge upto:
+ * by comparing all with the edges between, or one by one if these are many. */
 static inline __attribute__((always_inline)) void
-find_bins(const pairs_edges_t e, size_t n, const double *square, uint32_t *bin)
+find_bins(const pairs_edges_t *e, size_t above, size_t upto, size_t n,
+          const double *square, int64_t *bin)
 {
-    for (size_t f = 0; f < n; f++) bin[f] = (uint32_t)pairs_edges_find(&e, square[f]) - 1;
+    if (upto - above > COMPARE_UP_TO) {
+        const pairs_edges_t copy = *e; /* that nothing aliases */
+        for (size_t f = 0; f < n; f++)
+            bin[f] = (int64_t)pairs_edges_find(&copy, square[f]) - 1;
+        return;
+    }
+    n = (n + 7) & ~(size_t)7;
+    for (size_t f = 0; f < n; f++) bin[f] = (int64_t)above - 1;
+    for (size_t k = above; k < upto; k++) {
+        const double edge = e->square[k];
+        for (size_t f = 0; f < n; f++) bin[f] += square[f] >= edge;
+    }
 }
 
 /* Adds pairs of a point of weight wi with points index[] of weights wj[] (NULL: 1). */
 static inline __attribute__((always_inline)) void
-add_pairs(const pairs_job_t *job, size_t n, const double *first, const double *second,
-          const int64_t *index, int64_t wi, const int64_t *wj)
+add_pairs(const pairs_tiles_t *t, const pairs_job_t *job, size_t n, const double *first,
+          const double *second, const int64_t *index, int64_t wi, const int64_t *wj)
 {
     const pairs_sums_t s = job->sums;
-    uint32_t bin[PAIRS_ROOM], more[PAIRS_ROOM];
-    find_bins(job->first, n, first, bin);
+    int64_t bin[PAIRS_ROOM], more[PAIRS_ROOM];
+    find_bins(&job->first, t->above[0], t->upto[0], n, first, bin);
     if (job->second.n) {
-        const uint32_t nsecond = (uint32_t)job->second.n - 1;
-        find_bins(job->second, n, second, more);
+        const int64_t nsecond = (int64_t)job->second.n - 1;
+        find_bins(&job->second, t->above[1], t->upto[1], n, second, more);
         for (size_t f = 0; f < n; f++) bin[f] = bin[f] * nsecond + more[f];
     }
     for (size_t f = 0; f < n; f++) {
-        bin[f] += (uint32_t)((f & (s.lanes - 1)) * s.nbins);
+        bin[f] += (int64_t)((f & (s.lanes - 1)) * s.nbins);
         s.count[bin[f]]++;
     }
     if (s.weight)

@@ -72,6 +72,8 @@ typedef struct {
     const int64_t *wa, *wb;
     const pairs_node_t *boxa, *boxb;
     size_t na, nb;
+    /* How many edges are surely below the nearest pair, and below the farthest. */
+    uint32_t above[2], upto[2];
     bool same; /* a is b: all i < j */
 } pairs_tiles_t;
 

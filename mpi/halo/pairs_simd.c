@@ -11,8 +11,9 @@
 #include "mpi/halo/pairs_pick.h"
 
 /* Edges that a vector kernel compares every pair with at once. */
-#define TOP_EDGES 6
-#define DEEP      100.0
+#define TOP_EDGES  6
+#define AVX2_EDGES 4
+#define DEEP       100.0
 
 /* How many of the first edges so few pairs are below that they are not worth a comparison
  * of each pair: those whose sphere is small against the boxes' sum. */
@@ -24,6 +25,13 @@ static size_t deep_edges(const pairs_tiles_t *t, const double *square, size_t n)
     size_t k = 0;
     while (k < n && DEEP * square[k] * sqrt(square[k]) < room) k++;
     return k;
+}
+
+/* How many of the last of n edges to take at once: no deep ones unless there is room. */
+static size_t chunk(size_t n, size_t deep, size_t most)
+{
+    const size_t k = n - deep < most ? n - deep : most;
+    return k < most && deep > 0 ? (n < most ? n : most) : k;
 }
 
 static void below_portable(const pairs_tiles_t *t, const pairs_job_t *job,
@@ -44,8 +52,9 @@ static void below_portable(const pairs_tiles_t *t, const pairs_job_t *job,
             const double dz = (b.at[2][j] - a.at[2][i]) - s[2];
             q[j] = dx * dx + dy * dy + dz * dz;
         }
-        for (size_t k = 0; k < n; k++) {
-            int64_t c = 0;
+        int64_t c = 1;
+        for (size_t k = n; k-- > 0 && c > 0;) {
+            c = 0;
             for (size_t j = 0; j < nb; j++) c += q[j] < square[k];
             below[k] += (uint64_t)c;
         }
@@ -54,36 +63,50 @@ static void below_portable(const pairs_tiles_t *t, const pairs_job_t *job,
 
 #if defined(__x86_64__)
 
-#define AVX2   __attribute__((target("avx2"), always_inline)) static inline
+#define AVX2   __attribute__((target("avx2,popcnt"), always_inline)) static inline
 #define AVX512 __attribute__((target(PAIRS_AVX512), always_inline)) static inline
 
+/* Edges that few pairs are below: looked at only where a lane is. */
+AVX2 void deep_avx2(__m256d q, int m, const double *square, size_t n, uint64_t *below)
+{
+    while (n-- > 0 && m) {
+        m = _mm256_movemask_pd(_mm256_cmp_pd(q, _mm256_set1_pd(square[n]), _CMP_LT_OQ));
+        below[n] += (unsigned)__builtin_popcount((unsigned)m);
+    }
+}
+
+/* n edges, and ndeep before them. */
 AVX2 void rows_avx2(const pairs_picked_t *a, const pairs_picked_t *b, const double *s,
-                    bool shifted, const double *square, const int n, uint64_t *below)
+                    const double *square, const int n, size_t ndeep, uint64_t *below)
 {
     const __m256d sx = _mm256_set1_pd(s[0]), sy = _mm256_set1_pd(s[1]),
                   sz = _mm256_set1_pd(s[2]);
-    __m256d edge[4];
-    __m256i count[4];
+    __m256d edge[AVX2_EDGES];
+    __m256i count[AVX2_EDGES];
     for (int k = 0; k < n; k++) edge[k] = _mm256_set1_pd(square[k]);
     for (int k = 0; k < n; k++) count[k] = _mm256_setzero_si256();
     for (size_t j = 0; j < b->n; j += 4) {
         const __m256d x = _mm256_load_pd(b->at[0] + j), y = _mm256_load_pd(b->at[1] + j),
                       z = _mm256_load_pd(b->at[2] + j);
         for (size_t i = 0; i < a->n; i++) {
-            __m256d dx = _mm256_sub_pd(x, _mm256_broadcast_sd(a->at[0] + i));
-            __m256d dy = _mm256_sub_pd(y, _mm256_broadcast_sd(a->at[1] + i));
-            __m256d dz = _mm256_sub_pd(z, _mm256_broadcast_sd(a->at[2] + i));
-            if (shifted) {
-                dx = _mm256_sub_pd(dx, sx);
-                dy = _mm256_sub_pd(dy, sy);
-                dz = _mm256_sub_pd(dz, sz);
-            }
+            const __m256d dx =
+                _mm256_sub_pd(_mm256_sub_pd(x, _mm256_broadcast_sd(a->at[0] + i)), sx);
+            const __m256d dy =
+                _mm256_sub_pd(_mm256_sub_pd(y, _mm256_broadcast_sd(a->at[1] + i)), sy);
+            const __m256d dz =
+                _mm256_sub_pd(_mm256_sub_pd(z, _mm256_broadcast_sd(a->at[2] + i)), sz);
             const __m256d q =
                 _mm256_add_pd(_mm256_add_pd(_mm256_mul_pd(dx, dx), _mm256_mul_pd(dy, dy)),
                               _mm256_mul_pd(dz, dz));
-            for (int k = 0; k < n; k++)
-                count[k] = _mm256_sub_epi64(
-                    count[k], _mm256_castpd_si256(_mm256_cmp_pd(q, edge[k], _CMP_LT_OQ)));
+            __m256d less = _mm256_setzero_pd();
+            for (int k = n - 1; k >= 0; k--) {
+                less = _mm256_cmp_pd(q, edge[k], _CMP_LT_OQ);
+                count[k] = _mm256_sub_epi64(count[k], _mm256_castpd_si256(less));
+            }
+            if (n == AVX2_EDGES && ndeep) { /* less is of the innermost edge */
+                const int m = _mm256_movemask_pd(less);
+                if (m) deep_avx2(q, m, square - ndeep, ndeep, below - ndeep);
+            }
         }
     }
     for (int k = 0; k < n; k++) {
@@ -93,33 +116,32 @@ AVX2 void rows_avx2(const pairs_picked_t *a, const pairs_picked_t *b, const doub
     }
 }
 
-__attribute__((target("avx2"))) static void below_avx2(const pairs_tiles_t *t,
-                                                       const pairs_job_t *job,
-                                                       const double *square, size_t n,
-                                                       uint64_t *below)
+__attribute__((target("avx2,popcnt"))) static void below_avx2(const pairs_tiles_t *t,
+                                                              const pairs_job_t *job,
+                                                              const double *square,
+                                                              size_t n, uint64_t *below)
 {
     const pairs_shape_t near = pairs_shape_sphere(square[n - 1]);
     pairs_picked_t a, b;
     pairs_pick(t, job->shift, &near, true, &a);
     if (a.n == 0) return;
     pairs_pick(t, job->shift, &near, false, &b);
-    for (size_t k = 0; k < n; k += 4) {
-        const double *sq = square + k;
-        uint64_t *to = below + k;
-        const bool shifted = job->shifted;
-        switch (n - k) {
-        case 1:
-            rows_avx2(&a, &b, job->shift, shifted, sq, 1, to);
-            break;
-        case 2:
-            rows_avx2(&a, &b, job->shift, shifted, sq, 2, to);
-            break;
-        case 3:
-            rows_avx2(&a, &b, job->shift, shifted, sq, 3, to);
-            break;
-        default:
-            rows_avx2(&a, &b, job->shift, shifted, sq, 4, to);
-        }
+    const size_t deep = n > AVX2_EDGES ? deep_edges(t, square, n) : 0;
+    for (size_t left = n; left > 0;) {
+        const size_t k = chunk(left, deep, AVX2_EDGES);
+        const bool last = left - k <= deep;
+        left -= k;
+        const double *sq = square + left;
+        const size_t ndeep = last ? left : 0;
+        if (k == 1)
+            rows_avx2(&a, &b, job->shift, sq, 1, 0, below + left);
+        else if (k == 2)
+            rows_avx2(&a, &b, job->shift, sq, 2, 0, below + left);
+        else if (k == 3)
+            rows_avx2(&a, &b, job->shift, sq, 3, 0, below + left);
+        else
+            rows_avx2(&a, &b, job->shift, sq, AVX2_EDGES, ndeep, below + left);
+        if (last) break;
     }
 }
 
@@ -211,8 +233,7 @@ __attribute__((target(PAIRS_AVX512))) static void below_avx512(const pairs_tiles
     pairs_pick_avx512(t, job->shift, &near, false, &b);
     const size_t deep = n > TOP_EDGES ? deep_edges(t, square, n) : 0;
     while (n > 0) {
-        size_t k = n - deep < TOP_EDGES ? n - deep : TOP_EDGES;
-        if (deep > 0 && k < TOP_EDGES) k = n < TOP_EDGES ? n : TOP_EDGES;
+        const size_t k = chunk(n, deep, TOP_EDGES);
         const bool last = n - k <= deep;
         n -= k;
         kernels[job->shifted][k - 1](&a, &b, job->shift, square + n, last ? n : 0,

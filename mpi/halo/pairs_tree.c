@@ -39,7 +39,7 @@ static void bound(double lo[3], double hi[3], const item_t *v, size_t n)
 static void sort_along(build_t *b, item_t *v, size_t n, int axis, double lo, double hi)
 {
     const double scale = BUCKETS / (hi - lo);
-    if (!(hi > lo) || !isfinite(scale)) return; /* (almost) equal */
+    if (!(scale > 0) || !isfinite(scale)) return; /* (almost) equal, or endless */
     size_t begin[BUCKETS + 1] = {0};
     item_t *to = b->spare + (v - b->items);
     for (size_t i = 0; i < n; i++) {

@@ -7,9 +7,11 @@
 
 enum { ASK_EVERY = 4096 }; /* pairs of tiles, about a millisecond */
 
-/* Smallest and largest square of each quantity between two boxes. */
+/* Smallest and largest square of each quantity between two boxes, and how many edges are
+ * at or below each. */
 typedef struct {
     double near[2], far[2];
+    size_t above[2], upto[2];
 } range_t;
 
 static void separate(const pairs_job_t *job, const pairs_node_t *a, const pairs_node_t *b,
@@ -27,30 +29,42 @@ static void separate(const pairs_job_t *job, const pairs_node_t *a, const pairs_
     if (job->kind == PERI_PAIRS_RP_PI && job->los != PERI_LOS_MIDPOINT) {
         const int along = (int)job->los;
         const int u = along == 0 ? 1 : 0, v = along == 2 ? 1 : 2;
-        *q = (range_t){{near[u] + near[v], near[along]}, {far[u] + far[v], far[along]}};
+        q->near[0] = near[u] + near[v];
+        q->far[0] = far[u] + far[v];
+        q->near[1] = near[along];
+        q->far[1] = far[along];
     } else {
-        *q = (range_t){{near[0] + near[1] + near[2], 0},
-                       {far[0] + far[1] + far[2], INFINITY}};
+        q->near[0] = near[0] + near[1] + near[2];
+        q->far[0] = far[0] + far[1] + far[2];
+        q->near[1] = 0;
+        q->far[1] = INFINITY;
+        if (job->kind != PERI_PAIRS_RP_PI) return;
+        q->near[1] = q->near[0]; /* of r^2; rp and pi can be anything below */
+        q->near[0] = 0;
+        q->far[0] = INFINITY;
     }
 }
 
 /* True if no pair can count; else the bin that all are in, or -1. */
-static bool decided(const pairs_job_t *job, const range_t *q, int64_t *bin)
+static bool decided(const pairs_job_t *job, range_t *q, int64_t *bin)
 {
+    const pairs_edges_t *const edges[2] = {&job->first, &job->second};
+    bool one = true;
+    size_t k = 0;
     *bin = -1;
-    const bool along = q->far[1] < INFINITY; /* the second quantity is bounded */
-    if (job->kind == PERI_PAIRS_RP_PI && !along) return q->near[0] >= job->far;
-    const size_t lo = pairs_edges_find(&job->first, q->near[0]);
-    const size_t hi = pairs_edges_find(&job->first, q->far[0]);
-    if (lo == job->first.n || hi == 0) return true;
-    if (!along) {
-        if (lo == hi && job->second.n == 0) *bin = (int64_t)lo - 1;
-        return false;
+    if (job->kind == PERI_PAIRS_RP_PI && job->los == PERI_LOS_MIDPOINT) {
+        if (q->near[1] >= job->far) return true;
+        q->near[1] = 0;
     }
-    const size_t lo2 = pairs_edges_find(&job->second, q->near[1]);
-    const size_t hi2 = pairs_edges_find(&job->second, q->far[1]);
-    if (lo2 == job->second.n || hi2 == 0) return true;
-    if (lo == hi && lo2 == hi2) *bin = (int64_t)((lo - 1) * job->out->nsecond + lo2 - 1);
+    for (int i = 0; i < (job->second.n ? 2 : 1); i++) {
+        const size_t n = edges[i]->n;
+        q->above[i] = pairs_edges_find(edges[i], q->near[i]);
+        q->upto[i] = pairs_edges_find(edges[i], q->far[i]);
+        if (q->above[i] == n || q->upto[i] == 0) return true;
+        one = one && q->above[i] == q->upto[i];
+        k = k * (n - 1) + q->above[i] - 1;
+    }
+    if (one) *bin = (int64_t)k;
     return false;
 }
 
@@ -70,8 +84,7 @@ static void count_all(pairs_walk_t *w, const pairs_node_t *a, const pairs_node_t
 static void count_below(pairs_walk_t *w, const pairs_tiles_t *t, const range_t *q)
 {
     const pairs_job_t *job = w->job;
-    const size_t lo = pairs_edges_find(&job->first, q->near[0]);
-    const size_t hi = pairs_edges_find(&job->first, q->far[0]);
+    const size_t lo = q->above[0], hi = q->upto[0];
     uint64_t below[PERI_PAIRS_MAX_EDGES + 1];
     const size_t n = hi - lo;
     memset(below, 0, n * sizeof *below);
@@ -97,6 +110,10 @@ static int meet(pairs_walk_t *w, const pairs_node_t *a, const pairs_node_t *b,
                        .na = pairs_node_points(w->a, a),
                        .nb = pairs_node_points(w->b, b),
                        .same = a == b && w->a == w->b && !w->job->shifted};
+    for (int i = 0; i < 2; i++) {
+        t.above[i] = (uint32_t)q->above[i];
+        t.upto[i] = (uint32_t)q->upto[i];
+    }
     for (int d = 0; d < 3; d++) {
         t.a[d] = w->a->at[d] + (size_t)a->tile * PAIRS_TILE;
         t.b[d] = w->b->at[d] + (size_t)b->tile * PAIRS_TILE;
@@ -123,7 +140,7 @@ static void finish(pairs_walk_t *w, const pairs_node_t *a, const pairs_node_t *b
 static int walk(pairs_walk_t *w, const pairs_node_t *a, const pairs_node_t *b,
                 peri_err_t *err)
 {
-    range_t q;
+    range_t q = {0};
     int64_t bin;
     separate(w->job, a, b, &q);
     const bool none = decided(w->job, &q, &bin);
@@ -148,8 +165,10 @@ static int walk(pairs_walk_t *w, const pairs_node_t *a, const pairs_node_t *b,
 static int walk_self(pairs_walk_t *w, const pairs_node_t *n, peri_err_t *err)
 {
     if (!n->right) {
-        range_t q;
+        range_t q = {0};
+        int64_t bin;
         separate(w->job, n, n, &q);
+        if (decided(w->job, &q, &bin)) return 0; /* all closer than the first edge */
         finish(w, n, n, 1);
         return meet(w, n, n, &q, err);
     }

@@ -5,6 +5,7 @@
  * 0.1 to 25 and 40 of pi from 0 to 40 Mpc/h, seen from the observer; and DD(theta) with
  * 20 logarithmic bins from 0.01 to 10 degrees. Distances are Corrfunc's: a flat universe
  * with Omega_m = 0.25, c = 299,800 km/s, and a table of steps of 1e-4 in z, interpolated.
+ * Builds with sanitizers leave the widest bins out, which have most of the pairs.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -126,7 +127,8 @@ static void rp_and_pi(void **state)
     double rp[15], pi[41];
     for (int k = 0; k < 15; k++) rp[k] = pow(10, -1 + k * (log10(25) + 1) / 14);
     for (int k = 0; k < 41; k++) pi[k] = k;
-    const peri_pairs_bins_t bins = {PERI_PAIRS_RP_PI, PERI_LOS_MIDPOINT, 14, rp, 40, pi};
+    const peri_pairs_bins_t bins = {
+        PERI_PAIRS_RP_PI, PERI_LOS_MIDPOINT, PERIGEE_SANITIZED ? 10 : 14, rp, 40, pi};
     double *d = sky[0] ? distances() : NULL;
     compare(&bins, d, "Mr19_mock.DD");
     free(d);
@@ -137,7 +139,8 @@ static void theta(void **state)
     (void)state;
     double edges[21];
     for (int k = 0; k < 21; k++) edges[k] = pow(10, -2 + 0.15 * k);
-    const peri_pairs_bins_t bins = {PERI_PAIRS_THETA, 0, 20, edges, 0, NULL};
+    const peri_pairs_bins_t bins = {
+        PERI_PAIRS_THETA, 0, PERIGEE_SANITIZED ? 14 : 20, edges, 0, NULL};
     compare(&bins, NULL, "Mr19_mock_wtheta.DD");
 }
 
