@@ -88,7 +88,8 @@ static int collect(work_t *w, peri_err_t *err)
     MPI_Comm_rank(w->comm, &c->rank);
     MPI_Comm_size(w->comm, &c->nranks);
     if (peri_fof_find_groups(c, err)) return -1;
-    return peri_fof_sum_groups(c, err);
+    if (peri_fof_sum_groups(c, err)) return -1;
+    return peri_fof_find_peaks(c, err);
 }
 
 static int number(work_t *w, peri_err_t *err)

@@ -22,7 +22,8 @@ typedef struct {
     int64_t number; /* 0 is the group with most particles; equal ones by first_id */
     int64_t np;
     double mass;        /* number of particles, if they have no mass */
-    double position[3]; /* centre of mass, in the box */
+    double position[3]; /* where it is densest: see fof_peak.c; in the box */
+    double centre[3];   /* of mass, in the box */
     double velocity[3]; /* of the centre of mass; NAN without velocities */
     double radius;      /* root mean square distance from the centre, by mass */
     double dispersion;  /* of velocities, in one dimension, by mass */

@@ -253,8 +253,9 @@ const peri_kernel_t peri_kernel_so_masses = {
         "halos have as many particles in its catalogue, the others one more or less or "
         "another radius of that density.\n"
         "\n"
-        "Take centres where the density is highest (GroupPos of GADGET-4, halos of a "
-        "finder). A centre of mass, as fof gives it, may lie between two clumps.",
+        "Take centres where the density is highest: positions of fof, GroupPos of "
+        "GADGET-4, "
+        "halos of a finder. A centre of mass may lie between two clumps.",
     .example = "so_masses sim.dm --snapnum 23 --centres sim.groups --deltas 200c,vir",
     .params = params,
     .nparams = COUNT(params),
