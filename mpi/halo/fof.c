@@ -98,7 +98,7 @@ static int number(work_t *w, peri_err_t *err)
 }
 
 peri_fof_t *peri_fof_find(peri_particles_t *p, const peri_fof_options_t *options,
-                          peri_fof_progress_f progress, void *arg, MPI_Comm comm,
+                          peri_halo_progress_f progress, void *arg, MPI_Comm comm,
                           peri_err_t *err)
 {
     if (check_options(p, options, err)) return NULL;

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "mpi/halo/progress.h"
 #include "perigee/particles.h"
 
 typedef struct {
@@ -50,12 +51,9 @@ typedef struct {
 } peri_fof_t;
 
 /* Collective. Decomposes p and gives it ghosts; without ids the particles are numbered in
- * the order of the ranks' inputs. Masses must be positive. progress (may be NULL) is
- * called before each step, on all ranks; if it returns -1 on any, all end. */
-typedef int (*peri_fof_progress_f)(void *arg, const char *what, double done, double total,
-                                   peri_err_t *err);
+ * the order of the ranks' inputs. Masses must be positive. progress may be NULL. */
 peri_fof_t *peri_fof_find(peri_particles_t *p, const peri_fof_options_t *options,
-                          peri_fof_progress_f progress, void *arg, MPI_Comm comm,
+                          peri_halo_progress_f progress, void *arg, MPI_Comm comm,
                           peri_err_t *err);
 void peri_fof_free(peri_fof_t *f); /* accepts NULL */
 

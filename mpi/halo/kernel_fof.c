@@ -178,7 +178,7 @@ const peri_kernel_t peri_kernel_fof = {
         "that of the particle with the lowest potential.\n"
         "\n"
         "For points without masses or velocities say mass => 1, vel => '[0, 0, 0]'.",
-    .example = "fof sim.dm --snapnum 23 --b 0.2 --min_particles 32",
+    .example = "fof gadget4_run64.dm --snapnum 23 --b 0.2 --min_particles 32",
     .params = params,
     .nparams = COUNT(params),
     .inputs = inputs,
