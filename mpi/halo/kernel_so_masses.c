@@ -264,7 +264,8 @@ const peri_kernel_t peri_kernel_so_masses = {
         "Take centres where the density is highest: positions of fof, GroupPos of "
         "GADGET-4, "
         "halos of a finder. A centre of mass may lie between two clumps.",
-    .example = "so_masses gadget4_run64.dm --snapnum 23 --centres 'SELECT * FROM gadget4_run64.groups WHERE snapnum = 23' --deltas 200c,vir",
+    .example = "so_masses gadget4_run64.dm --snapnum 23 --centres 'SELECT * FROM "
+               "gadget4_run64.groups WHERE snapnum = 23' --deltas 200c,vir",
     .params = params,
     .nparams = COUNT(params),
     .inputs = inputs,
