@@ -9,6 +9,7 @@
 
 #include "cli/cli.h"
 #include "cli/progress.h"
+#include "cli/replicas.h"
 #include "core/base/util.h"
 #include "core/index/index.h"
 #include "core/table/dataset.h"
@@ -34,8 +35,15 @@ static const char help_text[] =
     "sees,\n"
     "                       as JSON\n"
     "      --where          print that and do nothing else; opens no file\n"
+    "      --all-nodes      on every node of the cluster, with a job: one dataset\n"
+    "      --save FOLDER    write which files this machine sees to FOLDER/NODE.json, "
+    "and\n"
+    "                       tell nobody (what that job does)\n"
     "\n"
-    "Of a dataset whose files lie on several nodes, each node indexes its own.\n"
+    "Of a dataset whose files lie on several nodes, each node indexes its own. Where a\n"
+    "perigeed runs it is told which files this machine sees, so that jobs run where "
+    "their\n"
+    "data is ('perigee replicas').\n"
     "\n"
     "Exit status: 0 done (--check: all fresh), 1 failed, 2 wrong option, 130 cancelled.\n"
     "\n"
@@ -49,7 +57,8 @@ typedef struct {
     action_t action;
     int threads;
     bool allow_missing;
-    json_t *listing; /* of --report and --where, or NULL */
+    json_t *listing;  /* of --report and --where, or NULL */
+    const char *save; /* folder, or NULL */
 } request_t;
 
 /* ---- one table; each returns an exit status ---- */
@@ -189,6 +198,31 @@ static int add_listing(const peri_dataset_t *d, const char *table, json_t *all,
     return 0;
 }
 
+/* To perigeed, if there is one: that is a service, and no failure of ours. Always of all
+ * tables, as it replaces what was known. */
+static int tell_files(const peri_dataset_t *d, const request_t *r)
+{
+    peri_err_t err = {0};
+    bool absent = false;
+    json_t *seen = peri_replicas_look(d, NULL, &err);
+    if (!seen) return peri_cli_fail(&err);
+    int status = 0;
+    peri_client_t *c = r->save ? NULL : peri_client_new(&err);
+    if (r->save)
+        status = peri_replicas_save(seen, r->save, &err) ? peri_cli_fail(&err) : 0;
+    else if (c && peri_replicas_tell(c, seen, &absent, &err) && !absent)
+        fprintf(stderr, "perigee: perigeed does not take note of where %s lies: %s\n",
+                d->name, err.text);
+    else if (absent && d->nstorages)
+        fprintf(stderr,
+                "perigee: there is no perigeed on %s to be told which files are here; "
+                "'perigee locate --all-nodes %s' where it runs does that\n",
+                peri_node_name(), d->name);
+    peri_client_free(c);
+    json_decref(seen);
+    return status;
+}
+
 /* ---- arguments ---- */
 
 static int do_tables(const peri_dataset_t *d, const char *table, const request_t *r)
@@ -215,6 +249,8 @@ static int do_dataset(const char *arg, const request_t *r)
     if (d == NULL) return peri_cli_fail(&err);
     int status = 0;
     if (r->action != DO_LIST) status = do_tables(d, dot ? dot + 1 : NULL, r);
+    if (r->action == DO_BUILD && !peri_cli_interrupted())
+        status = worse(status, tell_files(d, r));
     if (r->listing && add_listing(d, dot ? dot + 1 : NULL, r->listing, &err))
         status = worse(status, peri_cli_fail(&err));
     peri_dataset_free(d);
@@ -242,9 +278,34 @@ static int print_listing(json_t *all)
     return 1;
 }
 
+/* The same command on every node, as a job. */
+static int do_everywhere(const char *arg, const request_t *r)
+{
+    char threads[16];
+    const char *words[6] = {"index"};
+    size_t n = 1;
+    if (r->threads) {
+        snprintf(threads, sizeof(threads), "%d", r->threads);
+        words[n++] = "--threads";
+        words[n++] = threads;
+    }
+    if (r->allow_missing) words[n++] = "--allow-missing";
+    words[n++] = arg;
+    return peri_cli_done(peri_replicas_everywhere(&(peri_everywhere_t){
+        .words = words, .nwords = n, .threads = (uint32_t)r->threads}));
+}
+
 int peri_cmd_index(int argc, char **argv)
 {
-    enum { OPT_CHECK = 256, OPT_REMOVE, OPT_MISSING, OPT_REPORT, OPT_WHERE };
+    enum {
+        OPT_CHECK = 256,
+        OPT_REMOVE,
+        OPT_MISSING,
+        OPT_REPORT,
+        OPT_WHERE,
+        OPT_ALL,
+        OPT_SAVE
+    };
     static const struct option options[] = {
         {"threads", required_argument, NULL, 't'},
         {"check", no_argument, NULL, OPT_CHECK},
@@ -252,23 +313,21 @@ int peri_cmd_index(int argc, char **argv)
         {"allow-missing", no_argument, NULL, OPT_MISSING},
         {"report", no_argument, NULL, OPT_REPORT},
         {"where", no_argument, NULL, OPT_WHERE},
+        {"all-nodes", no_argument, NULL, OPT_ALL},
+        {"save", required_argument, NULL, OPT_SAVE},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0}};
-    bool listing = false;
+    bool listing = false, everywhere = false;
     request_t r = {0};
     peri_err_t err = {0};
-    int c;
+    int64_t threads;
+    int c, status = 0;
     while ((c = getopt_long(argc, argv, "t:h", options, NULL)) != -1) {
-        char *end = NULL;
         switch (c) {
         case 't':
-            r.threads = (int)strtol(optarg, &end, 10);
-            if (end == optarg || *end || r.threads < 1 || r.threads > 1024) {
-                peri_err_set(&err, PERI_EINVAL,
-                             "--threads needs a whole number from 1 to 1024, not \"%s\"",
-                             optarg);
-                return peri_cli_fail(&err);
-            }
+            status = peri_cli_count("index", "threads", optarg, 1, 1024, &threads);
+            if (status) return status;
+            r.threads = (int)threads;
             break;
         case OPT_CHECK:
             r.action = DO_CHECK;
@@ -286,6 +345,12 @@ int peri_cmd_index(int argc, char **argv)
         case OPT_REPORT:
             listing = true;
             break;
+        case OPT_ALL:
+            everywhere = true;
+            break;
+        case OPT_SAVE:
+            r.save = optarg;
+            break;
         case 'h':
             fputs(help_text, stdout);
             return 0;
@@ -299,10 +364,16 @@ int peri_cmd_index(int argc, char **argv)
         peri_cli_fail(&err);
         return peri_cli_usage("index");
     }
+    if ((everywhere || r.save) && (argc - optind > 1 || peri_names_a_file(argv[optind]) ||
+                                   r.action != DO_BUILD || listing)) {
+        peri_err_set(&err, PERI_EINVAL,
+                     "--all-nodes and --save are for making the index of one dataset");
+        return peri_cli_fail(&err);
+    }
     peri_h5_init(NULL);
     peri_cli_catch_interrupts();
+    if (everywhere) return do_everywhere(argv[optind], &r);
     r.listing = listing ? json_array() : NULL;
-    int status = 0;
     for (int i = optind; i < argc && !peri_cli_interrupted(); i++)
         status = worse(status, do_argument(argv[i], &r));
     if (r.listing && !peri_cli_interrupted())

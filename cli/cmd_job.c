@@ -8,6 +8,7 @@
 #include "cli/client.h"
 #include "cli/follow.h"
 #include "cli/grid.h"
+#include "cli/options.h"
 #include "cli/plan_print.h"
 #include "cli/usage_print.h"
 #include "cli/when.h"
@@ -256,32 +257,13 @@ out:
 
 int peri_cmd_job(int argc, char **argv)
 {
-    static const struct option options[] = {{"events", no_argument, NULL, 'e'},
-                                            {"spec", no_argument, NULL, 's'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
     options_t o = {0};
     peri_err_t err = {0};
-    int c;
-    while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-        switch (c) {
-        case 'e':
-            o.events = true;
-            break;
-        case 's':
-            o.spec = true;
-            break;
-        case 'j':
-            o.json = true;
-            break;
-        case 'h':
-            fputs(help_text, stdout);
-            return 0;
-        default:
-            return peri_cli_usage("job");
-        }
-    }
+    const peri_option_t options[] = {
+        {"events", &o.events, NULL}, {"spec", &o.spec, NULL}, {"json", &o.json, NULL}};
+    int status = peri_options_read(argc, argv, help_text, options,
+                                   sizeof(options) / sizeof(*options));
+    if (status >= 0) return status;
     if (argc - optind != 1) {
         fputs("perigee: job needs one job; 'perigee jobs' lists them.\n", stderr);
         return peri_cli_usage("job");

@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/grid.h"
+#include "cli/options.h"
 #include "cli/when.h"
 #include "core/base/util.h"
 
@@ -120,27 +121,11 @@ static int show(const char *dataset, const options_t *o)
 
 int peri_cmd_replicas(int argc, char **argv)
 {
-    static const struct option options[] = {{"files", no_argument, NULL, 'f'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
     options_t o = {0};
-    int c;
-    while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-        switch (c) {
-        case 'f':
-            o.files = true;
-            break;
-        case 'j':
-            o.json = true;
-            break;
-        case 'h':
-            fputs(help_text, stdout);
-            return 0;
-        default:
-            return peri_cli_usage("replicas");
-        }
-    }
+    const peri_option_t options[] = {{"files", &o.files, NULL}, {"json", &o.json, NULL}};
+    int status = peri_options_read(argc, argv, help_text, options,
+                                   sizeof(options) / sizeof(*options));
+    if (status >= 0) return status;
     if (argc - optind == 1) return show(argv[optind], &o);
     fputs("perigee: replicas needs one dataset.\n", stderr);
     return peri_cli_usage("replicas");

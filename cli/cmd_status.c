@@ -10,6 +10,7 @@
 #include "cli/client.h"
 #include "cli/daemon.h"
 #include "cli/grid.h"
+#include "cli/options.h"
 #include "cli/when.h"
 #include "core/base/util.h"
 #include "jobs/store/db.h"
@@ -225,28 +226,12 @@ static int run(const char *config, bool json)
 
 int peri_cmd_status(int argc, char **argv)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
     const char *config = NULL;
     bool json = false;
-    int c;
-    while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-        switch (c) {
-        case 'c':
-            config = optarg;
-            break;
-        case 'j':
-            json = true;
-            break;
-        case 'h':
-            fputs(help_text, stdout);
-            return 0;
-        default:
-            return peri_cli_usage("status");
-        }
-    }
+    const peri_option_t options[] = {{"config", NULL, &config}, {"json", &json, NULL}};
+    int status = peri_options_read(argc, argv, help_text, options,
+                                   sizeof(options) / sizeof(*options));
+    if (status >= 0) return status;
     if (optind == argc) return run(config, json);
     fprintf(stderr, "perigee: status takes no \"%s\".\n", argv[optind]);
     return peri_cli_usage("status");

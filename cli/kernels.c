@@ -174,6 +174,17 @@ static void put_words(FILE *f, const json_t *list)
     }
 }
 
+/* What an input must have. */
+static void put_needs(FILE *f, const json_t *input)
+{
+    if (json_is_true(json_object_get(input, "path")))
+        fputs("names of files", f);
+    else
+        put_words(f, json_object_get(input, json_object_get(input, "columns")
+                                                ? "columns"
+                                                : "particles"));
+}
+
 static void print_inputs(FILE *f, const json_t *kernel)
 {
     size_t i;
@@ -183,8 +194,7 @@ static void print_inputs(FILE *f, const json_t *kernel)
         const bool optional = json_is_true(json_object_get(in, "optional"));
         fprintf(f, "  %s%-16s ", i ? "--" : "", text(in, "name"));
         if (!i) fputs("  ", f);
-        put_words(f, json_object_get(in, json_object_get(in, "columns") ? "columns"
-                                                                        : "particles"));
+        put_needs(f, in);
         fprintf(f, "%s\n", optional ? "; may be left out" : "");
         fill(f, text(in, "help"), 21, 90);
     }
@@ -266,8 +276,7 @@ void peri_kernel_print_markdown(FILE *f, const json_t *kernel)
     {
         fprintf(f, "| `%s`%s | ", text(o, "name"),
                 json_is_true(json_object_get(o, "optional")) ? " (optional)" : "");
-        put_words(f, json_object_get(o, json_object_get(o, "columns") ? "columns"
-                                                                      : "particles"));
+        put_needs(f, o);
         fputs(" | ", f);
         put_cell(f, text(o, "help"));
         fputs(" |\n", f);

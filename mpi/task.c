@@ -16,6 +16,7 @@
 #include "core/base/arena.h"
 #include "core/base/util.h"
 #include "core/h5/h5.h"
+#include "mpi/builtin.h"
 #include "mpi/control.h"
 #include "mpi/kernel/steps.h"
 
@@ -141,7 +142,7 @@ static int run(const char *path, int rank)
                               .time_is_up = on_time_asked,
                               .arg = arg};
     peri_execresult_t res;
-    peri_registry_t *kernels = peri_registry_new();
+    peri_registry_t *kernels = peri_registry_new(peri_builtin_kernels);
     int rc =
         peri_steps_run(MPI_COMM_WORLD, kernels, have_spec ? &spec : NULL, &o, &res, &err);
     if (rank == 0 && rc == 0 && res.summary[0]) {
@@ -161,7 +162,7 @@ static int run(const char *path, int rank)
 /* For commands that show kernels: they are not linked to MPI. */
 static int print_kernels(void)
 {
-    peri_registry_t *r = peri_registry_new();
+    peri_registry_t *r = peri_registry_new(peri_builtin_kernels);
     json_t *o = peri_registry_describe(r);
     int rc = json_dumpf(o, stdout, JSON_INDENT(1)) || fflush(stdout) ? 1 : 0;
     json_decref(o);

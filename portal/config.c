@@ -55,19 +55,6 @@ static int get_folder(load_t *l, peri_node_t *at, const char *what, const char *
                            what, *out);
 }
 
-static int get_folders(load_t *l, peri_node_t *at, const char *what,
-                       const char *const **out, size_t *n, peri_err_t *err)
-{
-    if (!at) return 0;
-    if (peri_yaml_texts(&l->yaml, at, what, l->c->arena, out, n, err)) return -1;
-    for (size_t i = 0; i < *n; i++)
-        if ((*out)[i][0] != '/')
-            return peri_yaml_error(&l->yaml, at, err,
-                                   "%s needs absolute paths, not \"%.200s\"", what,
-                                   (*out)[i]);
-    return 0;
-}
-
 /* Whole numbers and true/false as such, everything else as text. */
 static json_t *scalar_json(const char *s)
 {
@@ -152,13 +139,12 @@ enum {
     K_USERS,
     K_SCHEDULER,
     K_SCHEDULERS,
-    K_DATA,
     K_KEEP,
     NKEYS
 };
-static const char *const keys[NKEYS] = {"state",    "spool",    "socket",    "log",
-                                        "database", "users",    "scheduler", "schedulers",
-                                        "data",     "keep_days"};
+static const char *const keys[NKEYS] = {"state",     "spool",      "socket",
+                                        "log",       "database",   "users",
+                                        "scheduler", "schedulers", "keep_days"};
 
 static int read_users(load_t *l, peri_node_t *at, peri_err_t *err)
 {
@@ -170,17 +156,6 @@ static int read_users(load_t *l, peri_node_t *at, peri_err_t *err)
                                "users is \"self\" or \"all\", not \"%.60s\"", s);
     l->c->all_users = !strcmp(s, "all");
     return 0;
-}
-
-static int read_data(load_t *l, peri_node_t *at, peri_err_t *err)
-{
-    static const char *const names[] = {"shared", "local"};
-    peri_node_t *v[2];
-    if (!at) return 0;
-    peri_config_t *c = l->c;
-    if (peri_yaml_fields(&l->yaml, at, "data", names, 2, v, err)) return -1;
-    if (get_folders(l, v[0], "shared", &c->shared, &c->nshared, err)) return -1;
-    return get_folders(l, v[1], "local", &c->local, &c->nlocal, err);
 }
 
 static int read_default_scheduler(load_t *l, peri_node_t *at, peri_err_t *err)
@@ -209,7 +184,7 @@ static int read_file(load_t *l, const char *text, size_t len, peri_err_t *err)
         get_folder(l, v[K_SOCKET], "socket", &c->socket, err) ||
         get_folder(l, v[K_LOG], "log", &c->log, err) ||
         get_text(l, v[K_DATABASE], "database", &c->database, err) ||
-        read_users(l, v[K_USERS], err) || read_data(l, v[K_DATA], err) ||
+        read_users(l, v[K_USERS], err) ||
         get_number(l, v[K_KEEP], "keep_days", 0, MAX_KEEP_DAYS, &c->keep_days, err) ||
         read_schedulers(l, v[K_SCHEDULERS], err))
         return -1;

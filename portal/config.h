@@ -37,10 +37,6 @@ typedef struct {
     const char *scheduler; /* the default one */
     peri_confsched_t *schedulers;
     size_t nschedulers;
-    const char *const *shared; /* folders that every node sees alike */
-    size_t nshared;
-    const char *const *local; /* folders of which every node has its own */
-    size_t nlocal;
     double keep_days;         /* of finished jobs; 0: for ever */
     struct peri_arena *arena; /* private */
     json_t *json;             /* private */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/hash.h"
 #include "core/base/util.h"
 
 #define BUCKETS 16384
@@ -23,8 +24,7 @@ struct peri_entries {
 
 static uint64_t hash(const char *name, int32_t index)
 {
-    uint64_t h = 0xcbf29ce484222325u;
-    for (; *name; name++) h = (h ^ (uint8_t)*name) * 0x100000001b3u;
+    uint64_t h = peri_hash_text(PERI_HASH_START, name);
     h = (h ^ (uint32_t)index) * 0x9e3779b97f4a7c15u;
     return h >> 40;
 }

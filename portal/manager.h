@@ -1,10 +1,10 @@
 /* manager.h - the loop that carries jobs from "stored" to "over".
  *
- * One thread. Every round: tasks whose turn has come get an intent (submit.c), due outbox
- * entries are carried out (submit.c), schedulers and records are looked at (watch.c),
- * what is certain becomes an event (verdict.c decides). All it knows is a cache of the
- * database, the folders and the schedulers: whenever a transaction fails it forgets
- * everything and reads it again, which is also how it starts.
+ * One thread. Every round: tasks whose turn has come get an intent (intents.c), due
+ * outbox entries are carried out (submit.c), schedulers and records are looked at
+ * (watch.c), what is certain becomes an event (verdict.c decides). All it knows is a
+ * cache of the database, the folders and the schedulers: whenever a transaction fails it
+ * forgets everything and reads it again, which is also how it starts.
  */
 #ifndef PORTAL_MANAGER_H
 #define PORTAL_MANAGER_H
@@ -40,6 +40,8 @@ int peri_manager_outbox(peri_manager_t *m, peri_err_t *err);
 int peri_manager_poll(peri_manager_t *m, size_t backend, peri_err_t *err);
 int peri_manager_look(peri_manager_t *m, peri_err_t *err);
 
+/* What a scheduler offers, as of a minute ago at most; NULL while it has not said. */
+const peri_schedcaps_t *peri_manager_caps(peri_manager_t *m, size_t backend);
 /* The next round is due at that time or before. */
 void peri_manager_due(peri_manager_t *m, double at);
 /* Append an event and tell who waits for news. */

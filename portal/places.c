@@ -7,6 +7,7 @@
 #include "portal/places.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -30,6 +31,7 @@ typedef struct {
     const char *dataset[MAX_DATASETS];
     size_t ndatasets;
     const char *node[MAX_NODES];
+    bool known[MAX_NODES]; /* the scheduler has it */
     bool chosen[MAX_NODES];
     size_t nnodes;
     file_t *file;
@@ -134,27 +136,62 @@ static void choose(places_t *p)
     free(count);
 }
 
-static int check_here(const places_t *p, const peri_schedcaps_t *caps, peri_err_t *err)
+/* ---- nodes that the scheduler has ---- */
+
+static void on_node(const char *name, void *arg)
+{
+    places_t *p = arg;
+    for (size_t i = 0; i < p->nnodes; i++)
+        if (!strcmp(p->node[i], name)) p->known[i] = true;
+}
+
+static int find_known(places_t *p, peri_sched_t *sched, const peri_schedcaps_t *caps,
+                      peri_err_t *err)
 {
     char host[256] = "";
-    if (!caps || caps->multi_node) return 0;
+    if (!caps)
+        return peri_err_set(err, PERI_EIO,
+                            "the scheduler does not say which nodes it has");
+    if (caps->multi_node) return peri_sched_nodes(sched, on_node, p, err);
     gethostname(host, sizeof(host) - 1);
-    for (size_t i = 0; i < p->nfiles; i++) {
-        const file_t *f = &p->file[i];
-        bool here = f->shared;
-        for (size_t j = 0; j < f->nnodes; j++)
-            here |= !strcmp(p->node[f->nodes[j]], host);
-        if (!here)
-            return peri_err_set(err, PERI_EINVAL,
-                                "the file %s lies on node %s only, but the scheduler "
-                                "\"%s\" runs jobs on %s; choose another with --scheduler",
-                                f->name, p->node[f->nodes[0]], caps->name, host);
-    }
+    on_node(host, p);
     return 0;
 }
 
-int peri_places_find(peri_db_t *db, const peri_step_t *step, const peri_schedcaps_t *caps,
-                     peri_places_t *out, peri_arena_t *arena, peri_err_t *err)
+/* Copies on nodes that the scheduler does not have are none. */
+static int drop_unknown(places_t *p, const char *scheduler, peri_err_t *err)
+{
+    const file_t *lost = NULL;
+    size_t nlost = 0;
+    char more[64] = "";
+    for (size_t i = 0; i < p->nfiles; i++) {
+        file_t *f = &p->file[i];
+        size_t n = 0;
+        for (size_t k = 0; k < f->nnodes; k++)
+            if (p->known[f->nodes[k]]) n++;
+        if (n == 0 && !f->shared) {
+            lost = lost ? lost : f;
+            nlost++;
+            continue;
+        }
+        for (size_t k = 0, to = 0; k < f->nnodes; k++)
+            if (p->known[f->nodes[k]]) f->nodes[to++] = f->nodes[k];
+        f->nnodes = n;
+    }
+    if (!lost) return 0;
+    if (nlost > 1) snprintf(more, sizeof(more), " and %zu more", nlost - 1);
+    return peri_err_set(
+        err, PERI_EINVAL,
+        "the data is not all within reach of the scheduler \"%s\": the file %s lies on "
+        "node "
+        "%s only%s; choose another with --scheduler, or say where the files are now with "
+        "'perigee locate'",
+        scheduler, lost->name, p->node[lost->nodes[0]], more);
+}
+
+int peri_places_find(peri_db_t *db, const peri_step_t *step, peri_sched_t *sched,
+                     const peri_schedcaps_t *caps, peri_places_t *out,
+                     peri_arena_t *arena, peri_err_t *err)
 {
     places_t *p = peri_xcalloc(1, sizeof(*p));
     int rc = -1;
@@ -167,12 +204,15 @@ int peri_places_find(peri_db_t *db, const peri_step_t *step, const peri_schedcap
     }
     rc = 0;
     if (p->nnodes == 0) goto out;
-    if ((rc = check_here(p, caps, err)) || (caps && !caps->multi_node)) goto out;
+    rc = find_known(p, sched, caps, err);
+    if (rc == 0) rc = drop_unknown(p, caps->name, err);
+    if (rc || !caps->multi_node) goto out;
     choose(p);
     for (size_t i = 0; i < p->nnodes; i++) out->hard |= p->chosen[i];
     const char **nodes = peri_arena_calloc(arena, p->nnodes, sizeof(*nodes));
     for (size_t i = 0; i < p->nnodes; i++)
-        if (!out->hard || p->chosen[i]) nodes[out->nnodes++] = p->node[i];
+        if (p->known[i] && (!out->hard || p->chosen[i]))
+            nodes[out->nnodes++] = p->node[i];
     out->nodes = nodes;
 out:
     free(p->file);

@@ -9,9 +9,10 @@
 
 /* Nodes that hold files of the step's datasets. If all files are also on shared storage,
  * they are a wish; if some are only on nodes, the fewest nodes that hold them all are
- * needed (hard). No nodes: nothing is known, it may run anywhere. PERI_EINVAL: needed
- * nodes, but the scheduler has one machine only and it is not among them. */
-int peri_places_find(peri_db_t *db, const peri_step_t *step, const peri_schedcaps_t *caps,
-                     peri_places_t *out, peri_arena_t *arena, peri_err_t *err);
+ * needed (hard). No nodes: nothing is known, it may run anywhere. PERI_EINVAL: some
+ * files lie only on nodes that the scheduler does not have; the text names them. */
+int peri_places_find(peri_db_t *db, const peri_step_t *step, peri_sched_t *sched,
+                     const peri_schedcaps_t *caps, peri_places_t *out,
+                     peri_arena_t *arena, peri_err_t *err);
 
 #endif

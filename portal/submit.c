@@ -1,5 +1,4 @@
-/* submit.c - the manager's way out: intents for tasks whose turn has come, and the
- * outbox: submissions and cancellations.
+/* submit.c - the manager's way out, the outbox: submissions and cancellations.
  *
  * A submission whose answer was lost shows as an entry that is handed out a second time:
  * the scheduler is then asked for its name before it is submitted again. Should Slurm all
@@ -18,124 +17,8 @@
 #include "portal/manager.h"
 #include "portal/places.h"
 
-#define READY_EVERY   30.0 /* seconds; news come by being woken */
-#define CAPS_EVERY    60.0
-#define UNCHAINED     120.0
-#define BATCH         32
-#define DEFAULT_ARRAY 1000
-
-/* ---- intents ---- */
-
-typedef struct ready {
-    peri_readyrow_t row;
-    struct ready *next;
-} ready_t;
-
-typedef struct {
-    peri_arena_t *arena;
-    ready_t *first, **last;
-} readylist_t;
-
-static int on_ready(const peri_readyrow_t *row, void *arg)
-{
-    readylist_t *l = arg;
-    ready_t *r = peri_arena_alloc(l->arena, sizeof(*r));
-    r->row = *row;
-    r->row.uuid = peri_arena_strdup(l->arena, row->uuid);
-    r->row.step = peri_arena_strdup(l->arena, row->step);
-    r->row.text = peri_arena_strdup(l->arena, row->text);
-    int32_t *indexes = peri_arena_calloc(l->arena, row->nindexes + 1, sizeof(*indexes));
-    memcpy(indexes, row->indexes, row->nindexes * sizeof(*indexes));
-    r->row.indexes = indexes;
-    const char **ids = peri_arena_calloc(l->arena, row->nids + 1, sizeof(*ids));
-    bool *even = peri_arena_calloc(l->arena, row->nids + 1, sizeof(*even));
-    for (size_t i = 0; i < row->nids; i++) {
-        ids[i] = peri_arena_strdup(l->arena, row->ids[i]);
-        even[i] = row->even_failed[i];
-    }
-    r->row.ids = ids;
-    r->row.even_failed = even;
-    *l->last = r;
-    l->last = &r->next;
-    return 0;
-}
-
-static const peri_schedcaps_t *get_caps(peri_manager_t *m, size_t i)
-{
-    peri_err_t err = {0};
-    if (!m->back[i].known || peri_now() > m->back[i].caps_at) {
-        peri_schedcaps_t caps = {0};
-        if (peri_sched_caps(m->portal->backends[i].sched, &caps, &err) == 0) {
-            m->back[i].caps = caps;
-            m->back[i].known = true;
-            m->back[i].caps_at = peri_now() + CAPS_EVERY;
-        }
-    }
-    return m->back[i].known ? &m->back[i].caps : NULL;
-}
-
-/* One submission takes no more tasks than the scheduler does. */
-static int store_intent(peri_manager_t *m, const peri_readyrow_t *r,
-                        const char *scheduler, size_t most, peri_err_t *err)
-{
-    json_t *context = json_pack("{s:s, s:[]}", "scheduler", scheduler, "after");
-    for (size_t i = 0; i < r->nids; i++)
-        json_array_append_new(json_object_get(context, "after"),
-                              json_pack("[s,b]", r->ids[i], r->even_failed[i]));
-    int rc = 0, attempt = r->next_attempt;
-    for (size_t at = 0; at < r->nindexes && rc == 0; at += most, attempt++) {
-        size_t n = r->nindexes - at < most ? r->nindexes - at : most;
-        const peri_event_t ev = {.job = r->uuid,
-                                 .kind = PERI_EV_INTENT,
-                                 .step = r->step,
-                                 .attempt = attempt,
-                                 .indexes = r->indexes + at,
-                                 .nindexes = n,
-                                 .context = context};
-        peri_failpoint("intent-before");
-        rc = peri_manager_append(m, &ev, NULL, err);
-        peri_failpoint("intent-after");
-    }
-    json_decref(context);
-    m->outbox_at = 0;
-    return rc;
-}
-
-static int store_impossible(peri_manager_t *m, const peri_readyrow_t *r, peri_err_t *err)
-{
-    const peri_event_t ev = {.job = r->uuid,
-                             .kind = PERI_EV_ENDED,
-                             .step = r->step,
-                             .indexes = r->indexes,
-                             .nindexes = r->nindexes,
-                             .final = PERI_TASK_FAILED,
-                             .why = PERI_WHY_DEPENDENCY,
-                             .text = r->text};
-    m->ready_at = 0; /* others may wait for this one */
-    return peri_manager_append(m, &ev, NULL, err);
-}
-
-int peri_manager_intents(peri_manager_t *m, peri_err_t *err)
-{
-    peri_portal_t *p = m->portal;
-    int rc = 0;
-    m->ready_at = peri_now() + READY_EVERY;
-    for (size_t i = 0; i < p->nbackends && rc == 0; i++) {
-        const char *name = p->backends[i].conf->name;
-        const peri_schedcaps_t *caps = p->backends[i].sched ? get_caps(m, i) : NULL;
-        size_t most = caps && caps->array_tasks ? caps->array_tasks : DEFAULT_ARRAY;
-        readylist_t list = {.arena = peri_arena_new()};
-        list.last = &list.first;
-        const bool chained =
-            caps && caps->dependencies && peri_now() >= m->back[i].chain_at;
-        rc = peri_store_ready(m->db, name, chained, on_ready, &list, err);
-        for (ready_t *r = list.first; r && rc == 0; r = r->next)
-            rc = r->row.impossible ? store_impossible(m, &r->row, err)
-                                   : store_intent(m, &r->row, name, most, err);
-        peri_arena_free(list.arena);
-    }
-    return rc;
-}
+#define UNCHAINED 120.0
+#define BATCH     32
 
 /* ---- one submission ---- */
 
@@ -234,7 +117,7 @@ static int plan_and_submit(peri_manager_t *m, size_t backend, const subm_t *s, c
     peri_launch_t launch = {0};
     peri_schedreq_t request = {0};
     int rc = -1;
-    const peri_schedcaps_t *caps = get_caps(m, backend);
+    const peri_schedcaps_t *caps = peri_manager_caps(m, backend);
     peri_spec_t *spec = peri_spec_parse(r->spec, strlen(r->spec), NULL, err);
     const peri_step_t *step = spec ? find_step(spec, r->step) : NULL;
     if (!step) goto out;
@@ -258,7 +141,9 @@ static int plan_and_submit(peri_manager_t *m, size_t backend, const subm_t *s, c
         goto out;
     }
     read_after(r->after, &in, s->arena);
-    if (peri_places_find(m->db, step, caps, &places, s->arena, err)) goto out;
+    if (peri_places_find(m->db, step, p->backends[backend].sched, caps, &places, s->arena,
+                         err))
+        goto out;
     if (places.nnodes) in.places = &places;
     if (peri_plan_make(&in, s->arena, &launch, &request, err)) goto out;
     /* A second start is ours to decide, where it is noted. */

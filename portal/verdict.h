@@ -24,7 +24,6 @@ typedef struct {
 
     bool ended; /* the scheduler says so, or does not know it any more (end UNKNOWN) */
     peri_schedend_t end;
-    int end_code, end_signal;
     const char *end_text;  /* the scheduler's words; may be "" */
     const char *scheduler; /* its name, for sentences */
     bool grace_over;       /* it was waited long enough for what may still come */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/base/failpoint.h"
+#include "core/base/hash.h"
 #include "core/base/util.h"
 #include "portal/log.h"
 #include "portal/manager.h"
@@ -36,18 +37,17 @@ typedef struct {
     int rc;
 } poll_t;
 
-static uint64_t hash_text(const char *s, int64_t t)
+/* Never 0. */
+static uint64_t hash_why(const char *s, int64_t t)
 {
-    uint64_t h = 0xcbf29ce484222325u ^ (uint64_t)t;
-    for (; *s; s++) h = (h ^ (uint8_t)*s) * 0x100000001b3u;
-    return h | 1;
+    return peri_hash_text(PERI_HASH_START ^ (uint64_t)t, s) | 1;
 }
 
 /* Why it waits is for people only: stored when it changed, index -1 for a whole array. */
 static void store_why(poll_t *p, peri_entry_t *e, const peri_schedtask_t *t,
                       int32_t index)
 {
-    uint64_t h = hash_text(t->why, t->expected / 60);
+    uint64_t h = hash_why(t->why, t->expected / 60);
     if (h == e->why_hash || p->rc) return;
     e->why_hash = h;
     p->rc = peri_store_waiting(p->m->db, e->uuid, e->step, index, t->why,
@@ -71,7 +71,7 @@ static void on_rest(peri_entry_t *e, void *arg)
     if (e->state != PERI_TASK_QUEUED) return;
     if (!r->told) store_why(r->p, e, r->t, -1);
     r->told = true;
-    e->why_hash = hash_text(r->t->why, r->t->expected / 60);
+    e->why_hash = hash_why(r->t->why, r->t->expected / 60);
 }
 
 static void on_task(const peri_schedtask_t *t, void *arg)
@@ -329,13 +329,11 @@ static peri_evidence_t evidence(const peri_manager_t *m, const peri_entry_t *e, 
     peri_evidence_t v = {.has_started = e->has_started,
                          .has_exit = e->has_exit,
                          .exit = e->exit.exit,
-                         .exit_code = e->exit.code,
+                         .exit_code = e->has_exit ? e->exit.code : e->end_code,
                          .exit_signal = e->exit.signal,
                          .exit_text = e->exit_text,
                          .ended = e->ended || e->missing_at > 0,
                          .end = e->ended ? e->end : PERI_END_UNKNOWN,
-                         .end_code = e->end_code,
-                         .end_signal = e->end_signal,
                          .end_text = e->end_text,
                          .scheduler = conf_of(m, e)->name,
                          .cancel_requested = e->cancel_requested,

@@ -155,6 +155,12 @@ int peri_sched_caps(peri_sched_t *s, peri_schedcaps_t *out, peri_err_t *err)
     return s->ops->caps(s->self, out, err);
 }
 
+int peri_sched_nodes(peri_sched_t *s, void (*each)(const char *name, void *arg),
+                     void *arg, peri_err_t *err)
+{
+    return s->ops->nodes ? s->ops->nodes(s->self, each, arg, err) : 0;
+}
+
 int peri_sched_submit(peri_sched_t *s, const peri_schedreq_t *req,
                       char id[PERI_SCHED_ID_MAX], peri_err_t *err)
 {

@@ -27,7 +27,7 @@
 
 #include "perigee/err.h"
 
-#define PERI_SCHED_ABI      1
+#define PERI_SCHED_ABI      2
 #define PERI_SCHED_ID_MAX   64
 #define PERI_SCHED_NO_INDEX (-1)
 
@@ -126,6 +126,7 @@ typedef struct {
     uint64_t memory_node;
     uint32_t time_limit;  /* seconds */
     uint32_t array_tasks; /* of one submission */
+    uint32_t array_span;  /* from its first index to its last one */
     bool dependencies;    /* `after` works */
     bool multi_node;
 } peri_schedcaps_t;
@@ -143,6 +144,10 @@ typedef struct {
                   peri_err_t *err);
     void (*close)(void *self); /* tasks that run go on */
     int (*caps)(void *self, peri_schedcaps_t *out, peri_err_t *err);
+    /* Calls `each` for the name of every node that it has, whatever its state. May be
+     * NULL where there is only this machine. */
+    int (*nodes)(void *self, void (*each)(const char *name, void *arg), void *arg,
+                 peri_err_t *err);
     /* Durable when it returns 0. */
     int (*submit)(void *self, const peri_schedreq_t *req, char id[PERI_SCHED_ID_MAX],
                   peri_err_t *err);
@@ -172,6 +177,8 @@ peri_sched_t *peri_sched_open(const char *name, const json_t *conf, const char *
 void peri_sched_close(peri_sched_t *s); /* accepts NULL */
 const char *peri_sched_name(const peri_sched_t *s);
 int peri_sched_caps(peri_sched_t *s, peri_schedcaps_t *out, peri_err_t *err);
+int peri_sched_nodes(peri_sched_t *s, void (*each)(const char *name, void *arg),
+                     void *arg, peri_err_t *err);
 int peri_sched_submit(peri_sched_t *s, const peri_schedreq_t *req,
                       char id[PERI_SCHED_ID_MAX], peri_err_t *err);
 int peri_sched_find(peri_sched_t *s, const char *name, char id[PERI_SCHED_ID_MAX],

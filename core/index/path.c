@@ -12,14 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/hash.h"
 #include "core/base/util.h"
 #include "core/index/index.h"
-
-static uint64_t hash_add(uint64_t h, const char *s, size_t n)
-{
-    for (size_t i = 0; i < n; i++) h = (h ^ (uint8_t)s[i]) * 0x100000001b3u;
-    return h;
-}
 
 static const char *base_name(const char *path)
 {
@@ -83,8 +78,8 @@ static char *index_name(const peri_table_t *t, const char *folder)
 
     size_t skip = strlen(folder);
     const char *below = strncmp(file, folder, skip) == 0 ? file + skip : file;
-    uint64_t h = hash_add(0xcbf29ce484222325u, below, strlen(below) + 1);
-    h = hash_add(h, dataset, n);
+    uint64_t h = peri_hash_add(PERI_HASH_START, below, strlen(below) + 1);
+    h = peri_hash_add(h, dataset, n);
     const char *base = base_name(file);
     char text[128] = "";
     append_clean(text, 64, base, strlen(base));
@@ -124,7 +119,7 @@ char *peri_index_path(const peri_table_t *t, bool for_writing)
     char *folder = data_folder(t);
     char *name = index_name(t, folder);
     char *state = peri_state_dir();
-    uint64_t h = hash_add(0xcbf29ce484222325u, folder, strlen(folder));
+    uint64_t h = peri_hash_add(PERI_HASH_START, folder, strlen(folder));
     char *beside = peri_xasprintf("%s/.perigee/%s.pidx", folder, name);
     /* Nodes have other files in the same folder, and may share the state folder. */
     const char *node =

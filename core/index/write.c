@@ -16,6 +16,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "core/base/hash.h"
 #include "core/base/util.h"
 
 struct peri_idxwriter {
@@ -132,16 +133,9 @@ void peri_idxwriter_abort(peri_idxwriter_t *w)
 
 /* ---- strings ---- */
 
-static uint64_t hash_text(const char *s)
-{
-    uint64_t h = 0xcbf29ce484222325u;
-    for (; *s; s++) h = (h ^ (uint8_t)*s) * 0x100000001b3u;
-    return h;
-}
-
 static uint32_t *find_slot(peri_idxwriter_t *w, const char *s)
 {
-    size_t i = hash_text(s) & (w->nslots - 1);
+    size_t i = peri_hash_text(PERI_HASH_START, s) & (w->nslots - 1);
     while (w->slots[i] && strcmp(w->strings.data + w->slots[i] - 1, s) != 0)
         i = (i + 1) & (w->nslots - 1);
     return &w->slots[i];

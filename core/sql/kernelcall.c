@@ -47,10 +47,11 @@ static json_t *constant_value(struct take *t, const char *call, json_t *expr)
         goto out;
     }
     if (peri_sql_allowed(query, t->err)) goto out;
+    peri_ast_fix_constants(query);
     sql = peri_sql_render(t->con, query, true, t->err);
     if (!sql) goto out;
-    const char *ask =
-        peri_arena_printf(t->arena, "SELECT to_json(v)::VARCHAR FROM (%s) AS t(v)", sql);
+    const char *ask = peri_arena_printf(
+        t->arena, "SELECT coalesce(to_json(v)::VARCHAR, 'null') FROM (%s) AS t(v)", sql);
     if (peri_duck_text(t->con, ask, NULL, &text, t->err)) {
         peri_err_prefix(t->err, "an argument of %s", call);
         goto out;
@@ -84,6 +85,7 @@ static json_t *argument(struct take *t, const char *call, json_t *expr)
 {
     if (peri_ast_is_class(expr, "COLUMN_REF")) return name_value(t, expr);
     if (!peri_ast_is_class(expr, "SUBQUERY")) return constant_value(t, call, expr);
+    peri_ast_fix_constants(expr);
     char *sql = peri_sql_render(t->con, peri_ast_subquery(expr), true, t->err);
     json_t *text = sql ? json_string(sql) : NULL;
     duckdb_free(sql);
@@ -176,6 +178,7 @@ const char *peri_kernelcalls_take(duckdb_connection con, const char *sql,
         out = sql;
         goto out;
     }
+    peri_ast_fix_constants(query);
     text = peri_sql_render(con, query, true, err);
     if (text) out = peri_arena_strdup(arena, text);
 out:

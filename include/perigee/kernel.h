@@ -78,6 +78,7 @@ typedef struct {
     unsigned particles;  /* PERI_HAS_...: what each must have; position always */
     bool optional;       /* may be left out; never the first */
     bool many_snapshots; /* rows of all snapshots are wanted, else of one */
+    bool path;           /* no rows: the name of files that the kernel reads itself */
     /* Not NULL: no particles, but a table with these columns, by their names. Columns of
      * width 0 take any width. */
     const peri_coldef_t *columns;
@@ -163,6 +164,16 @@ const peri_simulation_t *peri_run_simulation(const peri_run_t *run, size_t input
 /* The particles of this rank as they were read, checked (see _check); owned by the run:
  * decompose them as you like. */
 peri_particles_t *peri_run_particles(peri_run_t *run, size_t input);
+/* Particles of an input with many_snapshots are read while the kernel runs, one snapshot
+ * at a time by rising number, so that memory need not hold them all: 1 and the next one,
+ * 0 after the last one, -1. Both are the run's, until the next call; the simulation is
+ * that of the snapshot. Ids are those of the files: without them it fails. Collective. */
+int peri_run_snapshot(peri_run_t *run, size_t input, peri_particles_t **particles,
+                      const peri_simulation_t **simulation, peri_err_t *err);
+/* How many there are. */
+size_t peri_run_snapshots(const peri_run_t *run, size_t input);
+/* For inputs that are a path: as the user gave it, the same on all ranks. */
+const char *peri_run_path(const peri_run_t *run, size_t input);
 /* For inputs with columns: in the order of the declaration. Owned by the run. */
 peri_rowset_t *peri_run_table(peri_run_t *run, size_t input);
 

@@ -52,7 +52,7 @@ char *const *peri_command_environ(const peri_task_t *t)
     e.vars = peri_arena_calloc(t->arena, e.cap + 1, sizeof(*e.vars));
     for (size_t i = 0; i < inherited; i++)
         /* Meant for this process, not for what it runs. */
-        if (strncmp(environ[i], "PERIGEE_FAILPOINT=", 18) != 0) put(&e, environ[i]);
+        if (strncmp(environ[i], "PERIGEE_FAILPOINT", 17) != 0) put(&e, environ[i]);
     for (size_t i = 0; i < t->l.nenv; i++)
         set(&e, "", t->l.env[i].name, t->l.env[i].value);
     for (size_t i = 0; i < t->nparams; i++)

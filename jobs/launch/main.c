@@ -24,6 +24,7 @@
 
 #define LAST_PATIENCE 30.0 /* seconds for a full disk to get some room */
 #define OWN_FAULT     125
+#define DATA_SLACK    (256ull << 20) /* stacks of threads, what is reserved only */
 
 typedef struct {
     peri_task_t t;
@@ -115,6 +116,11 @@ static void prepare_limits(run_t *run, peri_start_t *s)
     if (l->memory && !run->t.in_slurm)
         w->cgroup = peri_cgroup_new(run->t.mark, l->memory);
     if (w->cgroup) s->cgroup = peri_cgroup_enter_fd(w->cgroup);
+    if (l->memory && !run->t.in_slurm && !w->cgroup) {
+        /* Samples keep the limit, of all processes together and of what they touch. This
+         * holds up the one that grows faster than we look. */
+        w->data_max = s->data_max = 2 * l->memory + DATA_SLACK;
+    }
     if (!w->cgroup) {
         w->cgroup = peri_cgroup_own();
         w->own = true;

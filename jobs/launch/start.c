@@ -6,6 +6,7 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,6 +35,15 @@ static int wire(const peri_start_t *s)
     return 0;
 }
 
+/* The soft one: a program that only reserves much, as a sanitizer does, can raise it. */
+static void limit_data(uint64_t max)
+{
+    struct rlimit r;
+    if (!max || getrlimit(RLIMIT_DATA, &r) || r.rlim_cur <= max) return;
+    r.rlim_cur = max;
+    setrlimit(RLIMIT_DATA, &r);
+}
+
 static void child(const peri_start_t *s, pid_t parent, int tell)
 {
     report_t r = {0};
@@ -41,6 +51,7 @@ static void child(const peri_start_t *s, pid_t parent, int tell)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(125);
     if (s->cgroup >= 0) (void)!write(s->cgroup, "0", 1);
+    limit_data(s->data_max);
     reset_signals();
     if (wire(s) == 0) {
         r.in_dir = chdir(s->command->dir) != 0;

@@ -60,6 +60,33 @@ static const char *with_end(const case_t *k, const char *text)
 
 /* ---- the cases: true if it is this one ---- */
 
+static bool says(const peri_stream_t *s, const char *const *words, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (memmem(s->tail, s->ntail, words[i], strlen(words[i]))) return true;
+    return false;
+}
+#define SAYS(stream, words) says(stream, words, sizeof(words) / sizeof((words)[0]))
+
+/* A limit that makes malloc fail shows in what the program says of it only. */
+static bool was_refused_memory(case_t *k)
+{
+    static const char *const words[] = {"Cannot allocate memory", "std::bad_alloc",
+                                        "MemoryError", "ut of memory", "ENOMEM"};
+    char most[16], asked[16];
+    if (!k->w->data_max || !k->failed || k->w->why != PERI_ENDED_NOT ||
+        !SAYS(&k->w->writer->err, words))
+        return false;
+    k->r->exit = PERI_EXIT_MEMORY;
+    k->r->text = with_stderr(
+        k, peri_arena_printf(k->arena,
+                             "wanted more memory than the %s that a process of this job, "
+                             "which asked for %s, can get; ask for more with --memory",
+                             peri_human_bytes(k->w->data_max, most),
+                             peri_human_bytes(k->w->t->l.memory, asked)));
+    return true;
+}
+
 static bool was_memory(case_t *k)
 {
     char asked[16], peak[16];
@@ -149,27 +176,20 @@ static bool lost_output(case_t *k)
     return true;
 }
 
-static bool says_no_space(const peri_stream_t *s)
+static bool was_space(case_t *k)
 {
     static const char *const words[] = {"No space left on device", "Disk quota exceeded",
                                         "ENOSPC", "EDQUOT"};
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        if (memmem(s->tail, s->ntail, words[i], strlen(words[i]))) return true;
-    return false;
-}
-
-static bool was_space(case_t *k)
-{
     const peri_task_t *t = k->w->t;
-    const bool says = says_no_space(&k->w->writer->err);
+    const bool named = SAYS(&k->w->writer->err, words);
     const char *const paths[] = {t->l.results, k->c->dir, t->folder, "/tmp", "/dev/shm"};
     const size_t ours = 3, all = sizeof(paths) / sizeof(paths[0]);
     const char *full = NULL;
     if (!k->failed) return false;
     /* Places that every program uses tell nothing, unless it says so itself. */
-    for (size_t i = 0; !full && i < (says ? all : ours); i++)
+    for (size_t i = 0; !full && i < (named ? all : ours); i++)
         if (paths[i]) full = peri_space_full(paths[i], k->arena);
-    if (!says && !full) return false;
+    if (!named && !full) return false;
     if (!full) full = "some file system has no space left, or a quota is used up";
     k->r->exit = PERI_EXIT_NO_SPACE;
     k->r->text = with_stderr(k, with_end(k, full));
@@ -208,7 +228,8 @@ static bool was_exit(case_t *k)
 void peri_verdict(const peri_watch_t *w, const peri_command_t *c, peri_record_t *r)
 {
     static bool (*const cases[])(case_t *) = {
-        was_memory, was_time, was_told, lost_output, was_space, was_signal, was_exit};
+        was_memory,  was_refused_memory, was_time,   was_told,
+        lost_output, was_space,          was_signal, was_exit};
     case_t k = {.w = w, .c = c, .r = r, .arena = w->t->arena};
     if (WIFSIGNALED(w->status)) {
         r->signal = WTERMSIG(w->status);

@@ -24,6 +24,7 @@ typedef struct {
     peri_cgroup_t
         *cgroup; /* of the task; or, if `own`, the one that we are in; or NULL */
     bool own;
+    uint64_t data_max; /* RLIMIT_DATA of its processes that is ours; 0: none */
 
     bool ended; /* the child: then status is that of waitpid */
     int status;

@@ -183,6 +183,11 @@ static const char *title(const peri_step_t *step, peri_arena_t *arena)
     return "query";
 }
 
+static const char *data(const peri_step_t *step)
+{
+    return text_of(step, "context");
+}
+
 /* As many ranks on each node, so that each reads its own files. */
 static void spread(peri_resources_t *r)
 {
@@ -237,5 +242,6 @@ const peri_kind_t peri_kind_sql = {
     .check = check,
     .title = title,
     .result = result,
+    .data = data,
     .spread = spread,
     .words = words};

@@ -20,13 +20,13 @@
 peri_stepdata_t peri_plan_data(const peri_step_t *step, peri_arena_t *arena)
 {
     const json_t *list = json_object_get(step->json, "data");
-    const char *context = json_string_value(json_object_get(step->json, "context"));
+    const char *own = step->kind->data ? step->kind->data(step) : NULL;
     size_t most = json_array_size(list) + 1, n = 0;
     const char **names = peri_arena_calloc(arena, most, sizeof(*names));
-    if (context) names[n++] = context;
+    if (own) names[n++] = own;
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *s = json_string_value(json_array_get(list, i));
-        if (context && !strcmp(s, context)) continue;
+        if (own && !strcmp(s, own)) continue;
         names[n++] = s;
     }
     return (peri_stepdata_t){names, n};

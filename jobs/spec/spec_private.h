@@ -151,6 +151,9 @@ typedef struct peri_kind {
     /* Template of the file in the folder of results, absolute if it is elsewhere; NULL if
      * the step says none. */
     const char *(*result)(const peri_step_t *step, peri_arena_t *arena);
+    /* The dataset or table that it reads besides those of "data"; NULL: none. May be
+     * NULL. */
+    const char *(*data)(const peri_step_t *step);
     /* Nodes and ranks when the data asks for more nodes; may be NULL. */
     void (*spread)(peri_resources_t *r);
     /* argv, argc, script, mpi of the launch. */

@@ -13,16 +13,21 @@
 #define TARGET "t.job = d.on_job AND (d.on_step IS NULL OR t.step = d.on_step)"
 
 /* Columns: job, step, next attempt, indexes; of the first bad dependency: its step, the
- * number of its job, whether that is another job, failed; [[id, even_failed]...].
+ * number of its job, whether that is another job, failed; [[id, even_failed]...]; one
+ * submission at a time.
  *
  * A chain needs submissions that the scheduler still has whole: a task of theirs that was
- * revoked has failed there, and will run in another one. */
+ * revoked has failed there, and will run in another one.
+ *
+ * An array that only so many tasks of may run at a time (`parallel` of its step in the
+ * plan) has one submission at a time: each would let so many run. */
 static const char sql[] =
     "WITH w AS MATERIALIZED (SELECT t.job, t.step, array_agg(t.index ORDER BY t.index) "
     "AS "
     "indexes FROM task t WHERE t.state = 'waiting' GROUP BY t.job, t.step), "
-    "ours AS MATERIALIZED (SELECT w.*, j.uuid, j.priority, s.pos AS at FROM w JOIN job j "
-    "ON "
+    "ours AS MATERIALIZED (SELECT w.*, j.uuid, j.priority, s.pos AS at, s.is_array AND "
+    "EXISTS (SELECT FROM jsonb_array_elements(j.plan::jsonb->'steps') p WHERE "
+    "p->>'name' = w.step AND p ? 'parallel') AS one FROM w JOIN job j ON "
     "j.number = w.job JOIN step s ON s.job = w.job AND s.name = w.step WHERE NOT "
     "j.cancel AND "
     "($1::text IS NULL OR j.scheduler = $1)), "
@@ -44,16 +49,21 @@ static const char sql[] =
     "o.job, "
     "f.failed, (SELECT json_agg(json_build_array(c.id, c.even_failed) ORDER BY c.pos, "
     "c.id) "
-    "FROM chain c WHERE c.job = o.job AND c.step = o.step) FROM ours o LEFT JOIN LATERAL "
+    "FROM chain c WHERE c.job = o.job AND c.step = o.step), o.one FROM ours o LEFT JOIN "
+    "LATERAL "
     "(SELECT d.on_step, d.on_job, EXISTS (SELECT FROM task t WHERE " TARGET
     " AND t." PERI_SQL_BAD
     " AND t.state = 'failed') AS failed FROM dep d WHERE d.job = o.job "
     "AND d.step = o.step AND d.bad AND NOT d.even_failed ORDER BY d.pos LIMIT 1) AS f ON "
     "true "
-    "WHERE f.on_job IS NOT NULL OR NOT EXISTS (SELECT FROM dep d WHERE d.job = o.job AND "
+    "WHERE f.on_job IS NOT NULL OR (NOT (o.one AND EXISTS (SELECT FROM task t WHERE "
+    "t.job "
+    "= o.job AND t.step = o.step AND t." PERI_SQL_ACTIVE
+    " AND t.state <> 'waiting')) AND NOT EXISTS (SELECT FROM dep d WHERE d.job = o.job "
+    "AND "
     "d.step = o.step AND d.open AND NOT ($2::boolean AND coalesce((SELECT "
     "bool_and(c.whole) "
-    "FROM chain c WHERE c.job = d.job AND c.step = d.step AND c.pos = d.pos), false))) "
+    "FROM chain c WHERE c.job = d.job AND c.step = d.step AND c.pos = d.pos), false)))) "
     "ORDER BY o.priority DESC, o.job, o.at";
 
 static char *impossible(const PGresult *r, int i)
@@ -97,7 +107,8 @@ static int tell(const PGresult *r, int i, int (*each)(const peri_readyrow_t *, v
                            .text = text ? text : "",
                            .ids = ids,
                            .even_failed = even,
-                           .nids = never ? 0 : n};
+                           .nids = never ? 0 : n,
+                           .one = peri_col_bool(r, i, 9)};
     int stop = each(&row, arg);
     free(text);
     free(even);

@@ -174,6 +174,7 @@ typedef struct {
     const char *const *ids; /* scheduler's ids to depend on; even_failed[i] */
     const bool *even_failed;
     size_t nids;
+    bool one; /* one submission at a time: not told while tasks of it are not over */
 } peri_readyrow_t;
 int peri_store_ready(peri_db_t *db, const char *scheduler, bool chained,
                      int (*each)(const peri_readyrow_t *, void *), void *arg,

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/base/buf.h"
+#include "core/base/hash.h"
 #include "core/base/util.h"
 #include "mpi/kernel/run_private.h"
 
@@ -21,31 +21,29 @@ typedef struct {
     uint64_t magic, identity, count, size;
 } head_t;
 
-static uint64_t hash(uint64_t h, const void *data, size_t n)
+static uint64_t add_arguments(uint64_t h, const peri_arg_t *args, size_t n)
 {
-    const unsigned char *p = data;
-    for (size_t i = 0; i < n; i++) h = (h ^ p[i]) * 0x100000001b3ull;
+    for (size_t i = 0; i < n; i++) {
+        const peri_arg_t *a = &args[i];
+        if (a->param->type == PERI_PARAM_OUTPUT) continue;
+        h = peri_hash_add(h, (const char *)&a->number, sizeof(a->number));
+        h = peri_hash_add(h, (const char *)&a->integer, sizeof(a->integer));
+        if (a->text) h = peri_hash_text(h, a->text);
+        if (a->list) h = peri_hash_add(h, (const char *)a->list, a->n * sizeof(*a->list));
+    }
     return h;
 }
 
 /* The same call again: kernel, arguments, inputs, ranks. */
 static uint64_t identity(const peri_run_t *run)
 {
-    uint64_t h = 0xcbf29ce484222325ull;
-    h = hash(h, run->kernel->name, strlen(run->kernel->name));
-    h = hash(h, &run->nranks, sizeof(run->nranks));
-    h = hash(h, run->rows_read, sizeof(run->rows_read));
-    for (size_t i = 0; i < run->kernel->nparams; i++) {
-        const peri_arg_t *a = &run->args.own[i];
-        if (a->param->type == PERI_PARAM_OUTPUT) continue;
-        h = hash(h, &a->number, sizeof(a->number));
-        h = hash(h, &a->integer, sizeof(a->integer));
-        if (a->text) h = hash(h, a->text, strlen(a->text));
-        if (a->list) h = hash(h, a->list, a->n * sizeof(*a->list));
-    }
+    uint64_t h = peri_hash_text(PERI_HASH_START, run->kernel->name);
+    h = peri_hash_add(h, (const char *)&run->nranks, sizeof(run->nranks));
+    h = peri_hash_add(h, (const char *)run->rows_read, sizeof(run->rows_read));
+    h = add_arguments(h, run->args.own, run->kernel->nparams);
+    h = add_arguments(h, run->args.standard, peri_nstandard_params);
     for (size_t i = 0; i < run->kernel->ninputs; i++)
-        if (run->args.inputs[i])
-            h = hash(h, run->args.inputs[i], strlen(run->args.inputs[i]));
+        if (run->args.inputs[i]) h = peri_hash_text(h, run->args.inputs[i]);
     return h;
 }
 

@@ -86,6 +86,11 @@ peri_particles_t *peri_run_particles(peri_run_t *run, size_t input)
     return run->loaders[input].particles;
 }
 
+const char *peri_run_path(const peri_run_t *run, size_t input)
+{
+    return run->args.inputs[input];
+}
+
 peri_rowset_t *peri_run_table(peri_run_t *run, size_t input)
 {
     return run->loaders[input].table;

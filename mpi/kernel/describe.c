@@ -73,6 +73,8 @@ static json_t *describe_input(const peri_input_t *in)
                           "optional", in->optional, "many_snapshots", in->many_snapshots);
     if (in->columns)
         json_object_set_new(o, "columns", describe_columns(in->columns, in->ncolumns));
+    else if (in->path)
+        json_object_set_new(o, "path", json_true());
     else
         json_object_set_new(o, "particles", describe_has(in->particles));
     return o;

@@ -62,11 +62,13 @@ static const char *condition(const peri_args_t *a, size_t input, peri_arena_t *a
     const peri_arg_t *snap = peri_args_find(a, "snapnum");
     const peri_arg_t *filter = peri_args_find(a, "filter");
     const bool table = !is_select(a->inputs[input]);
-    const bool by_snap = snap->there && table && !a->kernel->inputs[input].many_snapshots;
+    const bool many = a->kernel->inputs[input].many_snapshots;
+    const bool by_snap = many ? a->only != NULL : snap->there && table;
     const bool by_filter = filter->there && input == 0;
     if (!by_snap && !by_filter) return "";
     const char *first =
-        by_snap ? peri_arena_printf(arena, "snapnum = %lld", (long long)snap->integer)
+        by_snap ? peri_arena_printf(arena, "snapnum = %lld",
+                                    many ? (long long)*a->only : (long long)snap->integer)
                 : "";
     return peri_arena_printf(arena, " WHERE %s%s%s%s%s", first,
                              by_snap && by_filter ? " AND " : "", by_filter ? "(" : "",
@@ -293,8 +295,11 @@ int peri_input_settle(const peri_args_t *a, size_t input, unsigned more,
     const peri_input_t *in = &a->kernel->inputs[input];
     int64_t snapnum;
     peri_buf_t b;
-    *out =
-        (peri_inputinfo_t){.given = true, .mass = NAN, .velocity = 1, .rows = look->rows};
+    *out = (peri_inputinfo_t){.given = true,
+                              .mass = NAN,
+                              .velocity = 1,
+                              .rows = look->rows,
+                              .snapshots = look->nsnapnums};
     if (find_snapshot(a, input, look, &snapnum, err)) return -1;
     peri_buf_init(&b, MAX_SQL);
     int rc = in->columns ? settle_columns(a, input, look, arena, &b, out, err)
@@ -309,6 +314,13 @@ int peri_input_settle(const peri_args_t *a, size_t input, unsigned more,
                                      condition(a, input, arena));
     peri_buf_free(&b);
     return rc;
+}
+
+int peri_input_settle_path(const peri_args_t *a, peri_inputinfo_t *out, peri_err_t *err)
+{
+    *out = (peri_inputinfo_t){.given = true, .mass = NAN, .velocity = 1, .sql = ""};
+    peri_simulation_init(&out->sim);
+    return apply_arguments(a, &out->sim, err);
 }
 
 /* ---- telling other ranks ---- */

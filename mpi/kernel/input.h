@@ -20,6 +20,7 @@ typedef struct {
     double mass;     /* of each particle, where there is no column; NAN: not known */
     double velocity; /* factor that makes peculiar velocities of those in the files */
     uint64_t rows;   /* at most */
+    uint64_t snapshots; /* that have rows; 0: none has a number */
     peri_simulation_t sim;
 } peri_inputinfo_t;
 
@@ -45,6 +46,8 @@ const char *peri_input_question(const peri_args_t *a, size_t input, peri_arena_t
 int peri_input_settle(const peri_args_t *a, size_t input, unsigned more,
                       const peri_look_t *look, peri_arena_t *arena, peri_inputinfo_t *out,
                       peri_err_t *err);
+/* Of an input that is a path: only what the arguments say. */
+int peri_input_settle_path(const peri_args_t *a, peri_inputinfo_t *out, peri_err_t *err);
 
 void peri_inputinfo_pack(const peri_inputinfo_t *in, peri_buf_t *out);
 int peri_inputinfo_unpack(const void *data, size_t len, peri_arena_t *arena,

@@ -12,18 +12,8 @@
 
 #include "core/base/util.h"
 #include "mpi/kernel/args.h"
-#include "mpi/kernel/builtin.h"
 
 #define MAX_KERNELS 256
-
-static const peri_kernel_t *const builtin[] = {
-    &peri_kernel_density,
-    &peri_kernel_fof,
-    &peri_kernel_power_spectrum,
-    &peri_kernel_projection,
-    &peri_kernel_so_masses,
-    NULL,
-};
 
 typedef struct {
     const peri_kernel_t *kernel;
@@ -202,7 +192,7 @@ static int by_kernel_name(const void *a, const void *b)
     return strcmp(((const entry_t *)a)->kernel->name, ((const entry_t *)b)->kernel->name);
 }
 
-peri_registry_t *peri_registry_new(void)
+peri_registry_t *peri_registry_new(const peri_kernel_t *const *builtin)
 {
     peri_registry_t *r = peri_xcalloc(1, sizeof(*r));
     for (size_t i = 0; builtin[i]; i++)

@@ -15,8 +15,9 @@
 
 typedef struct peri_registry peri_registry_t;
 
-/* What cannot be loaded is left out; peri_registry_note says why. */
-peri_registry_t *peri_registry_new(void);
+/* builtin ends with NULL. What cannot be loaded is left out; peri_registry_note says
+ * why. */
+peri_registry_t *peri_registry_new(const peri_kernel_t *const *builtin);
 void peri_registry_free(peri_registry_t *r); /* closes shared objects; accepts NULL */
 
 size_t peri_registry_count(const peri_registry_t *r);

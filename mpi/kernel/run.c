@@ -27,7 +27,8 @@ static peri_query_t *make_look(const peri_queryspec_t *spec, int nranks,
 {
     const asked_t *a = arg;
     peri_run_t *run = a->run;
-    peri_query_t *q = peri_query_new(spec, nranks, where, err);
+    /* Of one rank: the last stage of a distributed plan needs tables of those before. */
+    peri_query_t *q = peri_query_new(spec, 1, where, err);
     int rc = q ? peri_query_look(q, run->arena, &run->looks[a->input], err) : -1;
     peri_query_free(q);
     if (rc) return NULL;
@@ -79,11 +80,24 @@ static int share_info(peri_run_t *run, size_t input, peri_err_t *err)
     return rc;
 }
 
+static int was_cancelled(void *arg)
+{
+    const peri_run_t *run = arg;
+    return atomic_load(&run->cancelled);
+}
+
 static int execute(peri_run_t *run, const peri_queryspec_t *spec,
-                   const peri_execopts_t *o, peri_err_t *err)
+                   const peri_execopts_t *opts, peri_err_t *err)
 {
     peri_execresult_t res;
-    int rc = peri_exec_run(run->comm, spec, o, &res, err);
+    peri_execopts_t o = *opts;
+    if (run->computing) {
+        /* The watcher listens to the world, and tells what the kernel does. */
+        o.cancelled = was_cancelled;
+        o.progress = NULL;
+        o.arg = run;
+    }
+    int rc = peri_exec_run(run->comm, spec, &o, &res, err);
     peri_execresult_add_reads(&run->stats->reads, &res);
     if (res.stuck) {
         if (run->o->last_words) run->o->last_words(err, run->o->arg);
@@ -93,8 +107,11 @@ static int execute(peri_run_t *run, const peri_queryspec_t *spec,
     return rc;
 }
 
-static int look_at_input(peri_run_t *run, size_t input, peri_err_t *err)
+int peri_run_look_at(peri_run_t *run, size_t input, peri_err_t *err)
 {
+    if (run->kernel->inputs[input].path)
+        return peri_ranks_agree(
+            peri_input_settle_path(&run->args, &run->infos[input], err), run->comm, err);
     asked_t a = {run, input};
     peri_execopts_t o = *run->o->exec;
     o.progress = NULL;
@@ -118,17 +135,27 @@ static size_t particle_bytes(unsigned has)
                 !!(has & PERI_HAS_ID) + !!(has & PERI_HAS_WEIGHT));
 }
 
+/* Snapshots that come one by one have about as many rows each. */
+static double rows_at_once(const peri_run_t *run, size_t input)
+{
+    const peri_inputinfo_t *info = &run->infos[input];
+    const bool streamed = peri_run_is_streamed(run, input) && info->snapshots;
+    return (double)info->rows / (streamed ? (double)info->snapshots : 1);
+}
+
 static int check_memory(peri_run_t *run, peri_err_t *err)
 {
     double need = (double)run->need.rank_bytes;
     const double ranks = run->nranks;
     for (size_t i = 0; i < run->kernel->ninputs; i++) {
-        if (!run->infos[i].given || run->kernel->inputs[i].columns) continue;
+        if (!run->infos[i].given || run->kernel->inputs[i].columns ||
+            run->kernel->inputs[i].path)
+            continue;
         const unsigned has = run->kernel->inputs[i].particles | run->need.particles[i];
         /* While they move between ranks, particles are there twice. */
-        need += 2.0 * (double)particle_bytes(has) * (double)run->infos[i].rows / ranks;
+        need += 2.0 * (double)particle_bytes(has) * rows_at_once(run, i) / ranks;
     }
-    need += (double)run->need.row_bytes * (double)run->infos[0].rows / ranks;
+    need += (double)run->need.row_bytes * rows_at_once(run, 0) / ranks;
     run->stats->plan.memory = (uint64_t)fmin(need, 1e18);
     if (need <= (double)run->memory) return 0;
     char rows[32], want[16], have[16];
@@ -191,7 +218,7 @@ static void open_rows(peri_run_t *run)
 
 /* ---- reading ---- */
 
-static int read_input(peri_run_t *run, size_t input, peri_err_t *err)
+int peri_run_read(peri_run_t *run, size_t input, peri_err_t *err)
 {
     const peri_input_t *in = &run->kernel->inputs[input];
     const peri_inputinfo_t *info = &run->infos[input];
@@ -217,7 +244,9 @@ static int read_inputs(peri_run_t *run, peri_err_t *err)
 {
     const double started = peri_now();
     for (size_t i = 0; i < run->kernel->ninputs; i++)
-        if (run->infos[i].given && read_input(run, i, err)) return -1;
+        if (run->infos[i].given && !run->kernel->inputs[i].path &&
+            !peri_run_is_streamed(run, i) && peri_run_read(run, i, err))
+            return -1;
     run->stats->reading = peri_now() - started;
     return 0;
 }
@@ -252,7 +281,9 @@ static int compute(peri_run_t *run, peri_err_t *err)
     peri_watcher_t watcher;
     peri_checkpoint_open(run);
     peri_watcher_start(&watcher, run);
+    run->computing = true;
     int rc = run->kernel->run(run, err);
+    run->computing = false;
     if (rc == 0 && atomic_load(&run->cancelled)) rc = peri_run_cancelled(run, err);
     if (rc && !err->code)
         peri_err_set(err, PERI_EINTERNAL, "kernel %s failed and does not say why",
@@ -306,7 +337,7 @@ static int go(peri_run_t *run, const json_t *arguments, const char *folder,
     int rc = peri_args_read(run->kernel, arguments, run->arena, &run->args, err);
     if (peri_ranks_agree(rc, run->comm, err)) return -1;
     for (size_t i = 0; i < run->kernel->ninputs; i++)
-        if (run->args.inputs[i] && look_at_input(run, i, err)) return -1;
+        if (run->args.inputs[i] && peri_run_look_at(run, i, err)) return -1;
     if (plan(run, err)) return -1;
     open_rows(run);
     if (only_plan) return save_rows(run, folder, err);

@@ -17,6 +17,13 @@ typedef struct {
     char *temporary;
 } peri_output_t;
 
+/* Of an input that is read one snapshot at a time. */
+typedef struct {
+    int32_t *numbers; /* rank 0; lives in the arena */
+    size_t n, next;
+    int32_t current;
+} peri_snapshots_t;
+
 struct peri_run {
     MPI_Comm comm; /* the call's own */
     int rank, nranks;
@@ -32,6 +39,7 @@ struct peri_run {
     peri_need_t need;
     peri_loader_t loaders[PERI_MAX_INPUTS];
     uint64_t rows_read[PERI_MAX_INPUTS];
+    peri_snapshots_t snapshots[PERI_MAX_INPUTS];
     peri_rowset_t *rows;
     peri_output_t outputs[PERI_MAX_OUTPUTS];
     size_t noutputs;
@@ -44,8 +52,17 @@ struct peri_run {
     bool news;
     double started, time_limit; /* seconds; 0: none. Rank 0 */
     _Atomic bool cancelled, due, out_of_time;
+    bool computing;
     peri_runstats_t *stats;
 };
+
+/* run.c; collective. While the kernel computes, they hear of a cancellation through the
+ * watcher. */
+int peri_run_look_at(peri_run_t *run, size_t input, peri_err_t *err);
+int peri_run_read(peri_run_t *run, size_t input, peri_err_t *err);
+
+/* snapshots.c: is the input read by peri_run_snapshot? */
+bool peri_run_is_streamed(const peri_run_t *run, size_t input);
 
 /* context.c: why the call ends; -1. */
 int peri_run_cancelled(const peri_run_t *run, peri_err_t *err);

@@ -116,11 +116,6 @@ static void put_environment(start_t *p, const char *task_folder)
     put_env(p, "PATH", path ? path : PATH_DEFAULT);
     for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
         if (getenv(kept[i])) put_env(p, kept[i], getenv(kept[i]));
-#if PERIGEE_FAILPOINTS
-    /* The daemon's own is not the launcher's. */
-    const char *failpoint = getenv("PERIGEE_FAILPOINT_LAUNCH");
-    if (failpoint) put_env(p, "PERIGEE_FAILPOINT", failpoint);
-#endif
     for (char **e = environ; e && *e; e++) {
         const char *eq = strchr(*e, '=');
         if (strncmp(*e, "LC_", 3) != 0 || !eq) continue;

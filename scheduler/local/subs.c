@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/hash.h"
 #include "core/base/util.h"
 #include "scheduler/local/local.h"
 
@@ -55,8 +56,7 @@ int peri_local_sub_index(const peri_sub_t *s, int32_t index, size_t *at)
 
 static size_t hash_name(const char *s)
 {
-    uint64_t h = 0xcbf29ce484222325u;
-    for (; *s; s++) h = (h ^ (uint8_t)*s) * 0x100000001b3u;
+    const uint64_t h = peri_hash_text(PERI_HASH_START, s);
     return (size_t)(h ^ h >> 32);
 }
 

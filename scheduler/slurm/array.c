@@ -6,14 +6,14 @@
 
 #include "scheduler/slurm/plugin.h"
 
-int peri_slurm_array_format(const int32_t *indexes, size_t n, int32_t throttle,
-                            peri_buf_t *out)
+int peri_slurm_array_format(const int32_t *indexes, size_t n, int32_t first,
+                            int32_t throttle, peri_buf_t *out)
 {
     for (size_t i = 0; i < n;) {
         size_t j = i;
         while (j + 1 < n && indexes[j + 1] == indexes[j] + 1) j++;
-        peri_buf_printf(out, "%s%" PRId32, i ? "," : "", indexes[i]);
-        if (j > i) peri_buf_printf(out, "-%" PRId32, indexes[j]);
+        peri_buf_printf(out, "%s%" PRId32, i ? "," : "", indexes[i] - first);
+        if (j > i) peri_buf_printf(out, "-%" PRId32, indexes[j] - first);
         i = j + 1;
     }
     if (throttle > 0) peri_buf_printf(out, "%%%" PRId32, throttle);
@@ -54,6 +54,15 @@ int peri_slurm_array_parse(const char *s, size_t len, int32_t *out, size_t max, 
     } while (take(&p, end, ','));
     if (take(&p, end, '%') && number(&p, end) < 0) return -1;
     return p == end ? 0 : -1;
+}
+
+int32_t peri_slurm_first(const char *comment)
+{
+    const char *s = comment ? strstr(comment, PERI_SLURM_FIRST) : NULL;
+    if (!s) return 0;
+    s += sizeof(PERI_SLURM_FIRST) - 1;
+    int64_t first = number(&s, s + strlen(s));
+    return first > 0 ? (int32_t)first : 0;
 }
 
 /* 24 bits of FNV-1a: enough to tell a job from the one that got its number. */

@@ -51,9 +51,9 @@ const char *peri_slurm_node_trouble(uint32_t node_state);
 
 /* ---- array.c: numbers and their strings ---- */
 
-/* "1,3-9%4" */
-int peri_slurm_array_format(const int32_t *indexes, size_t n, int32_t throttle,
-                            peri_buf_t *out);
+/* "1,3-9%4", counted from `first` on. */
+int peri_slurm_array_format(const int32_t *indexes, size_t n, int32_t first,
+                            int32_t throttle, peri_buf_t *out);
 /* The indexes in Slurm's "5-9,12,20-30:2%2" of length len; -1 if it is not one, is cut
  * ("1,5,...") or has more than max. */
 int peri_slurm_array_parse(const char *s, size_t len, int32_t *out, size_t max,
@@ -108,6 +108,7 @@ typedef struct {
     const char *partition, *account, *constraint; /* where the request names none; NULL */
     const char *path;                             /* PATH of the jobs */
     const json_t *env;                            /* more variables; NULL */
+    uint32_t array_top; /* Slurm's highest index of an array; 0: not known yet */
 } peri_slurmdefaults_t;
 
 typedef struct peri_slurmdesc peri_slurmdesc_t;
@@ -121,6 +122,10 @@ void peri_slurmdesc_free(peri_slurmdesc_t *d);
 
 /* In the comment of a job whose nodes are a wish. */
 #define PERI_SLURM_SOFT " soft"
+/* In the comment of an array, with the index that is 0 for Slurm. */
+#define PERI_SLURM_FIRST " +"
+/* That index; 0 where Slurm counts as we do. */
+int32_t peri_slurm_first(const char *comment);
 
 /* ---- tell.c ---- */
 

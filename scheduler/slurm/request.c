@@ -24,6 +24,7 @@
 
 struct peri_slurmdesc {
     job_desc_msg_t msg;
+    int32_t first; /* index of an array that is 0 for Slurm, which has a highest one */
     peri_arena_t *arena; /* everything in msg */
     char *env[MAX_ENV];
 };
@@ -60,6 +61,8 @@ static char *make_script(peri_slurmdesc_t *d, const peri_schedreq_t *r, peri_err
         peri_buf_putc(&b, ' ');
         put_shell(&b, r->argv[i]);
     }
+    if (d->first)
+        peri_buf_printf(&b, " --index $((%" PRId32 " + SLURM_ARRAY_TASK_ID))", d->first);
     peri_buf_putc(&b, '\n');
     return keep(d, &b, "the job's script", err);
 }
@@ -105,14 +108,17 @@ static void put_pattern(peri_buf_t *b, const char *s)
 static char *make_output(peri_slurmdesc_t *d, const peri_schedreq_t *r, peri_err_t *err)
 {
     struct stat st;
-    int32_t first = r->indexes ? r->indexes[0] : 0;
+    const int32_t first = r->indexes ? r->indexes[0] : 0;
     char *task = peri_arena_printf(d->arena, "%s/%" PRId32, r->folder, first);
     if (stat(task, &st) || !S_ISDIR(st.st_mode))
         return peri_arena_strdup(d->arena, "/dev/null");
     peri_buf_t b;
     peri_buf_init(&b, 16384);
     put_pattern(&b, r->folder);
-    peri_buf_puts(&b, r->indexes ? "/%a/launch-%A.log" : "/0/launch-%j.log");
+    if (d->first) /* %a is not the name of the task's folder */
+        peri_buf_printf(&b, "/%" PRId32 "/launch-%%A_%%a.log", first);
+    else
+        peri_buf_puts(&b, r->indexes ? "/%a/launch-%A.log" : "/0/launch-%j.log");
     return keep(d, &b, "the name of the job's folder", err);
 }
 
@@ -169,7 +175,6 @@ static int set_nodes(peri_slurmdesc_t *d, const peri_schedreq_t *r,
     m->min_cpus = r->ranks * r->cpus;
     m->ntasks_per_node = (uint16_t)((r->ranks + n - 1) / n);
     m->bitflags |= JOB_NTASKS_SET | JOB_CPUS_SET;
-    m->comment = peri_arena_strdup(d->arena, r->comment);
     if (r->nnodes_hard) {
         m->req_nodes = join(d, r->nodes_hard, r->nnodes_hard, err);
         return m->req_nodes ? 0 : -1;
@@ -179,7 +184,7 @@ static int set_nodes(peri_slurmdesc_t *d, const peri_schedreq_t *r,
     if (!list) return -1;
     if (list[0]) {
         m->req_nodes = list;
-        m->comment = peri_arena_printf(d->arena, "%s" PERI_SLURM_SOFT, r->comment);
+        m->comment = peri_arena_printf(d->arena, "%s" PERI_SLURM_SOFT, m->comment);
     }
     return 0;
 }
@@ -212,7 +217,7 @@ static int set_array(peri_slurmdesc_t *d, const peri_schedreq_t *r, peri_err_t *
     if (!r->indexes) return 0;
     peri_buf_t b;
     peri_buf_init(&b, MAX_TEXT);
-    peri_slurm_array_format(r->indexes, r->nindexes, r->throttle, &b);
+    peri_slurm_array_format(r->indexes, r->nindexes, d->first, r->throttle, &b);
     d->msg.array_inx = keep(d, &b, "the list of the array's indexes", err);
     return d->msg.array_inx ? 0 : -1;
 }
@@ -273,6 +278,12 @@ peri_slurmdesc_t *peri_slurmdesc_new(const peri_schedreq_t *r,
     m->bitflags = 0;
     m->env_size = 0;
     m->name = peri_arena_strdup(d->arena, r->name);
+    m->comment = peri_arena_strdup(d->arena, r->comment);
+    if (r->indexes && (uint32_t)r->indexes[r->nindexes - 1] > o->array_top) {
+        d->first = r->indexes[0];
+        m->comment = peri_arena_printf(d->arena, "%s" PERI_SLURM_FIRST "%" PRId32,
+                                       r->comment, d->first);
+    }
     m->user_id = r->uid;
     m->group_id = r->gid;
     m->work_dir = peri_arena_strdup(d->arena, r->folder);

@@ -120,7 +120,7 @@ static void count_nodes(const partition_info_t *part, const node_info_msg_t *nod
         }
 }
 
-static int ask_caps(const slurm_t *s, peri_schedcaps_t *out, peri_err_t *err)
+static int ask_caps(slurm_t *s, peri_schedcaps_t *out, peri_err_t *err)
 {
     int rc = -1;
     partition_info_msg_t *parts = NULL;
@@ -148,6 +148,7 @@ static int ask_caps(const slurm_t *s, peri_schedcaps_t *out, peri_err_t *err)
         out->time_limit = part->max_time * 60;
     /* MaxArraySize is one more than the highest index. */
     out->array_tasks = conf->max_array_sz ? conf->max_array_sz - 1 : 0;
+    out->array_span = s->usual.array_top = out->array_tasks;
     if (conf->max_job_cnt && conf->max_job_cnt < out->array_tasks)
         out->array_tasks = conf->max_job_cnt;
     rc = 0;
@@ -163,6 +164,20 @@ static int slurm_caps(void *self, peri_schedcaps_t *out, peri_err_t *err)
     peri_slurm_lock();
     int rc = ask_caps(self, out, err);
     peri_slurm_unlock();
+    return rc;
+}
+
+static int slurm_nodes(void *self, void (*each)(const char *name, void *arg), void *arg,
+                       peri_err_t *err)
+{
+    (void)self;
+    node_info_msg_t *nodes = NULL;
+    peri_slurm_lock();
+    int rc = peri_slurm_nodes(&nodes, err);
+    peri_slurm_unlock();
+    for (uint32_t i = 0; nodes && i < nodes->record_count; i++)
+        if (nodes->node_array[i].name) each(nodes->node_array[i].name, arg);
+    if (nodes) slurm_free_node_info_msg(nodes);
     return rc;
 }
 
@@ -218,14 +233,15 @@ static int slurm_find(void *self, const char *name, char id[PERI_SCHED_ID_MAX],
 }
 
 /* Is there still the job that this id was given to? */
-static int knows(uint32_t job, uint32_t tag, peri_err_t *err)
+static int knows(uint32_t job, uint32_t tag, int32_t *first, peri_err_t *err)
 {
     const job_info_msg_t *jobs;
     if (peri_slurm_jobs(false, &jobs, err)) return -1;
     for (uint32_t i = 0; i < jobs->record_count; i++) {
         const slurm_job_info_t *j = &jobs->job_array[i];
-        if (peri_slurm_base(j) == job && peri_slurm_ours(j))
-            return peri_slurm_tag(j->name) == tag;
+        if (peri_slurm_base(j) != job || !peri_slurm_ours(j)) continue;
+        if (first) *first = peri_slurm_first(j->comment);
+        return peri_slurm_tag(j->name) == tag;
     }
     return 0;
 }
@@ -234,12 +250,13 @@ static int slurm_cancel(void *self, const char *id, int32_t index, peri_err_t *e
 {
     (void)self;
     uint32_t job, tag;
+    int32_t first = 0;
     char what[32];
     if (peri_slurm_id_parse(id, &job, &tag)) return 0; /* not one of ours */
     peri_slurm_lock();
-    int rc = knows(job, tag, err);
+    int rc = knows(job, tag, &first, err);
     if (rc > 0) {
-        snprintf(what, sizeof(what), index < 0 ? "%u" : "%u_%d", job, index);
+        snprintf(what, sizeof(what), index < 0 ? "%u" : "%u_%d", job, index - first);
         rc = kill_job(what, err);
     }
     peri_slurm_unlock();
@@ -266,7 +283,7 @@ static int check_after(const peri_schedreq_t *r, peri_err_t *err)
     for (size_t i = 0; i < r->nafter; i++) {
         uint32_t job, tag;
         int known = peri_slurm_id_parse(r->after[i].id, &job, &tag) == 0
-                        ? knows(job, tag, err)
+                        ? knows(job, tag, NULL, err)
                         : 0;
         if (known < 0) return -1;
         if (!known)
@@ -425,6 +442,7 @@ __attribute__((visibility("default"))) const peri_sched_ops_t peri_sched_ops = {
     .open = slurm_open,
     .close = slurm_close,
     .caps = slurm_caps,
+    .nodes = slurm_nodes,
     .submit = slurm_submit,
     .find = slurm_find,
     .poll = slurm_poll,

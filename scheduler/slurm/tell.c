@@ -127,7 +127,7 @@ static void tell_rest(tell_t *t, const slurm_job_info_t *j, peri_schedtask_t *ta
     const char *s = j->array_task_str;
     if (peri_slurm_array_parse(s, strlen(s), indexes, FEW, &n) == 0) {
         for (size_t i = 0; i < n; i++) {
-            task->index = indexes[i];
+            task->index = indexes[i] + peri_slurm_first(j->comment);
             t->each(task, t->arg);
         }
         return;
@@ -162,7 +162,7 @@ static void tell_job(tell_t *t, const slurm_job_info_t *j)
         return;
     }
     if (j->array_job_id && j->array_task_id != NO_VAL)
-        task.index = (int32_t)j->array_task_id;
+        task.index = (int32_t)j->array_task_id + peri_slurm_first(j->comment);
     t->each(&task, t->arg);
 }
 

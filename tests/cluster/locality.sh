@@ -19,7 +19,7 @@ problem() {
     failures=$((failures + 1))
 }
 
-query() { timeout 60 "$bin/perigee" query "$@"; }
+query() { timeout 200 "$bin/perigee" query "$@"; }
 
 # value NAME: of a number at the top of the report.
 value() { python3 -c 'import json,sys; print(json.load(open("report"))[sys.argv[1]])' "$1"; }

@@ -18,6 +18,8 @@ import time
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "integration"))
+from chaos_world import request  # noqa: E402
 SOURCE = os.path.abspath(os.path.join(HERE, "..", ".."))
 BIN = os.path.abspath(os.environ.get("PERIGEE_BIN") or os.path.join(SOURCE,
                                                                    "build/release/bin"))
@@ -138,7 +140,7 @@ class Locality(Case):
                                    f"  - {{folder: {data}, on: shared}}"))
         cls.truth = c.perigee("query", "-n", 1, "--format", "csv",
                               GROUPS.replace("split.", "whole.")).stdout
-        c.perigee("locate", "split", "--all-nodes", timeout=180)
+        c.perigee("index", "--all-nodes", "split", timeout=180)
 
     def test_every_node_reads_its_own(self):
         number = c.submit(GROUPS, "--into", "out.csv", "-N", 3, "-n", 3)
@@ -160,6 +162,26 @@ class Locality(Case):
         job = self.ends(number, "succeeded", "")
         with open(f"{job['results']}/out.csv", encoding="utf-8") as f:
             self.assertEqual(f.read(), self.truth)
+
+    def test_what_no_node_has(self):
+        """A copy on a node that Slurm does not have is none; the hole is named."""
+        def put(node, *files):
+            body = {"files": [{"file": n, "path": f"/data/{n}", "size": 9, "mtime_ns": 1}
+                              for n in files]}
+            status, _ = request(f"{c.state}/perigeed.sock", "PUT",
+                                f"/api/v1/replicas/far/{node}", json.dumps(body))
+            self.assertEqual(status, 200)
+
+        put("n1", "a.0.hdf5", "a.1.hdf5")
+        put("n77", "a.1.hdf5", "a.2.hdf5", "a.3.hdf5")
+        number = c.submit("SELECT count(*) FROM far.stars")
+        self.ends(number, "failed", "refused", "a.2.hdf5", "n77 only", "and 1 more",
+                  "perigee locate")
+        put("n77", "a.1.hdf5")
+        number = c.submit("SELECT count(*) FROM far.stars")
+        # n1 has all: it gets there, where there is no such dataset.
+        job = self.ends(number, "failed", "exit", "far")
+        self.assertEqual(job["task_list"][0]["host"], "n1")
 
     def test_with_a_shared_copy_it_runs_at_once(self):
         data = os.path.join(SOURCE, "examples/data")
@@ -239,6 +261,23 @@ class Ends(Case):
         self.ends(second, "succeeded", "")
         job = self.ends(first, "succeeded", "")
         self.assertEqual(job["tasks"], {"succeeded": 6})
+
+    def test_indexes_that_slurm_does_not_have(self):
+        """MaxArraySize is 10001 here: Slurm counts from another index, in several arrays."""
+        number = c.submit("--array", "9999-10002%3", "--", "sh", "-c",
+                          'echo "$PERIGEE_INDEX $SLURM_ARRAY_TASK_ID"')
+        job = self.ends(number, "succeeded", "")
+        self.assertEqual([t["index"] for t in job["task_list"]], [9999, 10000, 10001, 10002])
+        for i in range(4):
+            out = c.perigee("logs", "--stdout", "--index", 9999 + i, number).stdout
+            self.assertEqual(out, f"{9999 + i} {i}\n")
+        number = c.submit("--array", "3,20000,40000-40001", "--", "true")
+        job = self.ends(number, "succeeded", "")
+        self.assertEqual([t["attempt"] for t in job["task_list"]], [1, 2, 3, 3])
+        number = c.submit("--array", "20000-20005%1", "--", "sleep", "60")
+        c.until(number, lambda j: j["state"] == "running")
+        c.perigee("cancel", "-q", number)
+        self.ends(number, "cancelled", "cancelled")
 
     def test_more_than_there_is(self):
         done = c.perigee("submit", "-N", 9, "--", "true", check=False)

@@ -315,18 +315,24 @@ class Jobs(Service):
         """This machine's files, as they are; also by a job on all (one) nodes."""
         everywhere = self.w.file("everybodys")
         os.mkdir(everywhere)
-        path = f"{everywhere}/part.0.hdf5"
+        path = f"{everywhere}/part.hdf5"
         shutil.copy(f"{EXAMPLE}/groups_023/fof_subhalo_tab_023.0.hdf5", path)
         self.assertEqual(self.w.run("locate", "nowhere").status, 1)
         self.w.describe("alike", f"name: alike\ntitle: x\nroot: {everywhere}\ntables:\n"
                         "  g: {files: '*.hdf5', path: /Group}\n")
         self.assertEqual(self.w.run("replicas", "alike").status, 1)
-        for words in (["alike"], ["--all-nodes", "alike"]):
-            self.assertIn("0 files of its own, 1 shared", self.ok("locate", *words).out)
-            files = json.loads(self.ok("replicas", "--json", "alike").out)
-            self.assertEqual(len(files), 1, files)
-            self.assertEqual((files[0]["path"], files[0]["size"]),
-                             (path, os.path.getsize(path)))
+        for number, words in enumerate((["index", "alike"], ["locate", "alike"],
+                                        ["locate", "--all-nodes", "alike"],
+                                        ["index", "-t", 2, "--all-nodes", "alike.g"])):
+            with self.subTest(words=words):
+                os.utime(path, ns=(number, 10**18 + number))
+                self.assertIn("0 files of its own, 1 shared", self.ok(*words).err)
+                files = json.loads(self.ok("replicas", "--json", "alike").out)
+                self.assertEqual(len(files), 1, files)
+                self.assertEqual((files[0]["path"], files[0]["size"], files[0]["mtime_ns"]),
+                                 (path, os.path.getsize(path), 10**18 + number))
+        self.ok("index", "--check", "alike")
+        self.assertEqual(self.w.run("index", "--all-nodes", "alike", "alike").status, 2)
         self.assertIn("shared", self.ok("replicas", "alike").out)
 
     def test_doctor(self):

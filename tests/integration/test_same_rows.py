@@ -9,6 +9,8 @@ The tables, written here:
   kinds   small, with a row that no star has
   halos   three snapshots, with links from one to the next
 """
+import concurrent.futures
+import os
 import re
 
 import h5py
@@ -221,9 +223,15 @@ class SameRows(harness.Case):
         assert done.status == 0, done.err
 
     def compare(self, *options, every=1):
-        for sql, ordered, rel, names, want in self.queries[::every]:
+        def run(query):
+            return self.w.query(query[0], *options, "--context", "t")
+
+        queries = self.queries[::every]
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            runs = [pool.submit(run, q) for q in queries]
+        for (sql, ordered, rel, names, want), done in zip(queries, runs):
             with self.subTest(sql=sql, options=options):
-                got_names, got = self.w.query(sql, *options, "--context", "t")
+                got_names, got = done.result()
                 self.assertEqual([n.lower() for n in got_names], [n.lower() for n in names])
                 self.assertIsNone(harness.difference(got, want, ordered, rel))
 

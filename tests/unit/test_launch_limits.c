@@ -1,6 +1,7 @@
 /* test_launch_limits.c - memory, time, signals, and what a program leaves behind.
  *
- * This program is also the one that eats memory: "--eat MB".
+ * This program is also the one that eats memory: "--eat MB", "--ask MB" (at once, without
+ * touching it).
  */
 #include <dirent.h>
 #include <sys/prctl.h>
@@ -24,13 +25,32 @@ static int eat(const char *mb)
     return held && held[n - 1] ? 0 : 9;
 }
 
-static void command_eat(place_t *p, const char *mb)
+static int ask(const char *mb)
 {
-    static char self[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    volatile char *p = malloc((size_t)atol(mb) << 20);
+    if (!p) perror("ask");
+    if (p) p[0] = 1;
+    free((void *)(uintptr_t)p);
+    return p ? 0 : 9;
+}
+
+static const char *self(void)
+{
+    static char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
     assert_true(n > 0);
-    self[n] = '\0';
-    place_command(p, self, "--eat", mb);
+    path[n] = '\0';
+    return path;
+}
+
+/* A sanitizer reserves more than any limit. */
+#define UNLIMITED (PERIGEE_SANITIZED ? "ulimit -d unlimited; " : "")
+
+static void command_self(place_t *p, const char *option, const char *mb)
+{
+    static char text[PATH_MAX + 100];
+    snprintf(text, sizeof(text), "%sexec %s %s %s", UNLIMITED, self(), option, mb);
+    place_sh(p, text);
 }
 
 /* The sanitizers' own memory is a program's memory, too. */
@@ -41,7 +61,7 @@ static void over_memory_as(uid_t uid)
     place_t p;
     place_open_as(&p, NULL, uid);
     p.l.memory = ROOM * 1000000ull;
-    command_eat(&p, "2000");
+    command_self(&p, "--eat", "2000");
     place_run(&p);
     place_expect(&p, PERI_EXIT_MEMORY,
                  PERIGEE_SANITIZED ? "used more than the 400 MB of memory it asked for"
@@ -53,7 +73,7 @@ static void over_memory_as(uid_t uid)
 
     place_open_as(&p, NULL, uid);
     p.l.memory = ROOM * 1000000ull;
-    command_eat(&p, "50");
+    command_self(&p, "--eat", "50");
     place_run(&p);
     place_expect(&p, PERI_EXIT_DONE, "");
     assert_string_equal(place_file(&p, "stdout"), "ate it all\n");
@@ -79,19 +99,48 @@ static void over_memory_without_cgroup(void **state)
     over_memory_as(65534);
 }
 
+/* Where there is no cgroup one process cannot get any amount at once, either: twice what
+ * the job asked for, and some slack. What is only reserved up to there is no fault. */
+static void refused_memory(void **state)
+{
+    (void)state;
+    place_t p;
+    if (getuid() != 0 || PERIGEE_SANITIZED) {
+        print_message("SKIP: needs root, and no sanitizer\n");
+        return;
+    }
+    if (access(launcher(), X_OK)) skip();
+    place_open_as(&p, NULL, 65534);
+    p.l.memory = 100000000;
+    command_self(&p, "--ask", "2000");
+    place_run(&p);
+    place_expect(&p, PERI_EXIT_MEMORY,
+                 "wanted more memory than the 468 MB that a process of this job, which "
+                 "asked for 100 MB, can get; ask for more with --memory");
+    assert_non_null(strstr(p.exit.text, "ask: Cannot allocate memory"));
+    assert_int_equal(p.exit.code, 9);
+    place_close(&p);
+
+    place_open_as(&p, NULL, 65534);
+    p.l.memory = 100000000;
+    command_self(&p, "--ask", "400");
+    place_run(&p);
+    place_expect(&p, PERI_EXIT_DONE, "");
+    assert_int_equal(p.exit.code, 0);
+    place_close(&p);
+}
+
 /* It is the sum over all processes that counts; a parent that does not notice is ended.
  */
 static void over_memory_together(void **state)
 {
     (void)state;
     place_t p;
-    char self[PATH_MAX], text[PATH_MAX + 200];
+    char text[PATH_MAX + 200];
     place_open(&p);
     p.l.memory = ROOM * 1000000ull;
-    command_eat(&p, "1");
-    snprintf(self, sizeof(self), "%s", p.argv[0]);
-    snprintf(text, sizeof(text), "for i in 1 2 3; do %s --eat %d & done; sleep 60", self,
-             PERIGEE_SANITIZED ? 200 : 80);
+    snprintf(text, sizeof(text), "%sfor i in 1 2 3; do %s --eat %d & done; sleep 60",
+             UNLIMITED, self(), PERIGEE_SANITIZED ? 200 : 80);
     const double begun = peri_now();
     place_sh(&p, text);
     place_run(&p);
@@ -367,11 +416,13 @@ static void heartbeats(void **state)
 int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "--eat") == 0) return eat(argv[2]);
+    if (argc == 3 && strcmp(argv[1], "--ask") == 0) return ask(argv[2]);
     /* What a killed perigee-launch leaves is collected here. */
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(over_memory),
         cmocka_unit_test(over_memory_without_cgroup),
+        cmocka_unit_test(refused_memory),
         cmocka_unit_test(over_memory_together),
         cmocka_unit_test(no_cgroup_left),
         cmocka_unit_test(over_time),

@@ -53,7 +53,7 @@ static _Noreturn void daemon_life(fx_t *fx, int first, int last)
         _exit(3);
     }
     for (int i = first; i < last; i++) submit_one(fx, i);
-    const double until = peri_now() + 5;
+    const double until = peri_now() + 60; /* longer than anybody waits for it */
     while (peri_now() < until) {
         fx_poll(fx, false);
         fx_wait_wake(fx);

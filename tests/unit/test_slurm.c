@@ -141,12 +141,12 @@ static void test_nodes(void **unused)
 
 /* ---- arrays ---- */
 
-static void check_format(const int32_t *indexes, size_t n, int32_t throttle,
-                         const char *want)
+static void check_format(const int32_t *indexes, size_t n, int32_t first,
+                         int32_t throttle, const char *want)
 {
     peri_buf_t b;
     peri_buf_init(&b, 4096);
-    assert_int_equal(peri_slurm_array_format(indexes, n, throttle, &b), 0);
+    assert_int_equal(peri_slurm_array_format(indexes, n, first, throttle, &b), 0);
     assert_string_equal(b.data, want);
     peri_buf_free(&b);
 }
@@ -155,11 +155,25 @@ static void test_array_format(void **unused)
 {
     (void)unused;
     static const int32_t a[] = {1, 3, 4, 5, 6, 7, 8, 9, 11, 12};
-    check_format(a, 10, 4, "1,3-9,11-12%4");
-    check_format(a, 1, 0, "1");
-    check_format(a + 1, 2, 0, "3-4");
+    check_format(a, 10, 0, 4, "1,3-9,11-12%4");
+    check_format(a, 10, 1, 4, "0,2-8,10-11%4");
+    check_format(a, 1, 0, 0, "1");
+    check_format(a + 1, 2, 0, 0, "3-4");
     static const int32_t ends[] = {0, INT32_MAX - 1, INT32_MAX};
-    check_format(ends, 3, 0, "0,2147483646-2147483647");
+    check_format(ends, 3, 0, 0, "0,2147483646-2147483647");
+}
+
+static void test_first_index(void **unused)
+{
+    (void)unused;
+    assert_int_equal(peri_slurm_first(NULL), 0);
+    assert_int_equal(peri_slurm_first("6f0c1c9e-3c58-4b2e-8d3b-0123456789ab"), 0);
+    assert_int_equal(peri_slurm_first("6f0c1c9e +5000 soft"), 5000);
+    assert_int_equal(peri_slurm_first("6f0c1c9e +2147483647"), INT32_MAX);
+    /* What somebody has written over it. */
+    assert_int_equal(peri_slurm_first("6f0c1c9e +2147483648"), 0);
+    assert_int_equal(peri_slurm_first(" +"), 0);
+    assert_int_equal(peri_slurm_first(" +-3"), 0);
 }
 
 static void check_parse(const char *s, int n, const int32_t *want)
@@ -238,7 +252,7 @@ static void test_array_garbage(void **unused)
             in[i] = (i ? in[i - 1] : -1) + 1 + (int32_t)(next(&seed) % 3);
         peri_buf_t b;
         peri_buf_init(&b, 4096);
-        assert_int_equal(peri_slurm_array_format(in, n, (int32_t)(round % 3), &b), 0);
+        assert_int_equal(peri_slurm_array_format(in, n, 0, (int32_t)(round % 3), &b), 0);
         assert_int_equal(peri_slurm_array_parse(b.data, b.len, out, 40, &k), 0);
         assert_int_equal(k, n);
         assert_memory_equal(in, out, n * sizeof(in[0]));
@@ -321,11 +335,11 @@ static void test_refusals(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_states),        cmocka_unit_test(test_not_over),
-        cmocka_unit_test(test_reasons),       cmocka_unit_test(test_nodes),
-        cmocka_unit_test(test_array_format),  cmocka_unit_test(test_array_parse),
-        cmocka_unit_test(test_array_garbage), cmocka_unit_test(test_ids),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_states),       cmocka_unit_test(test_not_over),
+        cmocka_unit_test(test_reasons),      cmocka_unit_test(test_nodes),
+        cmocka_unit_test(test_array_format), cmocka_unit_test(test_first_index),
+        cmocka_unit_test(test_array_parse),  cmocka_unit_test(test_array_garbage),
+        cmocka_unit_test(test_ids),          cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

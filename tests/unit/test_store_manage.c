@@ -104,6 +104,36 @@ static void steps_after_success(void **state)
     assert_ok(peri_store_verify(fx->db, id.uuid, err));
 }
 
+/* "%2": the next submission comes when the one before is over. */
+static void one_submission_at_a_time(void **state)
+{
+    (void)state;
+    const struct peri_newstep step = {
+        .name = "main", .indexes = three, .nindexes = 3, .is_array = true};
+    peri_newjob_t j = fix_job("throttled");
+    j.steps = &step;
+    j.plan = "{\"steps\": [{\"name\": \"main\", \"parallel\": 2}]}";
+    jobid_t id = fix_create(fx->db, &j);
+    assert_true(ready_of(&id, "main", false).row.one);
+    fix_append(fx->db, &id, EV(INTENT, .indexes = three, .nindexes = 2));
+    assert_not_ready(&id, "main");
+    fix_append(fx->db, &id, SUBMITTED);
+    fix_append(fx->db, &id, EV(STARTED, .indexes = three, .host = "n1"));
+    fix_append(fx->db, &id, EV(ENDED, .indexes = three, .final = PERI_TASK_SUCCEEDED));
+    assert_not_ready(&id, "main");
+    fix_append(fx->db, &id, EV(ENDED, .indexes = three + 1, .final = PERI_TASK_FAILED));
+    ready_t r = ready_of(&id, "main", false);
+    assert_true(r.found);
+    assert_string_equal(r.indexes, "2 ");
+    assert_int_equal(r.row.next_attempt, 2);
+
+    j.plan = "{\"steps\": [{\"name\": \"main\"}, {\"name\": \"b\", \"parallel\": 2}]}";
+    id = fix_create(fx->db, &j);
+    assert_false(ready_of(&id, "main", false).row.one);
+    fix_append(fx->db, &id, EV(INTENT, .indexes = three, .nindexes = 2));
+    assert_ready(&id, "main");
+}
+
 static void steps_that_never_run(void **state)
 {
     (void)state;
@@ -427,6 +457,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(outbox),
         cmocka_unit_test(steps_after_success),
+        cmocka_unit_test(one_submission_at_a_time),
         cmocka_unit_test(steps_that_never_run),
         cmocka_unit_test(jobs_after_jobs),
         cmocka_unit_test(revoked_is_ready_again),

@@ -1,0 +1,58 @@
+/* snapshots.c - inputs of many snapshots, read one by one while the kernel runs. */
+#include <string.h>
+
+#include "mpi/kernel/run_private.h"
+
+bool peri_run_is_streamed(const peri_run_t *run, size_t input)
+{
+    const peri_input_t *in = &run->kernel->inputs[input];
+    return in->many_snapshots && !in->columns;
+}
+
+size_t peri_run_snapshots(const peri_run_t *run, size_t input)
+{
+    return run->infos[input].snapshots;
+}
+
+/* The list is kept: each look at one snapshot replaces that of all. */
+static int open_list(peri_run_t *run, size_t input, peri_err_t *err)
+{
+    peri_snapshots_t *s = &run->snapshots[input];
+    if (s->n) return 0;
+    if (run->infos[input].snapshots == 0)
+        return peri_err_set(err, PERI_EINVAL,
+                            "%s has no snapshots: its files must have numbers (snapnum)",
+                            run->args.inputs[input]);
+    s->n = run->infos[input].snapshots;
+    s->numbers = peri_arena_calloc(run->arena, s->n, sizeof(*s->numbers));
+    if (run->rank == 0)
+        memcpy(s->numbers, run->looks[input].snapnums, s->n * sizeof(*s->numbers));
+    return 0;
+}
+
+int peri_run_snapshot(peri_run_t *run, size_t input, peri_particles_t **particles,
+                      const peri_simulation_t **simulation, peri_err_t *err)
+{
+    peri_snapshots_t *s = &run->snapshots[input];
+    if (peri_run_agree(run, open_list(run, input, err), err)) return -1;
+    if (s->next == s->n) return 0;
+    s->current = s->numbers[s->next++];
+    peri_loader_close(&run->loaders[input]);
+    run->args.only = &s->current;
+    const uint64_t snapshots = run->infos[input].snapshots;
+    int rc = peri_run_look_at(run, input, err);
+    run->infos[input].snapshots = snapshots;
+    const unsigned wanted =
+        run->kernel->inputs[input].particles | run->need.particles[input];
+    if (rc == 0 && (wanted & PERI_HAS_ID) && !(run->infos[input].has & PERI_HAS_ID))
+        rc = peri_err_set(err, PERI_EINVAL,
+                          "%s needs the ids of particles, and no column of %s looks like "
+                          "them: give id => 'SQL expression'",
+                          run->kernel->name, run->args.inputs[input]);
+    if (rc == 0) rc = peri_run_read(run, input, err);
+    run->args.only = NULL;
+    if (rc) return -1;
+    *particles = run->loaders[input].particles;
+    *simulation = &run->infos[input].sim;
+    return 1;
+}

@@ -1,0 +1,2 @@
+peri_unit_test(kernel_args peri_builtin)
+peri_unit_test(sql_kernelcall peri_sql)
