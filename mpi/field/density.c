@@ -7,7 +7,6 @@
 #include "mpi/field/density.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/base/curve.h"
 #include "core/base/util.h"
@@ -110,62 +109,80 @@ size_t peri_cellorder_rows(const peri_cellorder_t *o)
     return o->along_curve ? o->end - o->first : own_cells(o);
 }
 
-/* The 4 bytes that a cell of this rank's planes has: a value, or its place. */
-static uint32_t cell_value(const peri_cellorder_t *o, const peri_field_t *f, size_t cell)
+/* The 4 bytes that each cell of a line along z has: a value, or its place. Lines are
+ * counted through this rank's planes. */
+static void line_values(const peri_cellorder_t *o, const peri_field_t *f, size_t line,
+                        uint32_t *out)
 {
-    size_t z = cell % o->n, y = cell / o->n % o->n, x = o->f->x0 + cell / o->n / o->n;
-    if (!f) return (uint32_t)(x << 20 | y << 10 | z);
-    float v = (float)peri_field_row(f, x, y)[z];
-    uint32_t bits;
-    memcpy(&bits, &v, sizeof(bits));
-    return bits;
+    size_t x = o->f->x0 + line / o->n, y = line % o->n;
+    float *values = (float *)out;
+    const double *row = f ? peri_field_row(f, x, y) : NULL;
+    for (size_t z = 0; z < o->n; z++) {
+        if (row)
+            values[z] = (float)row[z];
+        else
+            out[z] = (uint32_t)(x << 20 | y << 10 | z);
+    }
 }
 
-static int exchange_batch(const peri_cellorder_t *o, const peri_field_t *f, size_t from,
+/* Some lines: what has its row on this rank is put there, the rest sent and received. */
+static int exchange_lines(const peri_cellorder_t *o, const peri_field_t *f, size_t from,
                           size_t to, item_t *items, int *dest, uint32_t *rows,
                           peri_err_t *err)
 {
+    uint32_t values[PERI_CELLORDER_MAX];
+    size_t n = 0, ngot;
     item_t *got;
-    size_t ngot;
-    for (size_t i = from; i < to; i++) {
-        items[i - from] = (item_t){o->keys[i], cell_value(o, f, i)};
-        dest[i - from] = rank_of_key(o, o->keys[i]);
+    for (size_t line = from; line < to; line++) {
+        const uint32_t *keys = o->keys + line * o->n;
+        line_values(o, f, line, values);
+        for (size_t z = 0; z < o->n; z++) {
+            if (keys[z] >= o->first && keys[z] < o->end) {
+                rows[keys[z] - o->first] = values[z];
+                continue;
+            }
+            dest[n] = rank_of_key(o, keys[z]);
+            items[n++] = (item_t){keys[z], values[z]};
+        }
     }
-    if (peri_items_exchange(items, sizeof(*items), to - from, dest, o->f->comm,
-                            (void **)&got, &ngot, err))
+    if (peri_items_exchange(items, sizeof(*items), n, dest, o->f->comm, (void **)&got,
+                            &ngot, err))
         return -1;
     for (size_t i = 0; i < ngot; i++) rows[got[i].key - o->first] = got[i].value;
     free(got);
     return 0;
 }
 
-/* rows: 4 bytes each. */
-static int fill(const peri_cellorder_t *o, const peri_field_t *f, uint32_t *rows,
-                peri_err_t *err)
+/* Along the curve; rows: 4 bytes each. */
+static int exchange(const peri_cellorder_t *o, const peri_field_t *f, uint32_t *rows,
+                    peri_err_t *err)
 {
-    size_t cells = own_cells(o);
-    bool alone = o->f->p->nranks == 1;
-    if (!o->along_curve || alone) {
-        for (size_t i = 0; i < cells; i++)
-            rows[o->along_curve ? o->keys[i] : i] = cell_value(o, f, i);
-        return 0;
-    }
-    item_t *items = malloc(BATCH_CELLS * sizeof(*items));
-    int *dest = malloc(BATCH_CELLS * sizeof(*dest));
+    size_t lines = o->f->nx * o->n, batch = BATCH_CELLS / o->n;
+    item_t *items = malloc(batch * o->n * sizeof(*items));
+    int *dest = malloc(batch * o->n * sizeof(*dest));
     int rc = items && dest ? 0
                            : peri_err_set(err, PERI_ELIMIT,
                                           "There is no memory to exchange cells.");
     rc = peri_ranks_agree(rc, o->f->comm, err);
-    uint64_t most = cells;
+    uint64_t most = lines;
     MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_UINT64_T, MPI_MAX, o->f->comm);
-    for (size_t at = 0; !rc && at < most; at += BATCH_CELLS) {
-        size_t from = at < cells ? at : cells;
-        size_t to = cells - from < BATCH_CELLS ? cells : from + BATCH_CELLS;
-        rc = exchange_batch(o, f, from, to, items, dest, rows, err);
+    for (size_t at = 0; !rc && at < most; at += batch) {
+        size_t from = at < lines ? at : lines;
+        size_t to = lines - from < batch ? lines : from + batch;
+        rc = exchange_lines(o, f, from, to, items, dest, rows, err);
     }
     free(items);
     free(dest);
     return rc;
+}
+
+static int fill(const peri_cellorder_t *o, const peri_field_t *f, uint32_t *rows,
+                peri_err_t *err)
+{
+    if (o->along_curve) return exchange(o, f, rows, err);
+    for (size_t line = 0; line < o->f->nx * o->n; line++)
+        line_values(o, f, line, rows + line * o->n);
+    return 0;
 }
 
 int peri_cellorder_values(const peri_cellorder_t *o, const peri_field_t *f, float *values,
