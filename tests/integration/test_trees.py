@@ -74,6 +74,8 @@ class Trees(harness.Case):
     @classmethod
     def prepare(cls):
         cls.trees = read_trees()
+        cls.w.describe("gadget4_run64", text_of(os.path.join(EXAMPLE, "gadget4_run64.yaml")).replace(
+            "root: .", "root: " + EXAMPLE))
         done = cls.w.run("run", "-n", 2, "tree_table", HALOS, "--times",
                          f"SELECT row AS snapnum, redshift FROM '{TREES.replace('*', '0')}:/TreeTimes'",
                          "--into", "trees.h5")
