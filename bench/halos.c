@@ -1,6 +1,6 @@
 /* halos.c - times the analyses of particles without SQL around them: bench/halos runs it.
  *
- *     mpirun -n 2 bench_halos fof FILE BOX REPEAT
+ *     mpirun -n 2 bench_halos fof|so FILE BOX REPEAT
  *
  * FILE: HDF5 with Coordinates, Velocities (n x 3), ParticleIDs, Masses of the same
  * length. Prints one line a time: seconds of reading, of the analysis, its parts, on the
@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "mpi/halo/fof.h"
+#include "mpi/halo/so.h"
 
 #define COMM MPI_COMM_WORLD
 
@@ -73,41 +74,81 @@ static peri_particles_t *read_particles(const char *path, double box)
     return p;
 }
 
-static void bench_fof(const char *path, double box, int repeat)
+static peri_fof_t *find_groups(peri_particles_t *p, double box)
 {
-    for (int i = 0; i < repeat; i++) {
-        MPI_Barrier(COMM);
-        double start = MPI_Wtime();
-        peri_particles_t *p = read_particles(path, box);
-        MPI_Barrier(COMM);
-        double io = MPI_Wtime() - start;
-        uint64_t n = peri_particles_total(p, COMM);
-        start = MPI_Wtime();
-        peri_fof_t *f =
-            peri_fof_find(p,
-                          &(peri_fof_options_t){.linking_length = peri_fof_length(
-                                                    0.2, (double[]){box, box, box}, n),
-                                                .min_particles = 32},
-                          NULL, NULL, COMM, &err);
-        if (!f) fail(err.text);
-        MPI_Barrier(COMM);
-        const peri_fof_times_t *t = &f->times;
-        double seconds[8] = {
-            io,       MPI_Wtime() - start, t->decompose, t->link,
-            t->merge, t->groups,           t->members,   t->communication};
-        uint64_t ngroups = f->ngroups;
-        MPI_Allreduce(MPI_IN_PLACE, seconds, 8, MPI_DOUBLE, MPI_MAX, COMM);
-        MPI_Allreduce(MPI_IN_PLACE, &ngroups, 1, MPI_UINT64_T, MPI_SUM, COMM);
-        if (!rank)
-            printf("{\"particles\": %llu, \"groups\": %llu, \"read\": %.4f, \"fof\": "
-                   "%.4f, \"decompose\": %.4f, \"link\": %.4f, \"merge\": %.4f, "
-                   "\"collect\": %.4f, \"number\": %.4f, \"communication\": %.4f}\n",
-                   (unsigned long long)n, (unsigned long long)ngroups, seconds[0],
-                   seconds[1], seconds[2], seconds[3], seconds[4], seconds[5], seconds[6],
-                   seconds[7]);
-        peri_fof_free(f);
-        peri_particles_free(p);
+    uint64_t n = peri_particles_total(p, COMM);
+    const peri_fof_options_t o = {.linking_length =
+                                      peri_fof_length(0.2, (double[]){box, box, box}, n),
+                                  .min_particles = 32};
+    peri_fof_t *f = peri_fof_find(p, &o, NULL, NULL, COMM, &err);
+    if (!f) fail(err.text);
+    return f;
+}
+
+/* Seconds are those of the slowest rank, numbers of all. */
+static void print_line(uint64_t n, uint64_t groups, const char *const *names,
+                       double *seconds, int nseconds)
+{
+    MPI_Allreduce(MPI_IN_PLACE, seconds, nseconds, MPI_DOUBLE, MPI_MAX, COMM);
+    MPI_Allreduce(MPI_IN_PLACE, &groups, 1, MPI_UINT64_T, MPI_SUM, COMM);
+    if (rank) return;
+    printf("{\"particles\": %llu, \"groups\": %llu", (unsigned long long)n,
+           (unsigned long long)groups);
+    for (int i = 0; i < nseconds; i++) printf(", \"%s\": %.4f", names[i], seconds[i]);
+    printf("}\n");
+}
+
+static void bench_fof(const char *path, double box)
+{
+    static const char *const names[] = {"read",  "fof",     "decompose", "link",
+                                        "merge", "collect", "number",    "communication"};
+    MPI_Barrier(COMM);
+    double start = MPI_Wtime();
+    peri_particles_t *p = read_particles(path, box);
+    MPI_Barrier(COMM);
+    double read = MPI_Wtime();
+    peri_fof_t *f = find_groups(p, box);
+    MPI_Barrier(COMM);
+    const peri_fof_times_t *t = &f->times;
+    double seconds[] = {read - start, MPI_Wtime() - read, t->decompose, t->link,
+                        t->merge,     t->groups,          t->members,   t->communication};
+    print_line(peri_particles_total(p, COMM), f->ngroups, names, seconds, 8);
+    peri_fof_free(f);
+    peri_particles_free(p);
+}
+
+/* 200 times the critical density of Omega_m = 0.308 and three more, around all groups. */
+static void bench_so(const char *path, double box)
+{
+    static const char *const names[] = {"so", "decompose", "search", "communication"};
+    peri_particles_t *p = read_particles(path, box);
+    peri_fof_t *f = find_groups(p, box);
+    peri_particles_t *c = peri_particles_new(0, p->box);
+    double *masses = malloc((f->ngroups + 1) * 8 * sizeof(*masses));
+    if (!masses || peri_particles_resize(c, f->ngroups, &err)) fail("no memory");
+    for (size_t i = 0; i < f->ngroups; i++) {
+        c->x[i] = f->groups[i].position[0];
+        c->y[i] = f->groups[i].position[1];
+        c->z[i] = f->groups[i].position[2];
     }
+    double mean = peri_so_total_mass(p, COMM) / (box * box * box);
+    const peri_so_options_t o = {
+        .ndensities = 4,
+        .densities = {200 / 0.308 * mean, 500 / 0.308 * mean, 200 * mean, 337 * mean},
+        .min_particles = 5};
+    peri_so_times_t t;
+    MPI_Barrier(COMM);
+    double start = MPI_Wtime();
+    if (peri_so_find(p, c, &o, masses, masses + 4 * f->ngroups, &t, NULL, NULL, COMM,
+                     &err))
+        fail(err.text);
+    MPI_Barrier(COMM);
+    double seconds[] = {MPI_Wtime() - start, t.decompose, t.search, t.communication};
+    print_line(peri_particles_total(p, COMM), f->ngroups, names, seconds, 4);
+    free(masses);
+    peri_fof_free(f);
+    peri_particles_free(p);
+    peri_particles_free(c);
 }
 
 int main(int argc, char **argv)
@@ -115,9 +156,9 @@ int main(int argc, char **argv)
     MPI_Init(&argc, &argv);
     MPI_Comm_rank(COMM, &rank);
     MPI_Comm_size(COMM, &nranks);
-    if (argc != 5 || strcmp(argv[1], "fof"))
-        fail("usage: bench_halos fof FILE BOX REPEAT");
-    bench_fof(argv[2], atof(argv[3]), atoi(argv[4]));
+    if (argc != 5) fail("usage: bench_halos fof|so FILE BOX REPEAT");
+    for (int i = 0; i < atoi(argv[4]); i++)
+        (strcmp(argv[1], "so") ? bench_fof : bench_so)(argv[2], atof(argv[3]));
     MPI_Finalize();
     return 0;
 }

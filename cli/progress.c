@@ -57,6 +57,7 @@ void peri_bar_relabel(peri_bar_t *bar, const char *label, const char *unit)
     bar->unit = peri_xstrdup(unit);
     bar->done = bar->all = 0;
     bar->started = peri_now();
+    if (!bar->file) bar->next = bar->started + (bar->tty ? TTY_DELAY : PLAIN_DELAY);
 }
 
 /* "0:42", "1:05:00"; "" if it cannot be told. */

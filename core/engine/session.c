@@ -9,6 +9,7 @@
 #include "core/base/buf.h"
 #include "core/base/util.h"
 #include "core/engine/scan.h"
+#include "core/engine/space.h"
 
 static int cores(void)
 {
@@ -75,6 +76,7 @@ peri_session_t *peri_session_new(const peri_limits_t *limits, peri_err_t *err)
         goto fail;
     }
     if (peri_scan_register(s, err) || columns_register(s, err) ||
+        peri_space_register(s->con, err) || peri_cells_register(s->con, err) ||
         lock_down(s->con, limits, s->threads, err))
         goto fail;
     return s;

@@ -94,6 +94,10 @@ void peri_zone_add(peri_zone_t *z, size_t stride, peri_type_t type, uint32_t wid
 /* May values of this zone satisfy the condition? */
 bool peri_zone_may_match(const peri_zone_t *z, peri_type_t type, const peri_pred_t *pred);
 
+/* The same for a position and three joint conditions; component c is z[c * stride]. */
+bool peri_zones_may_match_joint(const peri_zone_t *z, size_t stride, peri_type_t type,
+                                const peri_pred_t preds[3]);
+
 /* ---- wanted.c: which fields of which datasets a table's index holds ---- */
 
 typedef struct {

@@ -21,6 +21,7 @@ typedef struct {
     size_t icolumn;
     uint32_t component;
     bool zones;  /* the column's type can have zones */
+    bool joint;  /* pred[1] and pred[2] are of the column's other components */
     size_t hint; /* where its dataset was in the last file's entry */
 } cond_t;
 
@@ -63,6 +64,16 @@ static bool resolve(const peri_table_t *t, const peri_pred_t *p, cond_t *c)
         if (col->component >= 0) c->component = (uint32_t)col->component;
         if (p->component >= 0) c->zones = false;
     }
+    return true;
+}
+
+/* Do three conditions on the components of one column follow from here? */
+static bool is_joint(const peri_table_t *t, const peri_pred_t *p, size_t n)
+{
+    const peri_column_t *column = peri_table_column(t, p->column);
+    if (!p->joint || n < 3 || column == NULL || column->width != 3) return false;
+    for (int d = 0; d < 3; d++)
+        if (p[d].component != d || strcasecmp(p[d].column, p->column) != 0) return false;
     return true;
 }
 
@@ -187,6 +198,8 @@ static bool column_ranges(prune_t *p, cond_t *c, uint32_t ifile, peri_ranges_t *
     uint64_t nzones = peri_idxset_nzones(s->rows, s->zone_rows);
     for (uint64_t z = 0; z < nzones; z++) {
         if (!peri_zone_may_match(&zones[z], type, c->pred)) continue;
+        if (c->joint && !peri_zones_may_match_joint(&zones[z], nzones, type, c->pred))
+            continue;
         uint64_t row0 = z * s->zone_rows;
         uint64_t n = s->rows - row0 < s->zone_rows ? s->rows - row0 : s->zone_rows;
         peri_ranges_push(out, ifile, row0, row0 + n);
@@ -223,7 +236,8 @@ void peri_index_prune(const peri_index_t *x, const peri_table_t *t,
     peri_ranges_t kept = {0}, some = {0}, both = {0};
     for (size_t i = 0; i < npreds; i++) {
         if (preds[i].op == PERI_OP_NEVER) goto out;
-        if (resolve(t, &preds[i], &conds[n])) n++;
+        if (!resolve(t, &preds[i], &conds[n])) continue;
+        conds[n++].joint = is_joint(t, &preds[i], npreds - i);
     }
     qsort(conds, n, sizeof *conds, compare_conds);
 

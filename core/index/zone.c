@@ -151,3 +151,15 @@ bool peri_zone_may_match(const peri_zone_t *z, peri_type_t type, const peri_pred
         return true;
     }
 }
+
+bool peri_zones_may_match_joint(const peri_zone_t *z, size_t stride, peri_type_t type,
+                                const peri_pred_t preds[3])
+{
+    double min[3], max[3];
+    if (kind_of(type) != KIND_REAL) return true;
+    for (size_t d = 0; d < 3; d++) {
+        min[d] = double_of(z[d * stride].min);
+        max[d] = double_of(z[d * stride].max);
+    }
+    return peri_pred_may_match_joint(preds, min, max);
+}

@@ -20,24 +20,38 @@ static void put_columns(peri_buf_t *out, const rel_t *r, const peri_relation_t *
     peri_buf_puts(out, *sep ? "\n" : "none\n");
 }
 
+static void put_ranges(peri_buf_t *out, const peri_pred_t *p)
+{
+    const peri_const_t *v = p->values;
+    if (p->nvalues == 3)
+        peri_buf_printf(out, " [%.15g, %.15g]", v[1].d, v[2].d);
+    else
+        peri_buf_printf(out, " %zu ranges", p->nvalues / 2);
+    if (v[0].d > 0) peri_buf_printf(out, " (periodic: %.15g)", v[0].d);
+}
+
 static void put_preds(peri_buf_t *out, const peri_relation_t *planned)
 {
-    static const char *const ops[] = {[PERI_OP_LT] = "<",
-                                      [PERI_OP_LE] = "<=",
-                                      [PERI_OP_EQ] = "=",
-                                      [PERI_OP_GE] = ">=",
-                                      [PERI_OP_GT] = ">",
-                                      [PERI_OP_IN] = "IN",
-                                      [PERI_OP_NEVER] = "is never true"};
+    static const char *const ops[] = {
+        [PERI_OP_LT] = "<",      [PERI_OP_LE] = "<=",
+        [PERI_OP_EQ] = "=",      [PERI_OP_GE] = ">=",
+        [PERI_OP_GT] = ">",      [PERI_OP_IN] = "IN",
+        [PERI_OP_WITHIN] = "in", [PERI_OP_NEVER] = "is never true"};
     if (!planned->npreds) return;
     peri_buf_puts(out, "    can skip by: ");
     for (size_t i = 0; i < planned->npreds; i++) {
         const peri_pred_t *p = &planned->preds[i];
+        if (!*p->column) { /* only a sub-query's that has been run */
+            peri_buf_puts(out, "having been read while planning");
+            continue;
+        }
         peri_buf_printf(out, "%s%s", i ? " and " : "", p->column);
         if (p->component >= 0) peri_buf_printf(out, "[%d]", p->component + 1);
         peri_buf_printf(out, " %s", ops[p->op]);
         if (p->op == PERI_OP_IN)
             peri_buf_printf(out, " (%zu values)", p->nvalues);
+        else if (p->op == PERI_OP_WITHIN)
+            put_ranges(out, p);
         else if (p->nvalues == 1 && p->values[0].kind == PERI_CONST_STR)
             peri_buf_printf(out, " '%s'", p->values[0].s);
         else if (p->nvalues == 1 && p->values[0].kind == PERI_CONST_REAL)

@@ -20,6 +20,7 @@ static void pack_preds(const rel_t *r, peri_buf_t *out)
         peri_put_str(out, p->column);
         peri_put_u64(out, (uint64_t)(p->component + 1));
         peri_put_u64(out, p->op);
+        peri_put_u64(out, p->joint);
         peri_put_u64(out, p->nvalues);
         for (size_t k = 0; k < p->nvalues; k++) {
             const peri_const_t *c = &p->values[k];
@@ -114,6 +115,7 @@ static void unpack_pred(peri_query_t *q, peri_reader_t *r, peri_pred_t *p)
     p->component = (int)peri_get_u64(r) - 1;
     uint64_t op = peri_get_u64(r);
     p->op = (peri_op_t)op;
+    p->joint = peri_get_u64(r) != 0;
     p->nvalues = peri_get_count(r, 56);
     /* What reads them takes the first value without asking. */
     if (op > PERI_OP_NEVER || (op < PERI_OP_IN && p->nvalues != 1)) r->failed = true;
@@ -131,7 +133,7 @@ static void unpack_pred(peri_query_t *q, peri_reader_t *r, peri_pred_t *p)
 
 static void unpack_preds(peri_query_t *q, rel_t *rel, peri_reader_t *r)
 {
-    rel->npreds = peri_get_count(r, 32);
+    rel->npreds = peri_get_count(r, 40);
     peri_pred_t *preds = peri_arena_calloc(q->arena, rel->npreds, sizeof(*preds));
     for (size_t i = 0; i < rel->npreds && !r->failed; i++) unpack_pred(q, r, &preds[i]);
     rel->preds = preds;

@@ -125,6 +125,12 @@ bool peri_fn_is_aggregate(const json_t *expr)
            peri_fn_kind(peri_ast_str(expr, "function_name")) == PERI_FN_AGGREGATE;
 }
 
+bool peri_fn_is_volatile(const json_t *expr)
+{
+    return peri_ast_is_class(expr, "FUNCTION") &&
+           peri_fn_kind(peri_ast_str(expr, "function_name")) == PERI_FN_VOLATILE;
+}
+
 static bool in_list(const char *s, const char *const *list, size_t n)
 {
     for (size_t i = 0; i < n && list[i]; i++)

@@ -90,10 +90,7 @@ bool peri_expr_rowwise(peri_planner_t *p, json_t *expr)
 static int is_volatile(json_t *node, void *arg)
 {
     (void)arg;
-    return peri_ast_is_class(node, "FUNCTION") &&
-                   peri_fn_kind(peri_ast_str(node, "function_name")) == PERI_FN_VOLATILE
-               ? -1
-               : 0;
+    return peri_fn_is_volatile(node) ? -1 : 0;
 }
 
 bool peri_expr_volatile(json_t *expr)

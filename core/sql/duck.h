@@ -1,7 +1,8 @@
 /* duck.h - what the planner asks DuckDB: parse, print, and what a statement's result is.
  *
- * Nothing here executes a user's statement; only json_(de)serialize_sql and DDL of our
- * own temporary views run. Errors of DuckDB come back as PERI_EINVAL with its own text.
+ * Nothing here executes a user's statement (first.c does parts of one); only
+ * json_(de)serialize_sql and DDL of our own temporary views run. Errors of DuckDB come
+ * back as PERI_EINVAL with its own text.
  */
 #ifndef CORE_SQL_DUCK_H
 #define CORE_SQL_DUCK_H

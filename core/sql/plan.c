@@ -157,6 +157,15 @@ static void fill_stages(peri_planner_t *p, peri_plan_t *plan)
     plan->nstages = p->nsteps;
 }
 
+/* A table that only sub-queries read which were run while planning is read no more. */
+static bool is_scanned(const peri_plan_t *plan, int rel)
+{
+    for (size_t i = 0; i < plan->nstages; i++)
+        for (size_t k = 0; k < plan->stages[i].nrelations; k++)
+            if (plan->stages[i].relations[k] == rel) return true;
+    return false;
+}
+
 static void fill_relations(peri_planner_t *p, peri_plan_t *plan)
 {
     peri_relation_t *rels = peri_arena_calloc(p->arena, p->nrels + 1, sizeof *rels);
@@ -164,6 +173,9 @@ static void fill_relations(peri_planner_t *p, peri_plan_t *plan)
         const peri_rel_t *r = &p->rels[i];
         peri_pred_t *preds = peri_arena_calloc(p->arena, r->npreds + 1, sizeof *preds);
         for (size_t k = 0; k < r->npreds; k++) preds[k] = r->preds[k];
+        const bool done = p->nfirst > 0 && !is_scanned(plan, (int)i);
+        if (done)
+            preds[0] = (peri_pred_t){.column = "", .component = -1, .op = PERI_OP_NEVER};
         rels[i] = (peri_relation_t){.handle = r->info.handle,
                                     .display = r->info.display,
                                     .alias = r->alias,
@@ -171,7 +183,7 @@ static void fill_relations(peri_planner_t *p, peri_plan_t *plan)
                                     .used = r->used,
                                     .nused = r->nused,
                                     .preds = preds,
-                                    .npreds = r->npreds};
+                                    .npreds = done ? 1 : r->npreds};
     }
     plan->relations = rels;
     plan->nrelations = p->nrels;
@@ -222,6 +234,32 @@ static int describe_statement(peri_planner_t *p, struct statement *st, peri_err_
     return rc;
 }
 
+/* What is cheap to find out before planning. Should DuckDB not take the changed statement
+ * for the same, it stays as it was. */
+static void prepare_statement(peri_planner_t *p, struct statement *st)
+{
+    json_t *query = json_deep_copy(st->query);
+    if (peri_preds_prepare(p, query)) {
+        peri_desc_t desc = {0};
+        char *sql = peri_sql_render(p->con, query, true, NULL);
+        bool same = sql && peri_duck_describe(p->con, p->arena, sql, &desc, NULL) == 0 &&
+                    peri_desc_same_types(&desc, &st->want);
+        peri_desc_clear(&desc);
+        if (same) {
+            json_t *old = st->query;
+            char *old_sql = st->sql;
+            st->query = query;
+            st->sql = sql;
+            query = old;
+            sql = old_sql;
+        } else {
+            peri_preds_collect(p, st->query);
+        }
+        duckdb_free(sql);
+    }
+    json_decref(query);
+}
+
 static int read_statement(peri_planner_t *p, const char *sql, const peri_planopts_t *opts,
                           struct statement *st, peri_err_t *err)
 {
@@ -229,9 +267,11 @@ static int read_statement(peri_planner_t *p, const char *sql, const peri_planopt
     if (!st->query || peri_sql_allowed(st->query, err)) return -1;
     st->query = limit_query(st->query, opts->limit);
     if (peri_scope_resolve(p, st->query, err) || bind_relations(p, err) ||
-        describe_statement(p, st, err) || peri_rels_describe(p, err))
+        describe_statement(p, st, err) || peri_rels_describe(p, err) ||
+        peri_space_check(st->query, err))
         return -1;
     peri_preds_collect(p, st->query);
+    prepare_statement(p, st);
     return 0;
 }
 
@@ -272,10 +312,20 @@ peri_plan_t *peri_plan_new(duckdb_connection con, const char *sql,
         goto out;
     }
     plan = peri_arena_calloc(p.arena, 1, sizeof *plan);
-    fill_relations(&p, plan);
     fill_stages(&p, plan);
+    fill_relations(&p, plan);
     fill_columns(&p, st.query, &st.want, plan);
     plan->strategy = p.strategy;
+    if (p.nnear)
+        plan->strategy = peri_arena_printf(p.arena, "%s; joins by distance over cells",
+                                           plan->strategy);
+    if (p.nnearest)
+        plan->strategy = peri_arena_printf(
+            p.arena, "%s; run while planning: how far the nearest are", plan->strategy);
+    if (p.nfirst)
+        plan->strategy =
+            peri_arena_printf(p.arena, "%s; run while planning: %zu sub-quer%s",
+                              plan->strategy, p.nfirst, p.nfirst > 1 ? "ies" : "y");
     plan->arena = p.arena;
 out:
     peri_desc_clear(&st.want);

@@ -45,6 +45,9 @@ typedef struct {
      * columns that are asked for (bits PERI_VIRT_*). Called before any statement is
      * prepared. */
     int (*bind)(void *arg, int id, void *handle, unsigned virtuals, peri_err_t *err);
+    /* Let the view give the rows that may satisfy the conditions, for statements that run
+     * while planning. Their number; -1: not here, or too many. NULL: never. */
+    int64_t (*ready)(void *arg, int id, void *handle, const peri_pred_t *preds, size_t n);
 } peri_resolver_t;
 
 /* One occurrence of a table in the statement. */

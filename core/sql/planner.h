@@ -25,6 +25,7 @@ typedef struct {
     bool named;        /* the alias is the statement's own */
     bool positional;   /* has a column alias list: (a, b, c) */
     bool whole;        /* every column is used */
+    bool near;         /* repeated for cells: near.c */
     const char *shape; /* the construct that would show a virtual column, or NULL */
     unsigned virtuals;
     uint32_t *used;
@@ -55,10 +56,14 @@ typedef struct {
     const char **cte_names; /* what peri_c<k> was called */
     peri_step_t *steps;
     size_t nsteps, cap_steps;
-    size_t nviews;          /* peri_s views made in con so far */
-    int budget;             /* blocks that may still be planned */
-    const char *why_gather; /* what did not split, or NULL */
-    const char *strategy;   /* how the top block is planned */
+    size_t nviews;             /* peri_s views made in con so far */
+    int budget;                /* blocks that may still be planned */
+    const char *why_gather;    /* what did not split, or NULL */
+    const char *strategy;      /* how the top block is planned */
+    size_t nnear;              /* joins by distance that go over cells */
+    double seconds;  /* spent on running parts of the statement */
+    size_t nnearest;           /* ORDER BY distance with a bound that was found */
+    size_t nfirst, nconstants; /* sub-queries run while planning; values so found */
 } peri_planner_t;
 
 /* ---- scope.c ---- */
@@ -76,7 +81,14 @@ void peri_message_clean(const peri_planner_t *p, peri_err_t *err);
 /* ---- pred.c ---- */
 
 int peri_rels_describe(peri_planner_t *p, peri_err_t *err); /* fills types */
-void peri_preds_collect(peri_planner_t *p, json_t *query);
+void peri_preds_collect(peri_planner_t *p, json_t *query);  /* fills preds and terms */
+/* After that, if the resolver makes tables ready: more preds. The tree may change (true):
+ * cheap sub-queries become constants, joins by distance go over cells. */
+bool peri_preds_prepare(peri_planner_t *p, json_t *query);
+
+/* ---- space.c ---- */
+
+int peri_space_check(json_t *query, peri_err_t *err); /* constants that make no sense */
 
 /* ---- stage.c ---- */
 

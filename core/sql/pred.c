@@ -17,21 +17,7 @@
 #include <strings.h>
 
 #include "core/base/util.h"
-#include "core/sql/constant.h"
-#include "core/sql/planner.h"
-
-/* A table of one FROM as WHERE sees it. */
-struct source {
-    int rel; /* -1: columns unknown */
-    bool blocked;
-};
-
-struct block {
-    peri_planner_t *p;
-    struct source *sources;
-    size_t nsources;
-    bool unknown; /* a source whose columns are not known */
-};
+#include "core/sql/preds.h"
 
 /* ---- types ---- */
 
@@ -89,10 +75,6 @@ static bool is_real(duckdb_type t)
 
 /* ---- columns ---- */
 
-struct target {
-    int rel, column, component; /* virtual column v: number of real columns + v */
-};
-
 static int column_index(const peri_rel_t *rel, const char *name)
 {
     int c = peri_rel_column(rel, name);
@@ -114,7 +96,7 @@ static uint32_t column_width(const peri_rel_t *rel, int c)
     return (size_t)c < rel->info.ncolumns ? rel->info.widths[c] : 1;
 }
 
-static bool find_column(const struct block *b, const json_t *ref, struct target *out)
+bool peri_from_column(const peri_from_t *b, const json_t *ref, peri_target_t *out)
 {
     const json_t *parts = peri_ast_list(ref, "column_names");
     size_t n = json_array_size(parts);
@@ -131,15 +113,14 @@ static bool find_column(const struct block *b, const json_t *ref, struct target 
         if (table && strcasecmp(table, rel->alias) == 0 && rel->positional) return false;
         if (rel->positional && !table) return false; /* its names are others */
         if (c < 0 || (table && strcasecmp(table, rel->alias) != 0)) continue;
-        *out = (struct target){b->sources[i].rel, c, -1};
+        *out = (peri_target_t){b->sources[i].rel, c, -1};
         blocked = b->sources[i].blocked;
         found++;
     }
     return found == 1 && !blocked;
 }
 
-/* A scalar column, or vec[1], array_extract(vec, 1), list_element(vec, 1). */
-static bool read_column(const struct block *b, const json_t *e, struct target *out)
+bool peri_from_scalar(const peri_from_t *b, const json_t *e, peri_target_t *out)
 {
     bool extract = peri_ast_is_type(e, "ARRAY_EXTRACT") ||
                    peri_ast_is_function(e, "array_extract") ||
@@ -148,10 +129,11 @@ static bool read_column(const struct block *b, const json_t *e, struct target *o
     const json_t *args = peri_ast_list(e, "children");
     peri_constant_t index;
     if (!extract) {
-        return find_column(b, e, out) &&
+        return peri_from_column(b, e, out) &&
                column_width(&b->p->rels[out->rel], out->column) == 1;
     }
-    if (json_array_size(args) != 2 || !find_column(b, json_array_get(args, 0), out) ||
+    if (json_array_size(args) != 2 ||
+        !peri_from_column(b, json_array_get(args, 0), out) ||
         !peri_constant_read(json_array_get(args, 1), &index) || index.null ||
         index.c.kind != PERI_CONST_INT)
         return false;
@@ -161,10 +143,25 @@ static bool read_column(const struct block *b, const json_t *e, struct target *o
     return true;
 }
 
+uint32_t peri_target_width(const peri_planner_t *p, const peri_target_t *t)
+{
+    return column_width(&p->rels[t->rel], t->column);
+}
+
+bool peri_target_is_real(const peri_planner_t *p, const peri_target_t *t)
+{
+    return is_real(p->rels[t->rel].types[t->column]);
+}
+
+bool peri_target_is_integer(const peri_planner_t *p, const peri_target_t *t)
+{
+    return is_integer(p->rels[t->rel].types[t->column]);
+}
+
 /* ---- hints ---- */
 
-static void add_pred(peri_planner_t *p, const struct target *t, peri_op_t op,
-                     const peri_const_t *values, size_t n)
+peri_pred_t *peri_pred_add(peri_planner_t *p, const peri_target_t *t, peri_op_t op,
+                           const peri_const_t *values, size_t n)
 {
     peri_rel_t *rel = &p->rels[t->rel];
     if (rel->npreds == rel->cap_preds) {
@@ -176,11 +173,13 @@ static void add_pred(peri_planner_t *p, const struct target *t, peri_op_t op,
         copy[i] = values[i];
         if (copy[i].s) copy[i].s = peri_arena_strdup(p->arena, copy[i].s);
     }
-    rel->preds[rel->npreds++] = (peri_pred_t){.column = column_name(rel, t->column),
-                                              .component = t->component,
-                                              .op = op,
-                                              .nvalues = n,
-                                              .values = copy};
+    peri_pred_t *pred = &rel->preds[rel->npreds++];
+    *pred = (peri_pred_t){.column = column_name(rel, t->column),
+                          .component = t->component,
+                          .op = op,
+                          .nvalues = n,
+                          .values = copy};
+    return pred;
 }
 
 static bool comparable(duckdb_type column, peri_constkind_t kind)
@@ -203,13 +202,12 @@ static bool beyond_double(const peri_constant_t *c)
            (c->c.i > (__int128)PERI_EXACT || c->c.i < -(__int128)PERI_EXACT);
 }
 
-/* One comparison; inexact reals become closed bounds a little further out. */
-static void add_comparison(peri_planner_t *p, const struct target *t, peri_op_t op,
-                           peri_constant_t c)
+void peri_pred_compare(peri_planner_t *p, const peri_target_t *t, peri_op_t op,
+                       peri_constant_t c)
 {
     duckdb_type type = p->rels[t->rel].types[t->column];
     if (c.null) {
-        add_pred(p, t, PERI_OP_NEVER, NULL, 0);
+        peri_pred_add(p, t, PERI_OP_NEVER, NULL, 0);
         return;
     }
     if (!comparable(type, c.c.kind)) return;
@@ -220,7 +218,7 @@ static void add_comparison(peri_planner_t *p, const struct target *t, peri_op_t 
     if (c.c.kind == PERI_CONST_REAL && is_integer(type) && !(fabs(c.c.d) < PERI_EXACT))
         c.exact = false;
     if (c.c.kind != PERI_CONST_REAL || c.exact || isnan(c.c.d)) {
-        add_pred(p, t, op, &c.c, 1);
+        peri_pred_add(p, t, op, &c.c, 1);
         return;
     }
     peri_const_t low = c.c, high = c.c;
@@ -229,12 +227,12 @@ static void add_comparison(peri_planner_t *p, const struct target *t, peri_op_t 
         high.d = nextafter(high.d, INFINITY);
     }
     if (op == PERI_OP_GT || op == PERI_OP_GE || op == PERI_OP_EQ)
-        add_pred(p, t, PERI_OP_GE, &low, 1);
+        peri_pred_add(p, t, PERI_OP_GE, &low, 1);
     if (op == PERI_OP_LT || op == PERI_OP_LE || op == PERI_OP_EQ)
-        add_pred(p, t, PERI_OP_LE, &high, 1);
+        peri_pred_add(p, t, PERI_OP_LE, &high, 1);
 }
 
-static peri_op_t mirrored(peri_op_t op)
+peri_op_t peri_op_mirrored(peri_op_t op)
 {
     static const peri_op_t other[] = {[PERI_OP_LT] = PERI_OP_GT,
                                       [PERI_OP_LE] = PERI_OP_GE,
@@ -244,7 +242,7 @@ static peri_op_t mirrored(peri_op_t op)
     return other[op];
 }
 
-static bool read_comparison(const struct block *b, const json_t *e, struct target *t)
+bool peri_comparison_read(const json_t *e, peri_op_t *op)
 {
     static const struct {
         const char *type;
@@ -254,27 +252,35 @@ static bool read_comparison(const struct block *b, const json_t *e, struct targe
                {"COMPARE_GREATERTHAN", PERI_OP_GT},
                {"COMPARE_LESSTHANOREQUALTO", PERI_OP_LE},
                {"COMPARE_GREATERTHANOREQUALTO", PERI_OP_GE}};
-    const json_t *left = peri_ast_get(e, "left"), *right = peri_ast_get(e, "right");
-    peri_constant_t c;
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
         if (!peri_ast_is_type(e, ops[i].type)) continue;
-        if (read_column(b, left, t) && peri_constant_read(right, &c))
-            add_comparison(b->p, t, ops[i].op, c);
-        else if (read_column(b, right, t) && peri_constant_read(left, &c))
-            add_comparison(b->p, t, mirrored(ops[i].op), c);
-        else
-            return false;
+        *op = ops[i].op;
         return true;
     }
     return false;
 }
 
-static bool read_in(const struct block *b, const json_t *e, struct target *t)
+static bool read_comparison(const peri_from_t *b, const json_t *e, peri_target_t *t)
+{
+    const json_t *left = peri_ast_get(e, "left"), *right = peri_ast_get(e, "right");
+    peri_constant_t c;
+    peri_op_t op;
+    if (!peri_comparison_read(e, &op)) return false;
+    if (peri_from_scalar(b, left, t) && peri_constant_read(right, &c))
+        peri_pred_compare(b->p, t, op, c);
+    else if (peri_from_scalar(b, right, t) && peri_constant_read(left, &c))
+        peri_pred_compare(b->p, t, peri_op_mirrored(op), c);
+    else
+        return false;
+    return true;
+}
+
+static bool read_in(const peri_from_t *b, const json_t *e, peri_target_t *t)
 {
     const json_t *args = peri_ast_list(e, "children");
     size_t n = json_array_size(args), kept = 0;
     if (!peri_ast_is_type(e, "COMPARE_IN") || n < 2 ||
-        !read_column(b, json_array_get(args, 0), t))
+        !peri_from_scalar(b, json_array_get(args, 0), t))
         return false;
     duckdb_type type = b->p->rels[t->rel].types[t->column];
     peri_const_t *values = peri_xcalloc(n, sizeof *values);
@@ -290,62 +296,76 @@ static bool read_in(const struct block *b, const json_t *e, struct target *t)
         values[kept++] = c.c;
     }
     if (constants && hint)
-        add_pred(b->p, t, kept ? PERI_OP_IN : PERI_OP_NEVER, values, kept);
+        peri_pred_add(b->p, t, kept ? PERI_OP_IN : PERI_OP_NEVER, values, kept);
     free(values);
     return constants;
 }
 
-static bool read_between(const struct block *b, const json_t *e, struct target *t)
+static bool read_between(const peri_from_t *b, const json_t *e, peri_target_t *t)
 {
     peri_constant_t low, high;
     if (!peri_ast_is_type(e, "COMPARE_BETWEEN") ||
-        !read_column(b, peri_ast_get(e, "input"), t) ||
+        !peri_from_scalar(b, peri_ast_get(e, "input"), t) ||
         !peri_constant_read(peri_ast_get(e, "lower"), &low) ||
         !peri_constant_read(peri_ast_get(e, "upper"), &high))
         return false;
     if (low.c.kind != high.c.kind && (beyond_double(&low) || beyond_double(&high)))
         return true; /* all three are compared as doubles */
-    add_comparison(b->p, t, PERI_OP_GE, low);
-    add_comparison(b->p, t, PERI_OP_LE, high);
+    peri_pred_compare(b->p, t, PERI_OP_GE, low);
+    peri_pred_compare(b->p, t, PERI_OP_LE, high);
     return true;
 }
 
 /* A boolean column by itself, or NOT of it. */
-static bool read_bool(const struct block *b, const json_t *e, struct target *t)
+static bool read_bool(const peri_from_t *b, const json_t *e, peri_target_t *t)
 {
     bool value = !peri_ast_is_type(e, "OPERATOR_NOT");
     if (!value) e = json_array_get(peri_ast_list(e, "children"), 0);
-    if (!read_column(b, e, t) ||
+    if (!peri_from_scalar(b, e, t) ||
         b->p->rels[t->rel].types[t->column] != DUCKDB_TYPE_BOOLEAN)
         return false;
     peri_const_t c = {.kind = PERI_CONST_BOOL, .i = value};
-    add_pred(b->p, t, PERI_OP_EQ, &c, 1);
+    peri_pred_add(b->p, t, PERI_OP_EQ, &c, 1);
     return true;
 }
 
-static void read_terms(const struct block *b, json_t *e)
+static void read_term(const peri_from_t *b, json_t *e)
 {
-    size_t i;
-    json_t *child;
-    struct target t;
-    if (peri_ast_is_type(e, "CONJUNCTION_AND")) {
-        json_array_foreach(peri_ast_list(e, "children"), i, child) read_terms(b, child);
-    } else if (e && (read_comparison(b, e, &t) || read_between(b, e, &t) ||
-                     read_in(b, e, &t) || read_bool(b, e, &t))) {
+    peri_target_t t;
+    if (read_comparison(b, e, &t) || read_between(b, e, &t) || read_in(b, e, &t) ||
+        read_bool(b, e, &t) || peri_space_read(b, e, &t))
         json_array_append_new(b->p->rels[t.rel].terms, json_deep_copy(e));
-    }
 }
 
 /* ---- blocks ---- */
 
-static void add_source(struct block *b, int rel, bool blocked)
+typedef void (*term_f)(const peri_from_t *b, json_t *term);
+
+static void walk_terms(const peri_from_t *b, json_t *e, term_f f)
+{
+    size_t i;
+    json_t *child;
+    if (peri_ast_is_type(e, "CONJUNCTION_AND")) {
+        json_array_foreach(peri_ast_list(e, "children"), i, child)
+            walk_terms(b, child, f);
+    } else if (e) {
+        f(b, e);
+    }
+}
+
+static bool is_inner(const json_t *join)
+{
+    return strcmp(peri_ast_str(join, "join_type"), "INNER") == 0;
+}
+
+static void add_source(peri_from_t *b, int rel, bool blocked)
 {
     b->sources = peri_xrealloc(b->sources, b->nsources + 1, sizeof *b->sources);
-    b->sources[b->nsources++] = (struct source){rel, blocked};
+    b->sources[b->nsources++] = (struct peri_source){rel, blocked};
     if (rel < 0) b->unknown = true;
 }
 
-static void collect_sources(struct block *b, const json_t *from, bool blocked)
+static void collect_sources(peri_from_t *b, const json_t *from, bool blocked)
 {
     blocked = blocked || peri_ast_get(from, "sample");
     if (peri_ast_is_type(from, "JOIN")) {
@@ -353,6 +373,7 @@ static void collect_sources(struct block *b, const json_t *from, bool blocked)
         bool ordered = strcmp(kind, "ASOF") == 0 || strcmp(kind, "POSITIONAL") == 0;
         const char *type = peri_ast_str(from, "join_type");
         bool hidden = strcmp(type, "SEMI") == 0 || strcmp(type, "ANTI") == 0;
+        if (!is_inner(from)) b->inner = false;
         collect_sources(b, peri_ast_get(from, "left"), blocked || ordered);
         collect_sources(b, peri_ast_get(from, "right"), blocked || ordered || hidden);
     } else if (from && !peri_ast_is_type(from, "EMPTY")) {
@@ -360,34 +381,104 @@ static void collect_sources(struct block *b, const json_t *from, bool blocked)
     }
 }
 
-static void inner_conditions(const struct block *b, const json_t *from)
+static void inner_conditions(const peri_from_t *b, json_t *from, term_f f)
 {
     if (!peri_ast_is_type(from, "JOIN")) return;
-    if (strcmp(peri_ast_str(from, "join_type"), "INNER") == 0 &&
-        strcmp(peri_ast_str(from, "ref_type"), "REGULAR") == 0) {
+    if (is_inner(from) && strcmp(peri_ast_str(from, "ref_type"), "REGULAR") == 0) {
         /* only what this join sees, so that an outer table of the same name stays out */
-        struct block below = {.p = b->p};
+        peri_from_t below = {.p = b->p, .from = from, .inner = true};
         collect_sources(&below, from, false);
-        read_terms(&below, peri_ast_get(from, "condition"));
+        walk_terms(&below, peri_ast_get(from, "condition"), f);
         free(below.sources);
     }
-    inner_conditions(b, peri_ast_get(from, "left"));
-    inner_conditions(b, peri_ast_get(from, "right"));
+    inner_conditions(b, peri_ast_get(from, "left"), f);
+    inner_conditions(b, peri_ast_get(from, "right"), f);
 }
+
+struct terms {
+    peri_planner_t *p;
+    term_f f;
+    bool selects; /* f takes whole SELECTs */
+};
 
 static int visit(json_t *node, void *arg)
 {
+    const struct terms *terms = arg;
     if (!peri_ast_is_type(node, "SELECT_NODE")) return 0;
-    struct block b = {.p = arg};
+    json_t *from = peri_ast_get(node, "from_table");
+    peri_from_t b = {.p = terms->p, .from = from, .inner = true};
     bool sample = peri_ast_get(node, "sample") != NULL;
-    collect_sources(&b, peri_ast_get(node, "from_table"), sample);
-    read_terms(&b, peri_ast_get(node, "where_clause"));
-    if (!sample) inner_conditions(&b, peri_ast_get(node, "from_table"));
+    collect_sources(&b, from, sample);
+    if (terms->selects) {
+        terms->f(&b, node);
+    } else {
+        walk_terms(&b, peri_ast_get(node, "where_clause"), terms->f);
+        if (!sample) inner_conditions(&b, from, terms->f);
+    }
     free(b.sources);
     return 0;
 }
 
+void peri_terms_walk(peri_planner_t *p, json_t *query, term_f f)
+{
+    struct terms terms = {p, f, false};
+    peri_ast_walk(query, visit, &terms);
+}
+
+void peri_selects_walk(peri_planner_t *p, json_t *query, term_f f)
+{
+    struct terms terms = {p, f, true};
+    peri_ast_walk(query, visit, &terms);
+}
+
+static void forget(peri_planner_t *p)
+{
+    for (size_t i = 0; i < p->nrels; i++) {
+        p->rels[i].npreds = 0;
+        p->rels[i].near = false;
+        json_array_clear(p->rels[i].terms);
+    }
+    p->nnear = p->nnearest = p->nconstants = p->nfirst = 0;
+}
+
 void peri_preds_collect(peri_planner_t *p, json_t *query)
 {
-    peri_ast_walk(query, visit, p);
+    forget(p);
+    peri_terms_walk(p, query, read_term);
+}
+
+/* An AND within an AND, as DuckDB would read it back: one. */
+static int flatten(json_t *node, void *arg)
+{
+    (void)arg;
+    json_t *list = peri_ast_list(node, "children"), *child;
+    for (size_t i = 0; peri_ast_is_type(node, "CONJUNCTION_AND") &&
+                       (child = json_array_get(list, i)) != NULL;) {
+        if (!peri_ast_is_type(child, "CONJUNCTION_AND")) {
+            i++;
+            continue;
+        }
+        json_t *inner = json_incref(peri_ast_list(child, "children"));
+        json_array_remove(list, i);
+        for (size_t k = 0; k < json_array_size(inner); k++)
+            json_array_insert(list, i + k, json_array_get(inner, k));
+        json_decref(inner);
+    }
+    return 0;
+}
+
+bool peri_preds_prepare(peri_planner_t *p, json_t *query)
+{
+    if (!p->resolver->ready) return false;
+    if (peri_first_constants(p, query)) {
+        size_t first = p->nfirst, constants = p->nconstants;
+        peri_preds_collect(p, query);
+        p->nfirst = first;
+        p->nconstants = constants;
+    }
+    peri_terms_walk(p, query, peri_first_joins);
+    peri_terms_walk(p, query, peri_near_join);
+    peri_selects_walk(p, query, peri_nearest_bound);
+    if (p->nnear + p->nnearest) peri_ast_walk(query, flatten, NULL);
+    return p->nconstants + p->nnear + p->nnearest > 0;
 }

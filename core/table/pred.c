@@ -53,8 +53,51 @@ static bool spans_may_match(peri_op_t op, double min, double max, span_t c)
         return min <= c.hi && max >= c.lo;
     case PERI_OP_NEVER:
         return false;
+    case PERI_OP_WITHIN:
+        break;
     }
     return true;
+}
+
+/* Is there a number in [min, max] that is in [lo, hi], or would be if shifted by a number
+ * of periods? The condition was computed in double from numbers of about this size. */
+static bool range_may_match(double min, double max, double lo, double hi, double period)
+{
+    double slop = 1e-14 * (fabs(min) + fabs(max) + fabs(lo) + fabs(hi) + period);
+    lo -= slop;
+    hi += slop;
+    if (!isfinite(slop) || !(period >= 0)) return true;
+    if (period == 0 || hi - lo >= period) return period > 0 || (min <= hi && max >= lo);
+    double shift = ceil((min - hi) / period) * period; /* the first copy that may do */
+    return lo + shift <= max;
+}
+
+static bool within_may_match(const peri_pred_t *p, double min, double max)
+{
+    if (p->nvalues < 3 || p->nvalues % 2 == 0) return true;
+    for (size_t i = 0; i < p->nvalues; i++)
+        if (p->values[i].kind != PERI_CONST_REAL) return true;
+    for (size_t i = 1; i < p->nvalues; i += 2)
+        if (range_may_match(min, max, p->values[i].d, p->values[i + 1].d, p->values[0].d))
+            return true;
+    return false;
+}
+
+bool peri_pred_may_match_joint(const peri_pred_t p[3], const double min[3],
+                               const double max[3])
+{
+    for (int d = 0; d < 3; d++)
+        if (p[d].op != PERI_OP_WITHIN || p[d].nvalues != p[0].nvalues ||
+            p[d].nvalues % 2 == 0)
+            return true;
+    for (size_t i = 1; i < p[0].nvalues; i += 2) {
+        bool all = true;
+        for (int d = 0; d < 3 && all; d++)
+            all = range_may_match(min[d], max[d], p[d].values[i].d, p[d].values[i + 1].d,
+                                  p[d].values[0].d);
+        if (all) return true;
+    }
+    return false;
 }
 
 static bool ints_may_match(peri_op_t op, __int128 min, __int128 max, __int128 c)
@@ -73,6 +116,8 @@ static bool ints_may_match(peri_op_t op, __int128 min, __int128 max, __int128 c)
         return min <= c && c <= max;
     case PERI_OP_NEVER:
         return false;
+    case PERI_OP_WITHIN:
+        break;
     }
     return true;
 }
@@ -92,6 +137,8 @@ static bool nan_may_match(peri_op_t op, bool has_numbers, bool has_nan)
     case PERI_OP_GT:
     case PERI_OP_NEVER:
         return false;
+    case PERI_OP_WITHIN:
+        break;
     }
     return true;
 }
@@ -130,6 +177,7 @@ static bool real_const_may_match(const peri_pred_t *p, const peri_const_t *c, do
 bool peri_pred_may_match_int(const peri_pred_t *p, __int128 min, __int128 max)
 {
     if (p->op == PERI_OP_NEVER) return false;
+    if (p->op == PERI_OP_WITHIN) return true; /* made for reals only */
     for (size_t i = 0; i < p->nvalues; i++)
         if (int_const_may_match(p, &p->values[i], min, max)) return true;
     return p->nvalues == 0;
@@ -140,6 +188,7 @@ bool peri_pred_may_match_real(const peri_pred_t *p, double min, double max,
 {
     if (p->op == PERI_OP_NEVER) return false;
     if (isnan(min) || isnan(max)) return true;
+    if (p->op == PERI_OP_WITHIN) return min <= max && within_may_match(p, min, max);
     for (size_t i = 0; i < p->nvalues; i++)
         if (real_const_may_match(p, &p->values[i], min, max, nan_count > 0, is_float))
             return true;
@@ -149,6 +198,7 @@ bool peri_pred_may_match_real(const peri_pred_t *p, double min, double max,
 bool peri_pred_may_match_str(const peri_pred_t *p, const char *value)
 {
     if (p->op == PERI_OP_NEVER) return false;
+    if (p->op == PERI_OP_WITHIN) return true;
     for (size_t i = 0; i < p->nvalues; i++) {
         if (p->values[i].kind != PERI_CONST_STR) return true;
         int order = strcmp(value, p->values[i].s);

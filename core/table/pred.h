@@ -16,8 +16,9 @@ typedef enum {
     PERI_OP_EQ,
     PERI_OP_GE,
     PERI_OP_GT,
-    PERI_OP_IN,   /* any of the values */
-    PERI_OP_NEVER /* the condition is constant false or compares with NULL */
+    PERI_OP_IN,     /* any of the values */
+    PERI_OP_WITHIN, /* see peri_pred_t */
+    PERI_OP_NEVER   /* the condition is constant false or compares with NULL */
 } peri_op_t;
 
 typedef enum {
@@ -38,8 +39,15 @@ typedef struct {
     const char *column; /* as the table spells it */
     int component;      /* 0-based component of a vector column; -1 = scalar column */
     peri_op_t op;
-    size_t nvalues; /* 1, or any number for IN */
+    /* 1; any number for IN; for WITHIN reals: a period (0: none) and then pairs of
+     * bounds, both inclusive: any of these ranges, or a copy of it that is shifted by
+     * whole periods, holds the value. */
+    size_t nvalues;
     const peri_const_t *values;
+    /* The first of three WITHIN, one for each component of a position: the next two
+     * follow it, and ranges of the same number belong together, as those of one sphere.
+     */
+    bool joint;
 } peri_pred_t;
 
 /* May any value in [min, max] of an integer / a real column satisfy the condition? For
@@ -49,6 +57,9 @@ typedef struct {
 bool peri_pred_may_match_int(const peri_pred_t *p, __int128 min, __int128 max);
 bool peri_pred_may_match_real(const peri_pred_t *p, double min, double max,
                               uint64_t nan_count, bool is_float);
+/* Three joint conditions: is there a number for which all components may match? */
+bool peri_pred_may_match_joint(const peri_pred_t p[3], const double min[3],
+                               const double max[3]);
 bool peri_pred_may_match_str(const peri_pred_t *p, const char *value);
 
 #endif

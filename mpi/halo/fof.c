@@ -88,7 +88,8 @@ static int collect(work_t *w, peri_err_t *err)
     MPI_Comm_rank(w->comm, &c->rank);
     MPI_Comm_size(w->comm, &c->nranks);
     if (peri_fof_find_groups(c, err)) return -1;
-    return peri_fof_sum_groups(c, err);
+    if (peri_fof_sum_groups(c, err)) return -1;
+    return peri_fof_find_peaks(c, err);
 }
 
 static int number(work_t *w, peri_err_t *err)
@@ -97,7 +98,7 @@ static int number(work_t *w, peri_err_t *err)
 }
 
 peri_fof_t *peri_fof_find(peri_particles_t *p, const peri_fof_options_t *options,
-                          peri_fof_progress_f progress, void *arg, MPI_Comm comm,
+                          peri_halo_progress_f progress, void *arg, MPI_Comm comm,
                           peri_err_t *err)
 {
     if (check_options(p, options, err)) return NULL;

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "mpi/halo/progress.h"
 #include "perigee/particles.h"
 
 typedef struct {
@@ -22,7 +23,8 @@ typedef struct {
     int64_t number; /* 0 is the group with most particles; equal ones by first_id */
     int64_t np;
     double mass;        /* number of particles, if they have no mass */
-    double position[3]; /* centre of mass, in the box */
+    double position[3]; /* where it is densest: see fof_peak.c; in the box */
+    double centre[3];   /* of mass, in the box */
     double velocity[3]; /* of the centre of mass; NAN without velocities */
     double radius;      /* root mean square distance from the centre, by mass */
     double dispersion;  /* of velocities, in one dimension, by mass */
@@ -49,12 +51,9 @@ typedef struct {
 } peri_fof_t;
 
 /* Collective. Decomposes p and gives it ghosts; without ids the particles are numbered in
- * the order of the ranks' inputs. Masses must be positive. progress (may be NULL) is
- * called before each step, on all ranks; if it returns -1 on any, all end. */
-typedef int (*peri_fof_progress_f)(void *arg, const char *what, double done, double total,
-                                   peri_err_t *err);
+ * the order of the ranks' inputs. Masses must be positive. progress may be NULL. */
 peri_fof_t *peri_fof_find(peri_particles_t *p, const peri_fof_options_t *options,
-                          peri_fof_progress_f progress, void *arg, MPI_Comm comm,
+                          peri_halo_progress_f progress, void *arg, MPI_Comm comm,
                           peri_err_t *err);
 void peri_fof_free(peri_fof_t *f); /* accepts NULL */
 

@@ -223,28 +223,26 @@ typedef struct {
     uint32_t slot;
 } partial_t;
 
-static void sum_parts(const peri_collect_t *c, const peri_fof_scales_t *scales,
-                      partial_t *sums)
+static void sum_parts(const peri_collect_t *c, partial_t *sums)
 {
     for (size_t i = 0; i < c->p->n; i++) {
         uint32_t part = c->part_of[c->pieces->piece_of[i]];
         if (part != PERI_NO_PART)
             peri_fof_sums_add_particle(&sums[part].sums, c->p, i, &c->parts[part].origin,
-                                       scales);
+                                       &c->scales);
     }
     for (size_t i = 0; i < c->nparts; i++) sums[i].slot = c->parts[i].slot;
 }
 
 int peri_fof_sum_groups(peri_collect_t *c, peri_err_t *err)
 {
-    peri_fof_scales_t scales;
-    if (peri_fof_scales(c->p, &scales, c->comm, err)) return -1;
+    if (peri_fof_scales(c->p, &c->scales, c->comm, err)) return -1;
     partial_t *sums = calloc(c->nparts + 1, sizeof(*sums)), *got = NULL;
     peri_fof_sums_t *whole = calloc(c->ngroups + 1, sizeof(*whole));
     size_t ngot = 0;
     int rc = sums && whole ? 0 : peri_collect_no_memory(err);
     if ((rc = peri_ranks_agree(rc, c->comm, err))) goto out;
-    sum_parts(c, &scales, sums);
+    sum_parts(c, sums);
     rc = peri_items_exchange(sums + c->nclosed, sizeof(*sums), c->nparts - c->nclosed,
                              c->part_rank + c->nclosed, c->comm, (void **)&got, &ngot,
                              err);
@@ -253,8 +251,8 @@ int peri_fof_sum_groups(peri_collect_t *c, peri_err_t *err)
     for (size_t i = 0; i < ngot; i++)
         peri_fof_sums_add(&whole[got[i].slot], &got[i].sums);
     for (size_t s = 0; s < c->ngroups; s++)
-        peri_fof_sums_group(&whole[s], c->p, &c->groups[s].origin, &scales,
-                            &c->groups[s].group);
+        peri_fof_sums_group(&whole[s], c->p, &c->groups[s].origin, &c->scales,
+                            &c->groups[s].group, c->groups[s].offset);
 out:
     free(sums);
     free(got);

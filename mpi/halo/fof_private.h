@@ -42,7 +42,8 @@ typedef struct {
 typedef struct {
     peri_fof_group_t group;
     peri_fof_origin_t origin;
-    int rank; /* the owner */
+    double offset[3]; /* from the origin to the centre of mass */
+    int rank;         /* the owner */
     uint32_t slot;
 } peri_owned_t;
 
@@ -60,6 +61,7 @@ typedef struct {
     uint32_t *found_slot; /* [nfound]: of the group, or PERI_NO_PART if it is too small */
     peri_owned_t *groups; /* by slot; closed ones first */
     size_t ngroups;
+    peri_fof_scales_t scales; /* of sums */
 
     /* as one that has parts */
     uint32_t *part_of; /* [npieces]: number of the part, or PERI_NO_PART */
@@ -70,8 +72,10 @@ typedef struct {
 
 /* Collective: which groups there are. */
 int peri_fof_find_groups(peri_collect_t *c, peri_err_t *err);
-/* Collective: what they are like. */
+/* Collective: what they are like, as far as sums over their particles say. */
 int peri_fof_sum_groups(peri_collect_t *c, peri_err_t *err);
+/* Collective: where they are densest. */
+int peri_fof_find_peaks(peri_collect_t *c, peri_err_t *err);
 /* Collective: order and numbers over all ranks, into the result; with members if they are
  * wanted. */
 int peri_fof_number_groups(peri_collect_t *c, peri_fof_t *result, peri_err_t *err);

@@ -2,6 +2,7 @@
 #include "mpi/halo/fof_sums.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "mpi/halo/fixed.h"
 
@@ -39,6 +40,7 @@ int peri_fof_scales(const peri_particles_t *p, peri_fof_scales_t *scales, MPI_Co
                             all[3]);
     double length = fmax(p->box[0], fmax(p->box[1], p->box[2])), speed = 2 * all[1];
     *scales = (peri_fof_scales_t){.mass = fixed_scale(all[0]),
+                                  .length = fixed_scale(length),
                                   .x = fixed_scale(all[0] * length),
                                   .v = fixed_scale(all[0] * speed),
                                   .x2 = fixed_scale(all[0] * 3 * length * length),
@@ -54,14 +56,33 @@ static double shortest(const peri_particles_t *p, int axis, double d)
     return d < -p->box[axis] / 2 ? d + p->box[axis] : d;
 }
 
+void peri_fof_offset(const peri_particles_t *p, size_t i, const peri_fof_origin_t *origin,
+                     double offset[3])
+{
+    offset[0] = shortest(p, 0, p->x[i] - origin->x[0]);
+    offset[1] = shortest(p, 1, p->y[i] - origin->x[1]);
+    offset[2] = shortest(p, 2, p->z[i] - origin->x[2]);
+}
+
+void peri_fof_place(const peri_particles_t *p, const peri_fof_origin_t *origin,
+                    const double offset[3], double place[3])
+{
+    for (int k = 0; k < 3; k++) {
+        double at = origin->x[k] + offset[k];
+        if (p->periodic && at < 0) at += p->box[k];
+        if (p->periodic && at >= p->box[k]) at -= p->box[k];
+        place[k] = at;
+    }
+}
+
 void peri_fof_sums_add_particle(peri_fof_sums_t *s, const peri_particles_t *p, size_t i,
                                 const peri_fof_origin_t *origin,
                                 const peri_fof_scales_t *scales)
 {
     const double mass = p->mass ? p->mass[i] : 1;
-    double x[3] = {p->x[i], p->y[i], p->z[i]}, x2 = 0;
+    double x[3], x2 = 0;
+    peri_fof_offset(p, i, origin, x);
     for (int k = 0; k < 3; k++) {
-        x[k] = shortest(p, k, x[k] - origin->x[k]);
         x2 += x[k] * x[k];
         s->mx[k] += fixed(mass * x[k] * scales->x);
     }
@@ -90,7 +111,7 @@ void peri_fof_sums_add(peri_fof_sums_t *into, const peri_fof_sums_t *from)
 
 void peri_fof_sums_group(const peri_fof_sums_t *s, const peri_particles_t *p,
                          const peri_fof_origin_t *origin, const peri_fof_scales_t *scales,
-                         peri_fof_group_t *group)
+                         peri_fof_group_t *group, double offset[3])
 {
     const double mass = (double)s->mass / scales->mass;
     double x2 = (double)s->mx2 / scales->x2 / mass;
@@ -101,14 +122,11 @@ void peri_fof_sums_group(const peri_fof_sums_t *s, const peri_particles_t *p,
         double v = (double)s->mv[k] / scales->v / mass;
         x2 -= x * x;
         v2 -= v * v;
-        double at = origin->x[k] + x;
-        if (p->periodic) {
-            if (at < 0) at += p->box[k];
-            if (at >= p->box[k]) at -= p->box[k];
-        }
-        group->position[k] = at;
+        offset[k] = x;
         group->velocity[k] = p->vx ? origin->v[k] + v : NAN;
     }
+    peri_fof_place(p, origin, offset, group->centre);
+    memcpy(group->position, group->centre, sizeof(group->position));
     group->radius = sqrt(fmax(x2, 0));
     group->dispersion = p->vx ? sqrt(fmax(v2, 0) / 3) : NAN;
 }

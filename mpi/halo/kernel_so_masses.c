@@ -204,6 +204,12 @@ static int give_rows(peri_run_t *run, const peri_particles_t *c, size_t ndensiti
     return 0;
 }
 
+static int progress(void *arg, const char *what, double done, double total,
+                    peri_err_t *err)
+{
+    return peri_run_progress(arg, what, done, total, err);
+}
+
 static int run_so(peri_run_t *run, peri_err_t *err)
 {
     if (peri_run_input_rows(run, 0) == 0)
@@ -221,7 +227,9 @@ static int run_so(peri_run_t *run, peri_err_t *err)
                             : peri_err_set(err, PERI_ELIMIT,
                                            "there is no memory for %zu centres", c->n);
     rc = peri_run_agree(run, rc, err);
-    if (!rc) rc = peri_so_find(p, c, &o, mass, radius, NULL, peri_run_comm(run), err);
+    if (!rc)
+        rc = peri_so_find(p, c, &o, mass, radius, NULL, progress, run, peri_run_comm(run),
+                          err);
     if (!rc) rc = give_rows(run, c, d.n, mass, radius, err);
     free(mass);
     free(radius);
@@ -253,9 +261,11 @@ const peri_kernel_t peri_kernel_so_masses = {
         "halos have as many particles in its catalogue, the others one more or less or "
         "another radius of that density.\n"
         "\n"
-        "Take centres where the density is highest (GroupPos of GADGET-4, halos of a "
-        "finder). A centre of mass, as fof gives it, may lie between two clumps.",
-    .example = "so_masses sim.dm --snapnum 23 --centres sim.groups --deltas 200c,vir",
+        "Take centres where the density is highest: positions of fof, GroupPos of "
+        "GADGET-4, "
+        "halos of a finder. A centre of mass may lie between two clumps.",
+    .example = "so_masses gadget4_run64.dm --snapnum 23 --centres 'SELECT * FROM "
+               "gadget4_run64.groups WHERE snapnum = 23' --deltas 200c,vir",
     .params = params,
     .nparams = COUNT(params),
     .inputs = inputs,

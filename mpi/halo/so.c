@@ -16,29 +16,30 @@
 #include "mpi/halo/fixed.h"
 #include "mpi/halo/so_private.h"
 
+size_t peri_so_hits_most = (size_t)1 << 22;
+
 enum { BATCH = 4096, UNKNOWN = -1, NOT_FOUND = -2, NO_HALO = -3 };
 
 typedef struct {
     peri_particles_t *p;
     const peri_particles_t *centres;
     const peri_so_options_t *options;
-    int nranks;
     MPI_Comm comm;
+    peri_so_queries_t queries;
     double mass_scale;
     peri_so_radii_t radii;
     size_t first_radius[PERI_SO_MAX]; /* of each density: where to start */
     peri_so_grid_t *grid;
     double *mass, *radius; /* the result */
+    peri_halo_progress_f progress;
+    void *arg;
 
     /* of the batch */
     size_t start, n;    /* centres */
-    size_t shells_done; /* of those centres that need them */
     __int128 *enclosed; /* [n]: in these shells */
     __int128 *below;    /* [n * ndensities]: mass within the shell below */
+    uint64_t *np;       /* [n * ndensities]: particles in that shell */
     int *shell;         /* [n * ndensities]: where the density falls below, or why not */
-    peri_so_query_t *queries;
-    int *dest;
-    size_t nqueries, capacity;
 } search_t;
 
 static int no_memory(peri_err_t *err)
@@ -145,39 +146,9 @@ static int prepare(search_t *s, peri_err_t *err)
     s->enclosed = malloc(BATCH * sizeof(*s->enclosed));
     s->below = malloc(BATCH * nd * sizeof(*s->below));
     s->shell = malloc(BATCH * nd * sizeof(*s->shell));
-    if (!rc && (!s->enclosed || !s->below || !s->shell)) rc = no_memory(err);
+    s->np = malloc(BATCH * nd * sizeof(*s->np));
+    if (!rc && (!s->enclosed || !s->below || !s->shell || !s->np)) rc = no_memory(err);
     return peri_ranks_agree(rc, s->comm, err);
-}
-
-/* ---- asking ---- */
-
-static int add_query(search_t *s, const peri_so_query_t *q, int rank, peri_err_t *err)
-{
-    if (s->nqueries == s->capacity) {
-        size_t capacity = s->capacity ? 2 * s->capacity : 1024;
-        peri_so_query_t *queries = realloc(s->queries, capacity * sizeof(*queries));
-        if (queries) s->queries = queries;
-        int *dest = realloc(s->dest, capacity * sizeof(*dest));
-        if (dest) s->dest = dest;
-        if (!queries || !dest) return no_memory(err);
-        s->capacity = capacity;
-    }
-    s->queries[s->nqueries] = *q;
-    s->dest[s->nqueries++] = rank;
-    return 0;
-}
-
-/* Does a region have anything with inner < distance <= outer? */
-static bool touches(const peri_region_t *g, const double x[3], double inner, double outer)
-{
-    double near2 = 0, far2 = 0;
-    for (int k = 0; k < 3; k++) {
-        double gap = x[k] < g->lo[k] ? g->lo[k] - x[k] : x[k] - g->hi[k];
-        double far = fmax(fabs(x[k] - g->lo[k]), fabs(x[k] - g->hi[k]));
-        if (gap > 0) near2 += gap * gap;
-        far2 += far * far;
-    }
-    return near2 <= outer * outer * (1 + 1e-9) && far2 >= inner * inner * (1 - 1e-9);
 }
 
 /* Ask all ranks that may have a part of shells [from, to) of a centre. */
@@ -185,48 +156,11 @@ static int ask(search_t *s, size_t centre, size_t from, size_t to, peri_err_t *e
 {
     const peri_particles_t *c = s->centres;
     const size_t i = s->start + centre;
-    const double at[3] = {c->x[i], c->y[i], c->z[i]}, outer = s->radii.r[to - 1];
-    const double inner = from ? s->radii.r[from - 1] : 0;
-    int low[3], high[3], t[3];
-    for (int k = 0; k < 3; k++) {
-        /* Images that reach into the box. */
-        low[k] = s->p->periodic && at[k] + outer >= s->p->box[k] ? -1 : 0;
-        high[k] = s->p->periodic && at[k] - outer <= 0 ? 1 : 0;
-    }
-    for (t[0] = low[0]; t[0] <= high[0]; t[0]++)
-        for (t[1] = low[1]; t[1] <= high[1]; t[1]++)
-            for (t[2] = low[2]; t[2] <= high[2]; t[2]++) {
-                peri_so_query_t q = {.centre = (uint32_t)centre, .shell = (uint32_t)from};
-                for (int k = 0; k < 3; k++) q.x[k] = at[k] + t[k] * s->p->box[k];
-                for (int r = 0; r < s->nranks; r++) {
-                    peri_region_t g = peri_particles_region(s->p, r);
-                    if (touches(&g, q.x, inner, outer) && add_query(s, &q, r, err))
-                        return -1;
-                }
-            }
-    return 0;
-}
-
-/* Sends the queries; what came in, and from whom. */
-typedef struct {
-    int from;
-    peri_so_query_t query;
-} asked_t;
-
-static asked_t *exchange_queries(search_t *s, size_t *n, peri_err_t *err)
-{
-    int rank;
-    MPI_Comm_rank(s->comm, &rank);
-    asked_t *out = malloc((s->nqueries + 1) * sizeof(*out));
-    void *in = NULL;
-    int rc = out ? 0 : no_memory(err);
-    if (!peri_ranks_agree(rc, s->comm, err)) {
-        for (size_t i = 0; i < s->nqueries; i++) out[i] = (asked_t){rank, s->queries[i]};
-        rc = peri_items_exchange(out, sizeof(*out), s->nqueries, s->dest, s->comm, &in, n,
-                                 err);
-    }
-    free(out);
-    return in;
+    const peri_so_query_t q = {.x = {c->x[i], c->y[i], c->z[i]},
+                               .centre = (uint32_t)centre,
+                               .shell = (uint32_t)from};
+    double inner = from ? s->radii.r[from - 1] : 0;
+    return peri_so_queries_add(&s->queries, &q, inner, s->radii.r[to - 1], err);
 }
 
 /* ---- masses of shells ---- */
@@ -235,7 +169,7 @@ static int weigh(search_t *s, peri_so_shells_t **got, size_t *ngot, peri_err_t *
 {
     size_t n = 0;
     int status = -1;
-    asked_t *asked = exchange_queries(s, &n, err);
+    peri_so_asked_t *asked = peri_so_queries_send(&s->queries, &n, err);
     if (!asked) return -1;
     peri_so_shells_t *out = malloc((n + 1) * sizeof(*out));
     int *dest = malloc((n + 1) * sizeof(*dest));
@@ -263,8 +197,9 @@ static bool needs_more(const search_t *s, size_t centre)
     return false;
 }
 
-/* The mass within radius k is `enclosed` now, and was `before` a shell below. */
-static void judge(search_t *s, size_t centre, size_t k, __int128 before)
+/* The mass within radius k is `enclosed` now, and was `before` a shell below, which has
+ * np particles. */
+static void judge(search_t *s, size_t centre, size_t k, __int128 before, uint64_t np)
 {
     const size_t nd = s->options->ndensities;
     double density = (double)s->enclosed[centre] / s->mass_scale / sphere(s->radii.r[k]);
@@ -274,6 +209,7 @@ static void judge(search_t *s, size_t centre, size_t k, __int128 before)
         if (density < s->options->densities[d]) {
             *shell = k == s->first_radius[d] ? NO_HALO : (int)k;
             s->below[centre * nd + d] = before;
+            s->np[centre * nd + d] = np;
         } else if (k + 1 == s->radii.n) {
             *shell = NOT_FOUND;
         }
@@ -283,30 +219,31 @@ static void judge(search_t *s, size_t centre, size_t k, __int128 before)
 /* Shells further out, until it is known for all of the batch where to look closer. */
 static int find_shells(search_t *s, peri_err_t *err)
 {
-    __int128(*sums)[PERI_SO_STEP] = malloc((s->n + 1) * sizeof(*sums));
+    peri_so_shells_t *sums = malloc((s->n + 1) * sizeof(*sums));
     int rc = sums ? 0 : no_memory(err), more = 1;
     if ((rc = peri_ranks_agree(rc, s->comm, err))) goto out;
     for (size_t from = 0; more && from < s->radii.n; from += PERI_SO_STEP) {
         size_t to = from + PERI_SO_STEP < s->radii.n ? from + PERI_SO_STEP : s->radii.n;
         peri_so_shells_t *got = NULL;
         size_t ngot = 0;
-        s->nqueries = 0;
         for (size_t c = 0; !rc && c < s->n; c++)
             if (needs_more(s, c)) rc = ask(s, c, from, to, err);
         if ((rc = peri_ranks_agree(rc, s->comm, err))) goto out;
         if ((rc = weigh(s, &got, &ngot, err))) goto out;
         memset(sums, 0, s->n * sizeof(*sums));
         for (size_t i = 0; i < ngot; i++)
-            for (size_t k = 0; k < PERI_SO_STEP; k++)
-                sums[got[i].centre][k] += got[i].mass[k];
+            for (size_t k = 0; k < PERI_SO_STEP; k++) {
+                sums[got[i].centre].mass[k] += got[i].mass[k];
+                sums[got[i].centre].np[k] += got[i].np[k];
+            }
         free(got);
         more = 0;
         for (size_t c = 0; c < s->n; c++) {
             if (!needs_more(s, c)) continue;
             for (size_t k = from; k < to; k++) {
                 __int128 before = s->enclosed[c];
-                s->enclosed[c] += sums[c][k - from];
-                judge(s, c, k, before);
+                s->enclosed[c] += sums[c].mass[k - from];
+                judge(s, c, k, before, sums[c].np[k - from]);
             }
             more |= needs_more(s, c);
         }
@@ -349,18 +286,24 @@ static void solve(search_t *s, size_t centre, size_t d, const peri_so_hit_t *hit
     }
 }
 
-static int ask_for_particles(search_t *s, peri_err_t *err)
+/* For centres from `first` on, as many as memory is for; returns the end of them, or -1.
+ */
+static int64_t ask_for_particles(search_t *s, size_t first, peri_err_t *err)
 {
     const size_t nd = s->options->ndensities;
-    s->nqueries = 0;
-    for (size_t c = 0; c < s->n; c++)
+    const uint64_t most = peri_so_hits_most / (size_t)s->queries.nranks;
+    uint64_t np = 0;
+    size_t c = first;
+    for (; c < s->n && (c == first || np < most); c++)
         for (size_t d = 0; d < nd; d++) {
             int shell = s->shell[c * nd + d];
             bool asked = shell < 0;
             for (size_t e = 0; e < d; e++) asked |= s->shell[c * nd + e] == shell;
-            if (!asked && ask(s, c, (size_t)shell, (size_t)shell + 1, err)) return -1;
+            if (asked) continue;
+            if (ask(s, c, (size_t)shell, (size_t)shell + 1, err)) return -1;
+            np += s->np[c * nd + d];
         }
-    return 0;
+    return (int64_t)c;
 }
 
 static int list_particles(search_t *s, peri_so_hit_t **got, size_t *ngot, peri_err_t *err)
@@ -368,7 +311,7 @@ static int list_particles(search_t *s, peri_so_hit_t **got, size_t *ngot, peri_e
     size_t n = 0;
     peri_so_hits_t hits = {0};
     int *dest = NULL, rc = 0, status = -1;
-    asked_t *asked = exchange_queries(s, &n, err);
+    peri_so_asked_t *asked = peri_so_queries_send(&s->queries, &n, err);
     if (!asked) return -1;
     size_t *end = malloc((n + 1) * sizeof(*end));
     if (!end) rc = no_memory(err);
@@ -390,30 +333,40 @@ out:
     return status;
 }
 
-static int solve_all(search_t *s, peri_err_t *err)
+static void solve_centre(search_t *s, size_t c, const peri_so_hit_t *hits, size_t n)
 {
     const size_t nd = s->options->ndensities;
-    peri_so_hit_t *hits = NULL;
-    size_t nhits = 0, at = 0;
-    int rc = peri_ranks_agree(ask_for_particles(s, err), s->comm, err);
-    if (rc || list_particles(s, &hits, &nhits, err)) return -1;
-    if (nhits) qsort(hits, nhits, sizeof(*hits), compare_hits);
-    for (size_t c = 0; c < s->n; c++) {
-        size_t first = at;
-        while (at < nhits && hits[at].centre == c) at++;
-        for (size_t d = 0; d < nd; d++) {
-            int shell = s->shell[c * nd + d];
-            size_t from = first, to;
-            double none = shell == NOT_FOUND ? NAN : 0;
-            s->mass[(s->start + c) * nd + d] = s->radius[(s->start + c) * nd + d] = none;
-            if (shell < 0) continue;
-            while (from < at && hits[from].shell < (uint32_t)shell) from++;
-            for (to = from; to < at && hits[to].shell == (uint32_t)shell;) to++;
-            solve(s, c, d, hits + from, to - from);
-        }
+    for (size_t d = 0; d < nd; d++) {
+        const size_t at = (s->start + c) * nd + d;
+        int shell = s->shell[c * nd + d];
+        size_t from = 0, to;
+        s->mass[at] = s->radius[at] = shell == NOT_FOUND ? NAN : 0;
+        if (shell < 0) continue;
+        while (from < n && hits[from].shell < (uint32_t)shell) from++;
+        for (to = from; to < n && hits[to].shell == (uint32_t)shell;) to++;
+        solve(s, c, d, hits + from, to - from);
     }
-    free(hits);
-    return 0;
+}
+
+static int solve_all(search_t *s, peri_err_t *err)
+{
+    for (size_t c = 0;;) {
+        int more = c < s->n;
+        MPI_Allreduce(MPI_IN_PLACE, &more, 1, MPI_INT, MPI_LOR, s->comm);
+        if (!more) return 0;
+        peri_so_hit_t *hits = NULL;
+        size_t nhits = 0, at = 0;
+        int64_t end = ask_for_particles(s, c, err);
+        int rc = peri_ranks_agree(end < 0 ? -1 : 0, s->comm, err);
+        if (rc || list_particles(s, &hits, &nhits, err)) return -1;
+        if (nhits) qsort(hits, nhits, sizeof(*hits), compare_hits);
+        for (; c < (size_t)end; c++) {
+            size_t first = at;
+            while (at < nhits && hits[at].centre == c) at++;
+            solve_centre(s, c, hits + first, at - first);
+        }
+        free(hits);
+    }
 }
 
 static int run_batches(search_t *s, peri_err_t *err)
@@ -422,6 +375,10 @@ static int run_batches(search_t *s, peri_err_t *err)
     uint64_t most = s->centres->n;
     MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_UINT64_T, MPI_MAX, s->comm);
     for (uint64_t start = 0; start < most; start += BATCH) {
+        int rc = s->progress ? s->progress(s->arg, "weighing halos", (double)start,
+                                           (double)most, err)
+                             : 0;
+        if (peri_ranks_agree(rc, s->comm, err)) return -1;
         size_t left = start < s->centres->n ? s->centres->n - start : 0;
         s->start = left ? start : 0;
         s->n = left < BATCH ? left : BATCH;
@@ -434,16 +391,20 @@ static int run_batches(search_t *s, peri_err_t *err)
 
 int peri_so_find(peri_particles_t *p, peri_particles_t *centres,
                  const peri_so_options_t *options, double *mass, double *radius,
-                 peri_so_times_t *times, MPI_Comm comm, peri_err_t *err)
+                 peri_so_times_t *times, peri_halo_progress_f progress, void *arg,
+                 MPI_Comm comm, peri_err_t *err)
 {
     search_t s = {.p = p,
                   .centres = centres,
                   .options = options,
                   .comm = comm,
                   .mass = mass,
-                  .radius = radius};
+                  .radius = radius,
+                  .progress = progress,
+                  .arg = arg};
     double start = MPI_Wtime(), waited = peri_particles_waited();
-    MPI_Comm_size(comm, &s.nranks);
+    s.queries = (peri_so_queries_t){.p = p, .comm = comm};
+    MPI_Comm_size(comm, &s.queries.nranks);
     centres->periodic = p->periodic;
     memcpy(centres->box, p->box, sizeof(p->box));
     if (peri_particles_check(centres, comm, err)) return peri_err_prefix(err, "centres");
@@ -456,8 +417,9 @@ int peri_so_find(peri_particles_t *p, peri_particles_t *centres,
     free(s.enclosed);
     free(s.below);
     free(s.shell);
-    free(s.queries);
-    free(s.dest);
+    free(s.np);
+    free(s.queries.queries);
+    free(s.queries.dest);
     if (times)
         *times = (peri_so_times_t){.decompose = decomposed - start,
                                    .search = MPI_Wtime() - decomposed,

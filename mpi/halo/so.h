@@ -13,6 +13,7 @@
 #ifndef MPI_HALO_SO_H
 #define MPI_HALO_SO_H
 
+#include "mpi/halo/progress.h"
 #include "perigee/particles.h"
 
 enum { PERI_SO_MAX = 16 };
@@ -30,10 +31,12 @@ typedef struct {
 
 /* Collective. mass and radius have room for centres->n * ndensities: those of centre i
  * start at i * ndensities. Decomposes p, which needs positive masses (or none: 1 each);
- * centres stay on their ranks and get p's box. The same bits for any number of ranks. */
+ * centres stay on their ranks and get p's box. times and progress may be NULL. The same
+ * bits for any number of ranks. */
 int peri_so_find(peri_particles_t *p, peri_particles_t *centres,
                  const peri_so_options_t *options, double *mass, double *radius,
-                 peri_so_times_t *times, MPI_Comm comm, peri_err_t *err);
+                 peri_so_times_t *times, peri_halo_progress_f progress, void *arg,
+                 MPI_Comm comm, peri_err_t *err);
 
 /* Collective: mass of all particles (1 each without masses), the same bits for any number
  * of ranks. */

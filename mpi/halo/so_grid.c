@@ -152,7 +152,7 @@ typedef struct {
     const double *r;
     size_t n;
     double scale;
-    __int128 *mass;
+    peri_so_shells_t *shells;
 } weigh_t;
 
 static int weigh(void *arg, double r, double mass)
@@ -160,7 +160,8 @@ static int weigh(void *arg, double r, double mass)
     weigh_t *w = arg;
     size_t k = 0;
     while (k + 1 < w->n && r > w->r[k]) k++;
-    w->mass[k] += fixed(mass * w->scale);
+    w->shells->mass[k] += fixed(mass * w->scale);
+    w->shells->np[k]++;
     return 0;
 }
 
@@ -169,9 +170,9 @@ void peri_so_grid_weigh(const peri_so_grid_t *g, const peri_so_radii_t *radii,
 {
     size_t first = query->shell, end = first + PERI_SO_STEP;
     if (end > radii->n) end = radii->n;
-    memset(shells->mass, 0, sizeof(shells->mass));
+    memset(shells, 0, sizeof(*shells));
     shells->centre = query->centre;
-    weigh_t w = {radii->r + first, end - first, g->mass_scale, shells->mass};
+    weigh_t w = {radii->r + first, end - first, g->mass_scale, shells};
     visit_shell(g, query->x, inner_radius(radii, first), radii->r[end - 1], weigh, &w);
 }
 

@@ -22,6 +22,7 @@ typedef struct {
 
 typedef struct {
     __int128 mass[PERI_SO_STEP];
+    uint64_t np[PERI_SO_STEP];
     uint32_t centre;
 } peri_so_shells_t;
 
@@ -30,6 +31,35 @@ typedef struct {
     double r, mass;
     uint32_t centre, shell;
 } peri_so_hit_t;
+
+/* ---- asking ---- */
+
+/* Queries on their way to the ranks of p. */
+typedef struct {
+    const peri_particles_t *p;
+    MPI_Comm comm;
+    int nranks;
+    peri_so_query_t *queries;
+    int *dest;
+    size_t n, capacity;
+} peri_so_queries_t;
+
+typedef struct {
+    int from; /* the rank that asks */
+    peri_so_query_t query;
+} peri_so_asked_t;
+
+/* The query, for all ranks and periodic images that may have anything with
+ * inner < distance <= outer. Local. */
+int peri_so_queries_add(peri_so_queries_t *s, const peri_so_query_t *query, double inner,
+                        double outer, peri_err_t *err);
+/* Collective: sends all, forgets them; what came in (malloc'd), NULL if it failed. */
+peri_so_asked_t *peri_so_queries_send(peri_so_queries_t *s, size_t *n, peri_err_t *err);
+
+/* ---- answering ---- */
+
+/* About how many particles may come to all ranks at a time; a variable only for tests. */
+extern size_t peri_so_hits_most;
 
 /* The particles of this rank, in cells. */
 typedef struct peri_so_grid peri_so_grid_t;

@@ -74,9 +74,12 @@ const char *peri_role_sql(peri_role_t role, const peri_look_t *look, peri_arena_
     const bool vector = roles[role].vector;
     for (const char *const *name = roles[role].names; *name; name++) {
         const peri_lookcol_t *c = find(look, *name);
-        if (!c || c->width != (vector ? 3 : 1)) continue;
+        const bool list = c && vector && c->type == DUCKDB_TYPE_LIST; /* [x, y, z] */
+        if (!c || (!list && c->width != (vector ? 3 : 1))) continue;
         *column = c;
-        return quoted(arena, c->name);
+        return list ? peri_arena_printf(arena, "CAST(%s AS DOUBLE[3])",
+                                        quoted(arena, c->name))
+                    : quoted(arena, c->name);
     }
     for (size_t i = 0; i < roles[role].nparts; i++) {
         const peri_lookcol_t *c[3];

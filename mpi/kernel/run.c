@@ -277,7 +277,7 @@ static int meet(peri_run_t *run, int rc, peri_err_t *err)
 
 static int compute(peri_run_t *run, peri_err_t *err)
 {
-    const double started = peri_now();
+    const double started = peri_now(), read_before = run->stats->reading;
     peri_watcher_t watcher;
     peri_checkpoint_open(run);
     peri_watcher_start(&watcher, run);
@@ -290,7 +290,7 @@ static int compute(peri_run_t *run, peri_err_t *err)
                      run->kernel->name);
     rc = meet(run, rc, err);
     peri_watcher_stop(&watcher);
-    run->stats->computing = peri_now() - started;
+    run->stats->computing = peri_now() - started - (run->stats->reading - read_before);
     return rc;
 }
 

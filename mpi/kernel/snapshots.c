@@ -1,6 +1,7 @@
 /* snapshots.c - inputs of many snapshots, read one by one while the kernel runs. */
 #include <string.h>
 
+#include "core/base/util.h"
 #include "mpi/kernel/run_private.h"
 
 bool peri_run_is_streamed(const peri_run_t *run, size_t input)
@@ -36,6 +37,7 @@ int peri_run_snapshot(peri_run_t *run, size_t input, peri_particles_t **particle
     peri_snapshots_t *s = &run->snapshots[input];
     if (peri_run_agree(run, open_list(run, input, err), err)) return -1;
     if (s->next == s->n) return 0;
+    const double started = peri_now();
     s->current = s->numbers[s->next++];
     peri_loader_close(&run->loaders[input]);
     run->args.only = &s->current;
@@ -51,6 +53,7 @@ int peri_run_snapshot(peri_run_t *run, size_t input, peri_particles_t **particle
                           run->kernel->name, run->args.inputs[input]);
     if (rc == 0) rc = peri_run_read(run, input, err);
     run->args.only = NULL;
+    run->stats->reading += peri_now() - started;
     if (rc) return -1;
     *particles = run->loaders[input].particles;
     *simulation = &run->infos[input].sim;

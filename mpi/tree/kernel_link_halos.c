@@ -11,10 +11,11 @@
 #include "mpi/tree/rows.h"
 
 /* In the order of `halo_columns`. */
-enum { SNAPNUM, HALO, NP, MASS, POSITION, VELOCITY, NHALOCOLUMNS };
+enum { SNAPNUM, HALO, GROUP, NP, MASS, POSITION, VELOCITY, NHALOCOLUMNS };
 static const peri_coldef_t halo_columns[NHALOCOLUMNS] = {
     {"snapnum", PERI_COL_I32, 1, "", "the snapshot"},
     {"halo", PERI_COL_I64, 1, "", "number of the halo in its snapshot"},
+    {"fof", PERI_COL_I64, 1, "", "number of its group, for groupNr; -1 if not known"},
     {"np", PERI_COL_I64, 1, "", "particles"},
     {"mass", PERI_COL_F32, 1, "", "mass"},
     {"pos", PERI_COL_F64, 3, "", "position"},
@@ -104,6 +105,7 @@ static size_t take_halos(peri_rowset_t *t, const bysnap_t *b, int32_t s,
                          peri_treehalo_t *halos)
 {
     const int64_t *halo = peri_rowset_data(t, HALO), *np = peri_rowset_data(t, NP);
+    const int64_t *group = peri_rowset_data(t, GROUP);
     const float *mass = peri_rowset_data(t, MASS);
     const float *velocity = peri_rowset_data(t, VELOCITY);
     const double *position = peri_rowset_data(t, POSITION);
@@ -112,7 +114,7 @@ static size_t take_halos(peri_rowset_t *t, const bysnap_t *b, int32_t s,
         const size_t i = b->order[k];
         peri_treehalo_t *h = &halos[n++];
         *h = (peri_treehalo_t){.subhalo = halo[i],
-                               .group = -1,
+                               .group = group[i],
                                .np = np[i],
                                .most_bound = -1,
                                .mass = mass[i],
@@ -225,9 +227,11 @@ const peri_kernel_t peri_kernel_link_halos = {
         "of its particles. Where the particles of a halo are ordered by binding energy, "
         "the most bound ones decide, as in GADGET-4 (Springel et al. 2021): what is "
         "stripped from a subhalo then does not lead astray.\n\n"
-        "Snapshots are those numbers that have halos or members. Each halo is a group of "
-        "its own in the table; redshift and what the input does not have are NaN. All "
-        "members must fit into the memory of the ranks.",
+        "Snapshots are those numbers that have halos or members. A tree has one root, so "
+        "the halos of a group are in several trees: firstHaloInFOFgroupId is the halo "
+        "itself, and groupNr tells its group. Redshift and what the input does not have "
+        "are NaN; subhaloNr leads to it. All members must fit into the memory of the "
+        "ranks.",
     .example = "",
     .params = params,
     .nparams = sizeof(params) / sizeof(*params),

@@ -119,6 +119,8 @@ static int add_snapshot(peri_run_t *run, peri_linker_t *linker, peri_particles_t
 {
     peri_fof_options_t o = {.min_particles = (uint64_t)peri_run_int(run, "min_particles"),
                             .members = true};
+    if (peri_particles_total(p, peri_run_comm(run)) == 0)
+        return peri_linker_add(linker, (int)sim->snapnum, NULL, 0, NULL, 0, err);
     if (linking_length(run, p, &o.linking_length, err)) return -1;
     peri_fof_t *f = peri_fof_find(p, &o, fof_progress, run, peri_run_comm(run), err);
     if (!f) return -1;

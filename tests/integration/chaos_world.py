@@ -75,6 +75,15 @@ def of_process(pid, what):
         return []
 
 
+def parent_of(pid):
+    """0 if it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
+            return int(f.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
 def lines(path):
     try:
         with open(path, encoding="utf-8") as f:
@@ -226,6 +235,8 @@ class World:
             return
         pid = self.strike_rng.choice(pids)
         job = self.job_of(pid)
+        if what == "launch" and b"perigee-launch" in of_process(parent_of(pid), "comm"):
+            what = "program"  # or will be, at its exec
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:

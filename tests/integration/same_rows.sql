@@ -180,3 +180,18 @@ SELECT hid % 3 AS k, sum(m) FROM halos GROUP BY k;
 SELECT * FROM stars WHERE id = 120000;
 SELECT COLUMNS('^(x|y|z)$') FROM stars WHERE id = 60000;
 SELECT * EXCLUDE (pos, label) REPLACE (y * 2 AS y) FROM stars WHERE id = 90000;
+
+-- positions in a periodic box
+SELECT count(*), sum(id) FROM stars WHERE in_sphere(pos, [9.9, 0.2, 5], 1.5, 10);
+SELECT count(*), sum(id) FROM stars WHERE in_box(pos, [8, -1, 4], [12, 1, 6], 10) AND kind = 2;
+-- ordered
+SELECT id, distance(pos, [9.9, 0.2, 5], 10) AS d FROM stars WHERE in_sphere(pos, [9.9, 0.2, 5], 1, 10)
+    ORDER BY d, id LIMIT 10;
+SELECT count(*), sum(s.id) FROM stars s JOIN halos h
+    ON in_sphere(s.pos, [h.m, 9.9, h.hid / 10], 0.2 + h.m / 10, 10) WHERE h.snapnum = 2;
+SELECT h.hid, count(*) FROM stars s, halos h
+    WHERE distance([h.m, 0.1, h.hid / 10], s.pos, 10) < 0.3 AND h.snapnum = 3 GROUP BY h.hid;
+SELECT count(*), min(id) FROM stars WHERE id BETWEEN (SELECT min(code) * 3 FROM events)
+    AND (SELECT 3 * hid FROM halos WHERE snapnum = 3 AND hid = 77);
+SELECT count(*), sum(s.id) FROM halos h JOIN stars s ON s.id BETWEEN h.hid * 3 AND h.hid * 3 + 30
+    WHERE h.snapnum = 3 AND h.m > 2;

@@ -83,7 +83,7 @@ class Kernels(harness.Case):
             vel => '[0, 0, 0]', filter => 'Coordinates[1] < 25')""")
         want = self.rows(f"SELECT count(*) FROM ({sql})")
         self.assertEqual([with_text, with_query, filtered], [want] * 3)
-        nested = self.rows(f"""SELECT value FROM moody((SELECT [cell, 0, 0]::DOUBLE[3] AS pos
+        nested = self.rows(f"""SELECT value FROM moody((SELECT [cell, 0, 0] AS pos
             FROM bulk_flow('{SNAPSHOT}', cells => 2, vel => '[0, 0, 0]')), box => 0)
             WHERE rank = 0""")
         self.assertEqual(nested, [["8"]])

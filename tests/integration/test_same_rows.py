@@ -176,6 +176,22 @@ def load(ref, folder, table, files, path):
     ref.exec(f"CREATE VIEW {table} AS SELECT * EXCLUDE (file, row, snapnum, idx) FROM {table}_v")
 
 
+# What core/engine/space.c computes, in SQL: the nearest of all images, and boxes over the border.
+MACROS = """
+CREATE MACRO nearest(d, box) AS d - box * round(d / box);
+CREATE MACRO distance(a, b) AS sqrt((a[1]::DOUBLE - b[1])^2 + (a[2]::DOUBLE - b[2])^2 +
+                                    (a[3]::DOUBLE - b[3])^2),
+    (a, b, box) AS sqrt(nearest(a[1]::DOUBLE - b[1], box)^2 + nearest(a[2]::DOUBLE - b[2], box)^2 +
+                        nearest(a[3]::DOUBLE - b[3], box)^2);
+CREATE MACRO in_sphere(a, b, r, box) AS distance(a, b, box) <= r;
+CREATE MACRO between_images(x, lo, hi, box) AS
+    hi >= lo AND ((x - lo) - box * floor((x - lo) / box) <= hi - lo OR hi - lo >= box);
+CREATE MACRO in_box(a, lo, hi, box) AS between_images(a[1]::DOUBLE, lo[1], hi[1], box) AND
+    between_images(a[2]::DOUBLE, lo[2], hi[2], box) AND
+    between_images(a[3]::DOUBLE, lo[3], hi[3], box);
+"""
+
+
 def read_queries():
     """[(sql, ordered, rel)] of same_rows.sql."""
     out, lines, ordered, rel = [], [], False, 1e-9
@@ -213,6 +229,7 @@ class SameRows(harness.Case):
         cls.w.describe("t", DESCRIPTOR.format(root=cls.w.path))
         ref = Ref()
         cls.addClassCleanup(ref.close)
+        ref.exec(MACROS)
         stars = [f"stars.{i}.hdf5" for i in range(len(STAR_FILES))]
         load(ref, cls.w.path, "stars", stars, "Stars")
         load(ref, cls.w.path, "events", ["events.hdf5"], "events")

@@ -45,7 +45,7 @@ sources:
 MEMBERS = """SELECT p.snapnum, p.ParticleIDs AS id, s.idx AS halo, p.idx - s.SubhaloOffsetType[2] AS rank
     FROM run64.dm p JOIN run64.subhalos s ON p.snapnum = s.snapnum
      AND p.idx BETWEEN s.SubhaloOffsetType[2] AND s.SubhaloOffsetType[2] + s.SubhaloLen - 1"""
-SUBHALOS = """SELECT snapnum, idx AS halo, SubhaloLen AS np, SubhaloMass AS mass, SubhaloPos AS pos,
+SUBHALOS = """SELECT snapnum, idx AS halo, SubhaloGroupNr AS fof, SubhaloLen AS np, SubhaloMass AS mass, SubhaloPos AS pos,
     SubhaloVel AS vel FROM run64.subhalos WHERE snapnum IN (5, 14, 23)"""
 
 # A halo's main progenitor nine outputs earlier, in two tables.
@@ -74,6 +74,8 @@ class Trees(harness.Case):
     @classmethod
     def prepare(cls):
         cls.trees = read_trees()
+        cls.w.describe("gadget4_run64", text_of(os.path.join(EXAMPLE, "gadget4_run64.yaml")).replace(
+            "root: .", "root: " + EXAMPLE))
         done = cls.w.run("run", "-n", 2, "tree_table", HALOS, "--times",
                          f"SELECT row AS snapnum, redshift FROM '{TREES.replace('*', '0')}:/TreeTimes'",
                          "--into", "trees.h5")
@@ -343,6 +345,16 @@ class Trees(harness.Case):
         self.assertEqual(self.rows("SELECT count(*) FROM merger_tree('run64.dm', linking_length "
                                    "=> 0.15625, min_particles => 35) WHERE snapnum = 23", 2), [["464"]])
 
+    def test_merger_tree_of_some(self):
+        """A snapshot without particles is one without groups; its neighbours are linked over it."""
+        self.run64()
+        for some, snapshots in (("snapnum <> 14", {"5", "23"}),
+                                ("snapnum <> 14 OR ParticleIDs < 0", {"5", "23"}), ("ParticleIDs < 0", set())):
+            rows = self.rows("SELECT snapnum, count(*) FILTER (descendantId <> -1) FROM merger_tree("
+                             f"'run64.dm', filter => '{some}') GROUP BY 1", 2)
+            self.assertEqual({r[0] for r in rows}, snapshots)
+            self.assertTrue(all(int(r[1]) > 0 for r in rows if r[0] == "5"))
+
     def test_merger_tree_agrees(self):
         """Groups against the main subhalos of GADGET-4's groups, which have the same particles."""
         self.run64()
@@ -372,7 +384,7 @@ class Trees(harness.Case):
                    f"[0, 0, 0]::FLOAT[3] AS vel FROM '{snapshot}'")
         self.fails("no snapshots", "merger_tree", "SELECT [1, 2, 3]::DOUBLE[3] AS pos, [0, 0, 0]::DOUBLE[3] "
                    "AS vel, 1 AS mass, 7 AS id")
-        halos = ("SELECT snapnum, halo, 2 AS np, 1 AS mass, [1, 2, 3]::DOUBLE[3] AS pos, [0, 0, 0]::FLOAT[3] AS vel FROM "
+        halos = ("SELECT snapnum, halo, -1 AS fof, 2 AS np, 1 AS mass, [1, 2, 3]::DOUBLE[3] AS pos, [0, 0, 0]::FLOAT[3] AS vel FROM "
                  "(VALUES (1, 5), (2, 6)) AS v(snapnum, halo)")
         members = "SELECT * FROM (VALUES {}) AS v(snapnum, id, halo, rank)"
         for values, says in (("(1, 10, 5, 0), (1, 10, 5, 1)", "particle 10"),

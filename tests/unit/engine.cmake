@@ -1,1 +1,2 @@
 peri_unit_test(engine peri_engine)
+peri_unit_test(space peri_engine)

@@ -12,7 +12,7 @@ function(peri_mpi_test name ranks)
         add_test(NAME ${test}
             COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe -n ${n} $<TARGET_FILE:test_${name}>)
         # Open MPI itself leaks; it asks before it runs as root, as in a container.
-        set_tests_properties(${test} PROPERTIES TIMEOUT 120 ENVIRONMENT
+        set_tests_properties(${test} PROPERTIES TIMEOUT 300 ENVIRONMENT
             "OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1;ASAN_OPTIONS=detect_leaks=0")
     endforeach()
 endfunction()

@@ -182,6 +182,96 @@ static void lists_never_and_kinds(void **state)
     assert_false(peri_pred_may_match_str(&p, "a"));
 }
 
+static bool within(double period, double lo, double hi, double min, double max)
+{
+    const peri_const_t v[] = {of_real(period), of_real(lo), of_real(hi)};
+    peri_pred_t p = {
+        .column = "x", .component = 0, .op = PERI_OP_WITHIN, .nvalues = 3, .values = v};
+    return peri_pred_may_match_real(&p, min, max, 0, false);
+}
+
+static void ranges_and_periods(void **state)
+{
+    (void)state;
+    assert_true(within(0, 1, 2, 2, 5));
+    assert_false(within(0, 1, 2, 2.1, 5));
+    assert_false(within(0, 1, 2, -5, 0.9));
+    /* over the border, from either side; zones outside the box */
+    assert_true(within(50, 45, 55, 0, 1));
+    assert_true(within(50, 45, 55, 49, 50));
+    assert_true(within(50, -5, 5, 49, 50));
+    assert_true(within(50, -5, 5, 44, 45));
+    assert_false(within(50, -5, 5, 5.1, 44.9));
+    assert_false(within(50, 45, 55, 5.1, 44.9));
+    assert_true(within(50, 45, 55, -150, -149));
+    assert_false(within(50, 45, 55, -144, -110));
+    assert_true(within(50, 0, 50, 20, 21));
+    assert_true(within(50, -30, 30, 40, 41));
+    /* what cannot be read is no reason to skip */
+    assert_true(within(-50, 1, 2, 8, 9));
+    assert_true(within(NAN, 1, 2, 8, 9));
+    assert_true(within(50, NAN, 2, 8, 9));
+    assert_true(within(0, 1e300, 1e308, 1.7e308, 1.7e308));
+    const peri_const_t v[] = {of_real(50), of_real(1), of_real(2), of_real(8),
+                              of_real(9)};
+    peri_pred_t p = {.op = PERI_OP_WITHIN, .nvalues = 5, .values = v};
+    assert_true(peri_pred_may_match_real(&p, 9, 12, 0, true));
+    assert_true(peri_pred_may_match_real(&p, 51.5, 52, 0, true));
+    assert_false(peri_pred_may_match_real(&p, 3, 7, 0, true));
+    assert_false(peri_pred_may_match_real(&p, INFINITY, -INFINITY, 7, true));
+    assert_true(peri_pred_may_match_int(&p, 3, 7));
+    assert_true(peri_pred_may_match_str(&p, "x"));
+    p.nvalues = 2;
+    assert_true(peri_pred_may_match_real(&p, 3, 7, 0, true));
+}
+
+/* Two spheres: a zone that holds x of one and y of the other holds neither. */
+static void ranges_of_one_volume(void **state)
+{
+    (void)state;
+    const peri_const_t x[] = {of_real(50), of_real(1), of_real(2), of_real(21),
+                              of_real(22)};
+    const peri_const_t y[] = {of_real(50), of_real(5), of_real(6), of_real(49),
+                              of_real(51)};
+    const peri_const_t z[] = {of_real(50), of_real(7), of_real(8), of_real(27),
+                              of_real(28)};
+    peri_pred_t p[3] = {
+        {.component = 0, .op = PERI_OP_WITHIN, .nvalues = 5, .values = x, .joint = true},
+        {.component = 1, .op = PERI_OP_WITHIN, .nvalues = 5, .values = y},
+        {.component = 2, .op = PERI_OP_WITHIN, .nvalues = 5, .values = z}};
+    assert_true(peri_pred_may_match_joint(p, (double[]){0, 4, 6}, (double[]){3, 7, 9}));
+    assert_true(
+        peri_pred_may_match_joint(p, (double[]){20, 0, 26}, (double[]){25, 2, 29}));
+    assert_true(
+        peri_pred_may_match_joint(p, (double[]){0, 0, 0}, (double[]){50, 50, 50}));
+    assert_false(peri_pred_may_match_joint(p, (double[]){0, 0, 6}, (double[]){3, 2, 9}));
+    assert_false(
+        peri_pred_may_match_joint(p, (double[]){0, 4, 26}, (double[]){3, 7, 29}));
+    p[2].nvalues = 3; /* not of one kind: no reason to skip */
+    assert_true(peri_pred_may_match_joint(p, (double[]){0, 0, 6}, (double[]){3, 2, 9}));
+}
+
+/* A value that lies within, shifted by periods, and any zone that holds it. */
+static void random_ranges_never_skip_wrongly(void **state)
+{
+    (void)state;
+    int skipped = 0;
+    srand(2);
+    for (int i = 0; i < 300000; i++) {
+        double period = 1 + rand() / (double)RAND_MAX * 100;
+        double lo = (rand() / (double)RAND_MAX - 0.5) * 3 * period;
+        double hi = lo + rand() / (double)RAND_MAX * period * 1.1;
+        double part = rand() % 3 == 0 ? rand() % 2 : rand() / (double)RAND_MAX;
+        double v = lo + part * (hi - lo) + period * (rand() % 9 - 4);
+        double min = v - (rand() % 2) * rand() / (double)RAND_MAX;
+        double max = v + (rand() % 2) * rand() / (double)RAND_MAX;
+        assert_true(within(period, lo, hi, min, max));
+        skipped += !within(period, lo, lo + 0.1 * period, max + 0.2 * period,
+                           max + 0.3 * period);
+    }
+    assert_true(skipped > 100000);
+}
+
 static void strings(void **state)
 {
     (void)state;
@@ -209,6 +299,9 @@ int main(void)
         cmocka_unit_test(nan_rules),
         cmocka_unit_test(random_reals_never_skip_wrongly),
         cmocka_unit_test(lists_never_and_kinds),
+        cmocka_unit_test(ranges_and_periods),
+        cmocka_unit_test(ranges_of_one_volume),
+        cmocka_unit_test(random_ranges_never_skip_wrongly),
         cmocka_unit_test(strings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mpi/halo/so.h"
+#include "mpi/halo/so_private.h"
 #include "tests/unit/test_gadget_fixture.h"
 
 #define CHECK(cond)                                                                      \
@@ -75,7 +75,7 @@ static void test_isothermal(int periodic)
     for (int d = 0; d < 4; d++)
         o.densities[d] = N / size * radii[d] / (4 * pi / 3 * pow(radii[d], 3));
     double mass[4], radius[4];
-    CHECK(peri_so_find(p, c, &o, mass, radius, NULL, COMM, &err) == 0);
+    CHECK(peri_so_find(p, c, &o, mass, radius, NULL, NULL, NULL, COMM, &err) == 0);
     for (int d = 0; rank == 0 && d < 4; d++) {
         CHECK(fabs(radius[d] - radii[d]) < size / N);
         CHECK(fabs(mass[d] - N / size * radii[d]) <= 1);
@@ -163,7 +163,7 @@ static void test_all(int periodic)
         .ndensities = DENSITIES, .min_particles = 4, .densities = {300, 2, 40}};
     double *m = malloc((c->n + 1) * DENSITIES * sizeof(*m));
     double *r = malloc((c->n + 1) * DENSITIES * sizeof(*r));
-    CHECK(peri_so_find(p, c, &o, m, r, NULL, COMM, &err) == 0);
+    CHECK(peri_so_find(p, c, &o, m, r, NULL, NULL, NULL, COMM, &err) == 0);
     double last = fmin(p->box[0], fmin(p->box[1], p->box[2])) / 2;
     if (!periodic)
         last = 2 * sqrt(pow(p->box[0], 2) + pow(p->box[1], 2) + pow(p->box[2], 2));
@@ -197,7 +197,7 @@ static void test_all(int periodic)
     peri_particles_t *all = deal_out(y, mass, PARTICLES, periodic ? box : NULL, 1);
     double *m1 = malloc((c->n + 1) * DENSITIES * sizeof(*m));
     double *r1 = malloc((c->n + 1) * DENSITIES * sizeof(*r));
-    CHECK(peri_so_find(all, c, &o, m1, r1, NULL, MPI_COMM_SELF, &err) == 0);
+    CHECK(peri_so_find(all, c, &o, m1, r1, NULL, NULL, NULL, MPI_COMM_SELF, &err) == 0);
     CHECK(memcmp(m, m1, c->n * DENSITIES * sizeof(*m)) == 0);
     CHECK(memcmp(r, r1, c->n * DENSITIES * sizeof(*r)) == 0);
     peri_particles_free(all);
@@ -248,8 +248,16 @@ static void check_refused(peri_particles_t *p, peri_particles_t *c,
                           const peri_so_options_t *o, const char *words)
 {
     double m[2], r[2];
-    CHECK(peri_so_find(p, c, o, m, r, NULL, COMM, &err) == -1);
+    CHECK(peri_so_find(p, c, o, m, r, NULL, NULL, NULL, COMM, &err) == -1);
     CHECK(strstr(err.text, words));
+}
+
+static int refuse(void *arg, const char *step, double done, double total, peri_err_t *e)
+{
+    (void)arg;
+    CHECK(step && done == 0 && total == 1);
+    if (rank) return 0;
+    return peri_err_set(e, PERI_ECANCEL, "the call was cancelled");
 }
 
 static void test_bad(void)
@@ -268,6 +276,9 @@ static void test_bad(void)
     o = good;
     o.min_particles = 0;
     check_refused(p, c, &o, "min_particles");
+    double m[1], r[1];
+    CHECK(peri_so_find(p, c, &good, m, r, NULL, refuse, NULL, COMM, &err) == -1);
+    CHECK(strstr(err.text, "cancelled"));
     c->x[0] = 2;
     check_refused(p, c, &good, "centres: ");
     c->x[0] = 0.5;
@@ -280,9 +291,9 @@ static void test_bad(void)
     p = peri_particles_new(0, box);
     c = deal_out(x, NULL, 1, box, 1);
     CHECK(peri_particles_resize(p, 0, &err) == 0);
-    double m = 7, r = 7;
-    CHECK(peri_so_find(p, c, &good, &m, &r, NULL, COMM, &err) == 0);
-    CHECK(m == 0 && r == 0);
+    m[0] = r[0] = 7;
+    CHECK(peri_so_find(p, c, &good, m, r, NULL, NULL, NULL, COMM, &err) == 0);
+    CHECK(m[0] == 0 && r[0] == 0);
     peri_particles_free(p);
     peri_particles_free(c);
 }
@@ -341,7 +352,7 @@ static void test_gadget(void)
         CHECK(peri_so_density(names[d], &cosmology, &o.densities[d], &err) == 0);
     double *mass = malloc((n * 4 + 1) * sizeof(*mass));
     double *radius = malloc((n * 4 + 1) * sizeof(*radius));
-    CHECK(peri_so_find(p, c, &o, mass, radius, NULL, COMM, &err) == 0);
+    CHECK(peri_so_find(p, c, &o, mass, radius, NULL, NULL, NULL, COMM, &err) == 0);
     for (int d = 0; rank == 0 && d < 4; d++) {
         char m[64], r[64];
         snprintf(m, sizeof(m), "Group/Group_M_%s", theirs[d]);
@@ -369,6 +380,8 @@ int main(int argc, char **argv)
     test_isothermal(0);
     test_all(1);
     test_all(0);
+    peri_so_hits_most = 700; /* a few centres at a time */
+    test_all(1);
     test_bad();
     test_gadget();
     MPI_Finalize();

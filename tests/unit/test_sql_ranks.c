@@ -249,6 +249,28 @@ static void append_value(peri_buf_t *b, const peri_const_t *c)
                         (unsigned long long)(c->i & 0xFFFFFFFF));
 }
 
+/* Some range, or a copy of it that is whole periods away, holds the value. */
+static void append_ranges(peri_buf_t *b, const peri_pred_t *p)
+{
+    const double period = p->values[0].d;
+    char x[100];
+    snprintf(x, sizeof x, p->component < 0 ? "\"%s\"" : "\"%s\"[%d]", p->column,
+             p->component + 1);
+    peri_buf_puts(b, "(false");
+    for (size_t k = 1; k < p->nvalues; k += 2) {
+        double lo = p->values[k].d - 1e-9, hi = p->values[k + 1].d + 1e-9;
+        if (period > 0)
+            peri_buf_printf(b,
+                            " OR (%s::DOUBLE - %.17g) - %.17g * floor((%s::DOUBLE - "
+                            "%.17g) / %.17g) <= %.17g",
+                            x, lo, period, x, lo, period, hi - lo);
+        else
+            peri_buf_printf(b, " OR %s BETWEEN '%.17g'::DOUBLE AND '%.17g'::DOUBLE", x,
+                            lo, hi);
+    }
+    peri_buf_putc(b, ')');
+}
+
 /* The hints of a relation as a filter: what a scan with chunks of one row would leave. */
 static void append_hints(peri_buf_t *b, const peri_relation_t *rel)
 {
@@ -258,6 +280,10 @@ static void append_hints(peri_buf_t *b, const peri_relation_t *rel)
         peri_buf_puts(b, " AND ");
         if (p->op == PERI_OP_NEVER) {
             peri_buf_puts(b, "false");
+            continue;
+        }
+        if (p->op == PERI_OP_WITHIN) {
+            append_ranges(b, p);
             continue;
         }
         peri_buf_puts(b, "(false");
@@ -487,13 +513,22 @@ static void test_hints_drop_nothing(void **state)
     run_all(0, 1, 1, true, false);
 }
 
+/* With what is found out while planning: the same rows. */
+static void test_found_first(void **state)
+{
+    (void)state;
+    sim_is_ready = true;
+    run_all(0, 1, 1, true, false);
+    run_all(0, 3, 3, true, false);
+    sim_is_ready = false;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_rank),
-        cmocka_unit_test(test_ranks),
-        cmocka_unit_test(test_no_broadcast),
-        cmocka_unit_test(test_hints_drop_nothing),
+        cmocka_unit_test(test_one_rank),     cmocka_unit_test(test_ranks),
+        cmocka_unit_test(test_no_broadcast), cmocka_unit_test(test_hints_drop_nothing),
+        cmocka_unit_test(test_found_first),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -19,6 +19,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/util.h"
+#include "core/engine/space.h"
 #include "core/sql/plan.h"
 
 #define SIM_DATA PERIGEE_SOURCE_DIR "/tests/unit/data/sql/"
@@ -88,6 +89,8 @@ static sim_db_t sim_open(void)
     assert_int_equal(duckdb_open(NULL, &s.db), DuckDBSuccess);
     assert_int_equal(duckdb_connect(s.db, &s.con), DuckDBSuccess);
     sim_exec(s.con, "SET threads = 1");
+    assert_int_equal(peri_space_register(s.con, NULL), 0);
+    assert_int_equal(peri_cells_register(s.con, NULL), 0);
     char *data = sim_slurp("data.sql");
     sim_exec(s.con, data);
     free(data);
@@ -163,10 +166,20 @@ static int sim_bind(void *arg, int id, void *handle, unsigned virtuals, peri_err
     return 0;
 }
 
+/* While planning the views give all rows: every table is ready. */
+static bool sim_is_ready;
+
+static int64_t sim_ready(void *arg, int id, void *handle, const peri_pred_t *preds,
+                         size_t n)
+{
+    (void)arg, (void)id, (void)handle, (void)preds, (void)n;
+    return 0;
+}
+
 static peri_plan_t *sim_plan(duckdb_connection con, const char *sql, int nranks,
                              uint64_t broadcast, int64_t limit, peri_err_t *err)
 {
-    peri_resolver_t r = {con, sim_resolve, sim_bind};
+    peri_resolver_t r = {con, sim_resolve, sim_bind, sim_is_ready ? sim_ready : NULL};
     peri_planopts_t o = {nranks, broadcast, limit};
     return peri_plan_new(con, sql, &r, &o, err);
 }

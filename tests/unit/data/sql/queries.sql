@@ -691,3 +691,81 @@ SELECT floor(log10(mass + 1) * 5) / 5 AS bin, count(*) AS n, sum(count(*)) OVER 
 
 -- most_massive_per_group split
 SELECT grp, max(mass), arg_max(id, mass * 100000 + id), count(*) FROM subhalos WHERE grp >= 0 GROUP BY grp HAVING count(*) > 2
+
+-- space_box split
+SELECT id FROM groups WHERE in_box(pos, [90, 0, 0], [110, 20, 50], 100)
+
+-- space_sphere split
+SELECT count(*), sum(id) FROM groups WHERE in_sphere(pos, [99, 1, 50], 20, [100, 37, 100]) AND mass > 10
+
+-- space_columns split
+SELECT count(*) FROM subhalos WHERE in_sphere([sfr, vel[1], vel[2]], [1, 100, 100], 30, 250)
+
+-- space_distance split
+SELECT id, distance(pos, [1, 2, 3]) AS d FROM groups g WHERE 9 >= distance([1, 2, 3], g.pos) OR id = 7
+
+-- space_distance_hint split ordered
+SELECT id, distance(pos, [1, 2, 3], 100) AS d FROM groups g WHERE 9 >= distance([1, 2, 3], g.pos, 100) ORDER BY d, id LIMIT 9
+
+-- space_never split
+SELECT count(*) FROM groups WHERE in_sphere(pos, [1, NULL, 3], 5)
+
+-- space_subquery split
+SELECT count(*) FROM subhalos WHERE in_sphere([sfr, vel[1], vel[2]], (SELECT pos FROM groups WHERE id = 77), 30, 250)
+
+-- space_join split
+SELECT g.id, count(*), sum(s.id) FROM subhalos s JOIN groups g ON in_sphere([s.sfr, s.vel[1], s.vel[2]], g.pos, g.rad / 20, 250) WHERE g.n = 7 GROUP BY g.id
+
+-- space_join_open split
+SELECT g.id, s.id FROM groups g, subhalos s WHERE distance(g.pos, [s.sfr, s.vel[1], s.vel[2]]) < 12 AND s.type = 3
+
+-- space_join_all split
+SELECT count(*), sum(s.id) FROM subhalos s JOIN groups g ON in_sphere([s.sfr, s.vel[1], s.vel[2]], g.pos, 10, 250)
+
+-- space_join_left split
+SELECT g.id, count(s.id) FROM groups g LEFT JOIN subhalos s ON in_sphere([s.sfr, s.vel[1], s.vel[2]], g.pos, 10, 250) WHERE g.id < 30 GROUP BY g.id
+
+-- space_pairs split
+SELECT count(*) FROM subhalos a JOIN subhalos b ON distance([a.sfr, a.vel[1], a.vel[2]], [b.sfr, b.vel[1], b.vel[2]], 250) < 3 AND a.id < b.id AND a.type = 1 AND b.grp < 300
+
+-- space_nearest_each gathered
+SELECT g, s FROM (SELECT g.id AS g, s.id AS s, row_number() OVER (PARTITION BY g.id ORDER BY distance([s.sfr, s.vel[1], s.vel[2]], g.pos, 250), s.id) AS k FROM groups g JOIN subhalos s ON in_sphere([s.sfr, s.vel[1], s.vel[2]], g.pos, 25, 250) WHERE g.id < 60) WHERE k <= 3
+
+-- keys split
+SELECT ph_key(pos, 4, 100) AS k, count(*), min(z_index(pos, 4, 100)), max(cell(pos[1], 10, 100)) FROM groups GROUP BY k
+
+-- first_between split
+SELECT count(*), sum(id) FROM subhalos WHERE id BETWEEN (SELECT min(id) + 100 FROM trees) AND (SELECT max(id) FROM trees WHERE snap > 2)
+
+-- first_null split
+SELECT count(*) FROM subhalos WHERE id > (SELECT id FROM trees WHERE id < 0)
+
+-- first_tie split
+SELECT count(*) > 0 FROM subhalos WHERE mass >= (SELECT mass FROM subhalos ORDER BY mass DESC LIMIT 1)
+
+-- first_real split
+SELECT count(*) FROM subhalos WHERE sfr < (SELECT avg(sfr) FROM subhalos WHERE NOT isnan(sfr)) AND mass > (SELECT 0.5 * max(mass) FROM groups)
+
+-- first_join_range split
+SELECT s.id, g.id FROM groups g JOIN subhalos s ON s.id BETWEEN g.id AND g.id + 3 WHERE g.n = 7 AND g.mass > 500
+
+-- first_join_equal split
+SELECT s.id, g.id FROM groups g, subhalos s WHERE s.grp = g.id AND g.snap = 3 AND g.n < 4
+
+-- first_join_real split
+SELECT count(*) FROM subhalos s, groups g WHERE s.sfr > g.rad / 60 AND s.mass < g.mass AND g.id BETWEEN 20 AND 25
+
+-- first_join_descendants split
+SELECT count(*) FROM trees t JOIN subhalos s ON t.descendant BETWEEN s.id AND s.grp WHERE t.snap = 3
+
+-- first_join_outer split
+SELECT count(*), count(t.id) FROM subhalos s LEFT JOIN trees t ON t.id = s.id WHERE s.id < coalesce(t.id, 5000)
+
+-- first_computed split
+SELECT count(*) FROM subhalos WHERE id < 10 * 7 + 5 AND sfr > sqrt(2) AND mass > random() - 2
+
+-- space_nearest split ordered
+SELECT id, distance([sfr, vel[1], vel[2]], [1, 120, -120], 250) AS d FROM subhalos WHERE type < 5 ORDER BY d, id LIMIT 7 OFFSET 2
+
+-- space_nearest_nan split ordered
+SELECT id FROM subhalos WHERE sfr > 18 OR isnan(sfr) ORDER BY distance([sfr, vel[1], vel[2]], [1, 120, -120], 250), id LIMIT 600
