@@ -16,7 +16,7 @@
 #include "perigee/particles.h"
 
 #define TILE_BYTES ((size_t)256 << 10)
-#define BATCH_MIN  ((size_t)1 << 19)
+#define BATCH_MIN  ((size_t)1 << 20)
 #define FOREIGN    UINT32_MAX
 
 /* Points in arrays, or as items one after the other. */
