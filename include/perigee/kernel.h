@@ -135,7 +135,8 @@ typedef struct {
     int (*plan)(const peri_run_t *run, peri_need_t *need, peri_err_t *err);
     /* After all other inputs are read, and before the first one is: an SQL condition that
      * holds for all its rows that matter, so that others need not be read; left "" if all
-     * do. {pos} in it stands for the position. Collective; that of rank 0 counts. May be NULL, as for all kernels with snapshots one by one. */
+     * do. {pos} in it stands for the position. Collective; that of rank 0 counts. May be
+     * NULL, as for all kernels with snapshots one by one. */
     int (*filter)(peri_run_t *run, char *sql, size_t size, peri_err_t *err);
     /* Collective. */
     int (*run)(peri_run_t *run, peri_err_t *err);
