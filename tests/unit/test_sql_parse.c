@@ -55,7 +55,8 @@ static peri_code_t code_of(const char *name)
         peri_code_t code;
     } codes[] = {{"EDENIED", PERI_EDENIED},
                  {"ENOTFOUND", PERI_ENOTFOUND},
-                 {"EINVAL", PERI_EINVAL}};
+                 {"EINVAL", PERI_EINVAL},
+                 {"EKERNEL", PERI_EKERNEL}};
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
         if (strcmp(name, codes[i].name) == 0) return codes[i].code;
     fail_msg("code %s", name);

@@ -201,7 +201,7 @@ SELECT * FROM duckdb_settings()
 -- secrets EDENIED duckdb_secrets
 SELECT * FROM duckdb_secrets()
 
--- which_secret EDENIED which_secret
+-- which_secret EKERNEL which_secret
 SELECT * FROM which_secret('s3://x', 's3')
 
 -- tables_function EDENIED duckdb_tables
