@@ -210,16 +210,16 @@ SELECT * FROM duckdb_tables()
 -- pragma_function EDENIED pragma_table_info
 SELECT * FROM pragma_table_info('groups')
 
--- test_all_types EDENIED test_all_types
+-- test_all_types EKERNEL test_all_types
 SELECT * FROM test_all_types()
 
--- repeat_row EDENIED repeat_row
+-- repeat_row EKERNEL repeat_row
 SELECT * FROM repeat_row(1, num_rows = 10000000000)
 
--- seq_scan EDENIED seq_scan
+-- seq_scan EKERNEL seq_scan
 SELECT * FROM seq_scan()
 
--- autocomplete EDENIED sql_auto_complete
+-- autocomplete EKERNEL sql_auto_complete
 SELECT * FROM sql_auto_complete('SEL')
 
 -- getenv EDENIED getenv
