@@ -13,7 +13,7 @@ function(peri_mpi_test name ranks)
             COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe -n ${n} $<TARGET_FILE:test_${name}>)
         # Open MPI itself leaks; it asks before it runs as root, as in a container.
         set_tests_properties(${test} PROPERTIES TIMEOUT 300 ENVIRONMENT
-            "OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1;ASAN_OPTIONS=detect_leaks=0")
+            "OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1;ASAN_OPTIONS=detect_leaks=0;UBSAN_OPTIONS=halt_on_error=1")
     endforeach()
 endfunction()
 
