@@ -8,21 +8,8 @@
 
 #include "mpi/halo/so_private.h"
 #include "tests/unit/test_gadget_fixture.h"
+#include "tests/unit/ranks.h"
 
-#define CHECK(cond)                                                                      \
-    do {                                                                                 \
-        if (!(cond)) {                                                                   \
-            fprintf(stderr, "rank %d of %d, %s: line %d: %s (%s)\n", rank, nranks, what, \
-                    __LINE__, #cond, err.text);                                          \
-            MPI_Abort(MPI_COMM_WORLD, 1);                                                \
-        }                                                                                \
-    } while (0)
-
-#define COMM MPI_COMM_WORLD
-
-static int rank, nranks;
-static const char *what = "";
-static peri_err_t err;
 static uint64_t seed;
 static const double pi = 3.14159265358979323846;
 

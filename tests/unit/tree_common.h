@@ -7,19 +7,7 @@
 #include "core/base/util.h"
 #include "mpi/tree/check.h"
 #include "mpi/tree/rows.h"
-
-#define CHECK(cond)                                                                      \
-    do {                                                                                 \
-        if (!(cond)) {                                                                   \
-            fprintf(stderr, "rank %d of %d, %s: line %d: %s (%s)\n", rank, nranks, what, \
-                    __LINE__, #cond, err.text);                                          \
-            MPI_Abort(MPI_COMM_WORLD, 1);                                                \
-        }                                                                                \
-    } while (0)
-
-static int rank, nranks;
-static const char *what = "";
-static peri_err_t err;
+#include "tests/unit/ranks.h"
 
 /* The table of halos that the ranks of comm give in; it keeps every promise. */
 static inline peri_rowset_t *table_of(const peri_treehalo_t *halos, size_t n,
