@@ -55,6 +55,16 @@ static peri_queryspec_t input_spec(const peri_run_t *run, const char *sql)
     return s;
 }
 
+/* Without rows there is no file to read a header of: what lacks then is not the reason.
+ */
+static int without_rows(const peri_run_t *run, size_t input, peri_err_t *err)
+{
+    const peri_look_t *look = &run->looks[input];
+    if (look->rows || !look->nsources || err->code == PERI_ENOTFOUND) return -1;
+    return peri_err_set(err, PERI_ENOTFOUND, "%s has no rows that fit: see filter",
+                        run->args.inputs[input]);
+}
+
 static int settle(peri_run_t *run, size_t input, peri_err_t *err)
 {
     peri_inputinfo_t *info = &run->infos[input];
@@ -65,8 +75,10 @@ static int settle(peri_run_t *run, size_t input, peri_err_t *err)
                                       info->sql);
         return 0;
     }
-    return peri_input_settle(&run->args, input, run->need.particles[input],
-                             &run->looks[input], run->arena, info, err);
+    if (peri_input_settle(&run->args, input, run->need.particles[input],
+                          &run->looks[input], run->arena, info, err) == 0)
+        return 0;
+    return without_rows(run, input, err);
 }
 
 /* What rank 0 has found out, to all. */
