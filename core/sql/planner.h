@@ -61,7 +61,7 @@ typedef struct {
     const char *why_gather;    /* what did not split, or NULL */
     const char *strategy;      /* how the top block is planned */
     size_t nnear;              /* joins by distance that go over cells */
-    double seconds;  /* spent on running parts of the statement */
+    double seconds;            /* spent on running parts of the statement */
     size_t nnearest;           /* ORDER BY distance with a bound that was found */
     size_t nfirst, nconstants; /* sub-queries run while planning; values so found */
 } peri_planner_t;

@@ -70,7 +70,7 @@ static const peri_coldef_t columns[] = {
     {"cell", PERI_COL_I32, 1, "", "(ix * cells + iy) * cells + iz."},
     {"np", PERI_COL_I64, 1, "", "Particles in it."},
     {"mass", PERI_COL_F32, 1, "{mass}", "Their mass."},
-    {"velocity", PERI_COL_F32, 3, "{velocity}", "Their mass-weighted mean velocity."},
+    {"vel", PERI_COL_F32, 3, "{velocity}", "Their mass-weighted mean velocity."},
     {"sigma", PERI_COL_F32, 1, "{velocity}", "Velocity dispersion along one axis."}};
 
 static const peri_kernel_t bulk_flow = {

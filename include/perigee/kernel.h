@@ -83,6 +83,11 @@ typedef struct {
      * width 0 take any width. */
     const peri_coldef_t *columns;
     size_t ncolumns;
+    /* Of particles: more columns, of width 1, by their names, where the input has them;
+     * else NAN or -1 in each row. They come as peri_run_table, in the order in which
+     * particles are read, and do not move with these. */
+    const peri_coldef_t *extra;
+    size_t nextra;
     const char *help;
 } peri_input_t;
 
@@ -128,6 +133,11 @@ typedef struct {
     /* Before data is read: parameters, number of rows, simulation are known. Not
      * collective; gives the same on all ranks. May be NULL. */
     int (*plan)(const peri_run_t *run, peri_need_t *need, peri_err_t *err);
+    /* After all other inputs are read, and before the first one is: an SQL condition that
+     * holds for all its rows that matter, so that others need not be read; left "" if all
+     * do. {pos} in it stands for the position. Collective; that of rank 0 counts. May be
+     * NULL, as for all kernels with snapshots one by one. */
+    int (*filter)(peri_run_t *run, char *sql, size_t size, peri_err_t *err);
     /* Collective. */
     int (*run)(peri_run_t *run, peri_err_t *err);
 } peri_kernel_t;
@@ -172,9 +182,14 @@ int peri_run_snapshot(peri_run_t *run, size_t input, peri_particles_t **particle
                       const peri_simulation_t **simulation, peri_err_t *err);
 /* How many there are. */
 size_t peri_run_snapshots(const peri_run_t *run, size_t input);
+/* What is known of number i of them; reads no particles. Collective. */
+int peri_run_snapshot_look(peri_run_t *run, size_t input, size_t i,
+                           const peri_simulation_t **simulation, peri_err_t *err);
+/* Let the next one be number i. On all ranks. */
+void peri_run_snapshot_seek(peri_run_t *run, size_t input, size_t i);
 /* For inputs that are a path: as the user gave it, the same on all ranks. */
 const char *peri_run_path(const peri_run_t *run, size_t input);
-/* For inputs with columns: in the order of the declaration. Owned by the run. */
+/* For inputs with (extra) columns: in the order of the declaration. Owned by the run. */
 peri_rowset_t *peri_run_table(peri_run_t *run, size_t input);
 
 /* Where the result's rows go: the columns of the plan. Owned by the run. */

@@ -219,7 +219,7 @@ const peri_kernel_t peri_kernel_density = {
     .abi = PERI_KERNEL_ABI,
     .size = sizeof(peri_kernel_t),
     .name = "density",
-    .summary = "Density contrast on a grid, smoothed at given radii",
+    .summary = "density contrast on a grid, smoothed at given radii",
     .help =
         "Particles are spread over the cells of a grid in the periodic box, each by its "
         "weight (preset: 1; weight => 'Masses' for the density of mass), and the result "

@@ -205,7 +205,7 @@ const peri_kernel_t peri_kernel_power_spectrum = {
     .abi = PERI_KERNEL_ABI,
     .size = sizeof(peri_kernel_t),
     .name = "power_spectrum",
-    .summary = "Power spectrum P(k) and its multipoles, also between two sets",
+    .summary = "power spectrum P(k) and its multipoles, also between two sets",
     .help =
         "P(k) = V <|delta_k|^2>, with delta_k = sum w exp(-i k x) / sum w over the "
         "particles (k not 0), V the volume of the periodic box, the mean over all modes "

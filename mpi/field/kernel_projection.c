@@ -203,7 +203,7 @@ const peri_kernel_t peri_kernel_projection = {
     .abi = PERI_KERNEL_ABI,
     .size = sizeof(peri_kernel_t),
     .name = "projection",
-    .summary = "Column density as an image: FITS and PNG",
+    .summary = "column density as an image: FITS and PNG",
     .help =
         "The mass of the particles in a slab of the given depth is projected along an "
         "axis: mass per area of each pixel, in the periodic box or around a centre. The "

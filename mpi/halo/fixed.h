@@ -19,7 +19,7 @@ static inline double fixed_scale(double bound)
 static inline __int128 fixed(double x)
 {
     int64_t high = (int64_t)(x * 0x1p-40);
-    return ((__int128)high << 40) + (int64_t)(x - (double)high * 0x1p40);
+    return (__int128)high * ((__int128)1 << 40) + (int64_t)(x - (double)high * 0x1p40);
 }
 
 #endif

@@ -1,12 +1,13 @@
 /* fof_link.c - which particles of this rank, ghosts included, are linked.
  *
- * Particles are sorted into cells so small that all particles of a cell are friends. What
- * is left is to link cells that have a pair of friends. Cells are in order of their keys,
- * rows of cells one after the other; while one goes through all cells, the neighbours in
- * each neighbouring row move forwards only. So there is one pointer for each row and no
- * table, and memory is read in streams. Cells that are linked already are not looked at
- * again: direct neighbours are linked first, which connects nearly all of dense regions,
- * so that hardly any pairs of particles there are tested.
+ * Cubes are as large as the linking length, so that friends are in the same or in
+ * touching ones; each has eight cells, so small that all particles of a cell are friends.
+ * What is left is to link cells that have a pair of friends. Cubes are in order of their
+ * keys, rows of cubes one after the other; while one goes through all cubes, the
+ * neighbours in each neighbouring row move forwards only. So there is one pointer for
+ * each row and no table, and memory is read in streams. Cubes that are one piece already
+ * are passed over at once, and cells that touch are linked first, so that hardly any
+ * pairs of particles are tested in dense regions.
  *
  * Invariants: own particles come first in a cell. Two ghosts are never tested: their
  * owners do, with positions that are not shifted, so rounding is the same for any number
@@ -19,13 +20,16 @@
 #include "mpi/halo/fof_private.h"
 #include "mpi/particles/sort.h"
 
-enum { REACH = 2, MAX_ROWS = 32, FEW_PAIRS = 64 };
+enum { ROWS = 5, CELLS = 8, FEW_PAIRS = 64 };
 
-/* A row of cells: those whose keys are from..to more than that of the cell in question,
- * but not in skip_from..skip_to. */
+/* How near two cells are. */
+enum { TOUCH, NEAR, FAR };
+
+/* A row of cubes: keys from..to more than that of the cube in question. */
 typedef struct {
-    int64_t from, to, skip_from, skip_to;
-    size_t at; /* the first cell that is not before */
+    int64_t from, to;
+    size_t at;                      /* the first cube that is not before */
+    char distance[3][CELLS][CELLS]; /* of cells, by key - from */
 } row_t;
 
 typedef struct {
@@ -34,13 +38,18 @@ typedef struct {
     uint32_t *order; /* the particle at each place of the sorted ones */
     double (*x)[3];  /* sorted */
     double lo[3], scale[3];
-    int64_t stride[2]; /* of keys, along the first two axes */
+    int64_t stride[2]; /* of keys of cubes, along the first two axes */
+
+    size_t ncubes;
+    uint64_t *key;   /* [ncubes + 1], the last is the largest there is */
+    uint32_t *first; /* [ncubes + 1]: cell of a cube */
+    char *whole;     /* [ncubes]: all of its cells are linked */
 
     size_t ncells;
-    uint64_t *key;   /* [ncells + 1], the last is the largest there is */
-    uint32_t *start; /* [ncells + 1] */
+    uint32_t *start; /* [ncells + 1]: place of its particles */
     uint32_t *nown_of;
     uint32_t *parent; /* trees of linked cells; a root is its own parent */
+    char *octant;     /* where in its cube: bits x, y, z */
 } link_t;
 
 static int no_memory(size_t n, peri_err_t *err)
@@ -53,73 +62,92 @@ static int no_memory(size_t n, peri_err_t *err)
 
 static int lay_grid(link_t *t, const peri_particles_t *p, double length, peri_err_t *err)
 {
-    /* A little less than what makes the diagonal the linking length: whatever rounding
-     * does, particles of one cell are friends. */
-    double side = length / sqrt(3.0) * (1 - 1e-9), cells[3];
+    /* A little more than half of the linking length: whatever rounding does, friends are
+     * in touching cubes. */
+    double side = length / 2 * (1 + 1e-6), cubes[3];
+    bool too_many = false;
     for (int k = 0; k < 3; k++) {
         t->lo[k] = p->region.lo[k] - p->ghost_width;
         t->scale[k] = 1 / side;
         double extent = p->region.hi[k] + p->ghost_width - t->lo[k];
-        /* At least as many empty cells between rows as one reaches. */
-        cells[k] = floor(extent / side) + 2 + 2 * REACH;
+        /* An empty cube between rows, at least. */
+        cubes[k] = floor(extent / side / 2) + 4;
+        too_many |= !(cubes[k] < 0x1p30);
     }
-    if (cells[0] * cells[1] * cells[2] > 0x1p62 || cells[1] * cells[2] > 0x1p52 ||
-        cells[0] > 0x1p50)
+    if (too_many || cubes[0] * cubes[1] * cubes[2] > 0x1p60)
         return peri_err_set(err, PERI_EINVAL,
                             "the linking length %g is too small for a region of "
                             "%g x %g x %g: check its unit",
                             length, p->region.hi[0] - p->region.lo[0],
                             p->region.hi[1] - p->region.lo[1],
                             p->region.hi[2] - p->region.lo[2]);
-    t->stride[1] = (int64_t)cells[2];
-    t->stride[0] = (int64_t)cells[1] * t->stride[1];
+    t->stride[1] = (int64_t)cubes[2];
+    t->stride[0] = (int64_t)cubes[1] * t->stride[1];
     return 0;
 }
 
+/* Eight times the key of the cube, and the octant. */
 static uint64_t cell_key(const link_t *t, double x, double y, double z)
 {
     const double at[3] = {x, y, z};
     int64_t cell[3];
     for (int k = 0; k < 3; k++) {
         double c = (at[k] - t->lo[k]) * t->scale[k];
-        cell[k] = c > 0 ? (int64_t)c : 0;
+        cell[k] = 2 + (c > 0 ? (int64_t)c : 0);
     }
-    return (uint64_t)((cell[0] + REACH) * t->stride[0] +
-                      (cell[1] + REACH) * t->stride[1] + cell[2] + REACH);
+    return (uint64_t)(cell[0] / 2 * t->stride[0] + cell[1] / 2 * t->stride[1] +
+                      cell[2] / 2) *
+               CELLS |
+           (uint64_t)(cell[0] % 2 * 4 + cell[1] % 2 * 2 + cell[2] % 2);
 }
 
-/* Cells from the sorted entries; these become free. */
+static int allocate_cells(link_t *t, const peri_keyed_t *sorted, peri_err_t *err)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        uint64_t before = i ? sorted[i - 1].key : UINT64_MAX;
+        t->ncells += sorted[i].key != before;
+        t->ncubes += sorted[i].key / CELLS != before / CELLS;
+    }
+    t->key = malloc((t->ncubes + 1) * sizeof(*t->key));
+    t->first = malloc((t->ncubes + 1) * sizeof(*t->first));
+    t->whole = malloc(t->ncubes + 1);
+    t->start = malloc((t->ncells + 1) * sizeof(*t->start));
+    t->nown_of = calloc(t->ncells + 1, sizeof(*t->nown_of));
+    t->parent = malloc((t->ncells + 1) * sizeof(*t->parent));
+    t->octant = malloc(t->ncells + 1);
+    t->order = malloc((t->n + 1) * sizeof(*t->order));
+    t->x = malloc((t->n + 1) * sizeof(*t->x));
+    bool all = t->key && t->first && t->whole && t->start && t->nown_of && t->parent &&
+               t->octant && t->order && t->x;
+    return all ? 0 : no_memory(t->n, err);
+}
+
 static int make_cells(link_t *t, const peri_particles_t *p, const peri_keyed_t *sorted,
                       peri_err_t *err)
 {
-    size_t n = t->n, ncells = 0;
-    for (size_t i = 0; i < n; i++) ncells += !i || sorted[i].key != sorted[i - 1].key;
-    t->ncells = ncells;
-    t->key = malloc((ncells + 1) * sizeof(*t->key));
-    t->start = malloc((ncells + 1) * sizeof(*t->start));
-    t->nown_of = calloc(ncells + 1, sizeof(*t->nown_of));
-    t->parent = malloc((ncells + 1) * sizeof(*t->parent));
-    t->order = malloc((n + 1) * sizeof(*t->order));
-    t->x = malloc((n + 1) * sizeof(*t->x));
-    if (!t->key || !t->start || !t->nown_of || !t->parent || !t->order || !t->x)
-        return no_memory(n, err);
-    size_t cell = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t k = sorted[i].index;
-        if (i && sorted[i].key != sorted[i - 1].key) cell++;
-        if (!i || sorted[i].key != sorted[i - 1].key) {
-            t->key[cell] = sorted[i].key;
-            t->start[cell] = (uint32_t)i;
-            t->parent[cell] = (uint32_t)cell;
+    if (allocate_cells(t, sorted, err)) return -1;
+    size_t cells = 0, cubes = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        const uint32_t k = sorted[i].index;
+        const uint64_t key = sorted[i].key, before = i ? sorted[i - 1].key : UINT64_MAX;
+        if (key / CELLS != before / CELLS) {
+            t->key[cubes] = key / CELLS;
+            t->first[cubes++] = (uint32_t)cells;
         }
-        t->nown_of[cell] += k < t->nown;
+        if (key != before) {
+            t->start[cells] = (uint32_t)i;
+            t->parent[cells] = (uint32_t)cells;
+            t->octant[cells++] = (char)(key % CELLS);
+        }
+        t->nown_of[cells - 1] += k < t->nown;
         t->order[i] = k;
         t->x[i][0] = p->x[k];
         t->x[i][1] = p->y[k];
         t->x[i][2] = p->z[k];
     }
-    t->key[ncells] = UINT64_MAX;
-    t->start[ncells] = (uint32_t)n;
+    t->key[cubes] = UINT64_MAX;
+    t->first[cubes] = (uint32_t)cells;
+    t->start[cells] = (uint32_t)t->n;
     return 0;
 }
 
@@ -216,56 +244,89 @@ static bool cells_linked(const link_t *t, size_t c, size_t d)
            friends(a + own_a, na - own_a, b, own_b, t->length2);
 }
 
-/* Cell c with those of one row; returns c's root. */
-static inline uint32_t link_row(link_t *t, size_t c, uint32_t root, row_t *row)
+/* Link the cells of cubes a and b that are at this distance. */
+static void link_at(link_t *t, size_t a, size_t b, const char distance[CELLS][CELLS],
+                    int wanted)
 {
-    const uint64_t *key = t->key, here = key[c];
-    size_t d = row->at;
-    while (key[d] < here + (uint64_t)row->from) d++;
-    row->at = d;
-    for (; key[d] <= here + (uint64_t)row->to; d++) {
-        int64_t step = (int64_t)(key[d] - here);
-        if (step >= row->skip_from && step <= row->skip_to) continue;
-        if (!(t->nown_of[c] | t->nown_of[d])) continue;
-        uint32_t other = find_root(t->parent, (uint32_t)d);
-        if (other == root || !cells_linked(t, c, d)) continue;
-        uint32_t low = root < other ? root : other;
-        t->parent[root] = t->parent[other] = low;
-        root = low;
-    }
-    return root;
-}
-
-static void link_cells(link_t *t, row_t *rows, int nrows)
-{
-    for (size_t c = 0; c < t->ncells; c++) {
-        uint32_t root = find_root(t->parent, (uint32_t)c);
-        for (int r = 0; r < nrows; r++) root = link_row(t, c, root, &rows[r]);
-    }
-}
-
-/* Rows of cells up to `reach` away along each axis, without those up to `skip` away. Half
- * of them: the others come to this cell. */
-static int make_rows(const link_t *t, int reach, int skip, row_t *rows)
-{
-    int n = 0;
-    for (int dx = 0; dx <= reach; dx++)
-        for (int dy = dx ? -reach : 0; dy <= reach; dy++) {
-            int64_t base = dx * t->stride[0] + dy * t->stride[1];
-            bool own = !dx && !dy, skips = dx <= skip && abs(dy) <= skip;
-            rows[n++] = (row_t){.from = own ? skip + 1 : base - reach,
-                                .to = base + reach,
-                                .skip_from = skips ? base - skip : 1,
-                                .skip_to = skips ? base + skip : 0};
+    for (uint32_t c = t->first[a]; c < t->first[a + 1]; c++) {
+        uint32_t root = find_root(t->parent, c);
+        for (uint32_t d = a == b ? c + 1 : t->first[b]; d < t->first[b + 1]; d++) {
+            if (distance[(int)t->octant[c]][(int)t->octant[d]] != wanted) continue;
+            if (!(t->nown_of[c] | t->nown_of[d])) continue;
+            uint32_t other = find_root(t->parent, d);
+            if (other == root || !cells_linked(t, c, d)) continue;
+            uint32_t low = root < other ? root : other;
+            t->parent[root] = t->parent[other] = low;
+            root = low;
         }
-    return n;
+    }
+}
+
+static bool is_whole(link_t *t, size_t cube)
+{
+    uint32_t first = t->first[cube], root = find_root(t->parent, first);
+    for (uint32_t c = first + 1; c < t->first[cube + 1]; c++)
+        if (find_root(t->parent, c) != root) return false;
+    return true;
+}
+
+static void link_within(link_t *t)
+{
+    /* All touch: none is further than the next one. */
+    static const char distance[CELLS][CELLS];
+    for (size_t a = 0; a < t->ncubes; a++) {
+        if (t->first[a + 1] - t->first[a] > 1) link_at(t, a, a, distance, TOUCH);
+        t->whole[a] = (char)is_whole(t, a);
+    }
+}
+
+static void link_cubes(link_t *t, size_t a, size_t b, const char distance[CELLS][CELLS])
+{
+    for (int at = TOUCH; at <= NEAR; at++) {
+        if (t->whole[a] && t->whole[b] &&
+            find_root(t->parent, t->first[a]) == find_root(t->parent, t->first[b]))
+            return;
+        link_at(t, a, b, distance, at);
+    }
+}
+
+/* Row number r of those that a cube looks at: the others look at it. The first is its
+ * own. */
+static row_t make_row(const link_t *t, int r)
+{
+    static const int steps[ROWS][2] = {{0, 0}, {0, 1}, {1, -1}, {1, 0}, {1, 1}};
+    int64_t base = steps[r][0] * t->stride[0] + steps[r][1] * t->stride[1];
+    row_t row = {.from = r ? base - 1 : 1, .to = base + 1};
+    for (int key = 0; key < 3; key++)
+        for (int a = 0; a < CELLS; a++)
+            for (int b = 0; b < CELLS; b++) {
+                int dz = r ? key - 1 : key + 1, most;
+                int x = abs(2 * steps[r][0] + (b >> 2) - (a >> 2));
+                int y = abs(2 * steps[r][1] + (b >> 1 & 1) - (a >> 1 & 1));
+                int z = abs(2 * dz + (b & 1) - (a & 1));
+                most = x > y ? x : y;
+                most = z > most ? z : most;
+                row.distance[key][a][b] = most <= 1 ? TOUCH : most == 2 ? NEAR : FAR;
+            }
+    return row;
 }
 
 static void link_all(link_t *t)
 {
-    row_t rows[MAX_ROWS];
-    link_cells(t, rows, make_rows(t, 1, 0, rows));
-    link_cells(t, rows, make_rows(t, REACH, 1, rows));
+    row_t rows[ROWS];
+    for (int r = 0; r < ROWS; r++) rows[r] = make_row(t, r);
+    link_within(t);
+    const uint64_t *key = t->key;
+    for (size_t a = 0; a < t->ncubes; a++)
+        for (int r = 0; r < ROWS; r++) {
+            const uint64_t from = key[a] + (uint64_t)rows[r].from;
+            const uint64_t to = key[a] + (uint64_t)rows[r].to;
+            size_t b = rows[r].at;
+            while (key[b] < from) b++;
+            rows[r].at = b;
+            for (; key[b] <= to; b++)
+                link_cubes(t, a, b, rows[r].distance[key[b] - from]);
+        }
 }
 
 /* Number the trees, and tell each particle its number. */
@@ -297,6 +358,9 @@ int peri_fof_link(const peri_particles_t *p, double length, peri_pieces_t *piece
     free(t.order);
     free(t.x);
     free(t.key);
+    free(t.first);
+    free(t.whole);
+    free(t.octant);
     free(t.start);
     free(t.nown_of);
     free(t.parent);

@@ -47,14 +47,15 @@ static const peri_coldef_t group_columns[] = {
      "smallest id comes first."},
     {"np", PERI_COL_I64, 1, "", "Number of particles."},
     {"mass", PERI_COL_F64, 1, "{mass}", "Mass of all its particles."},
-    {"position", PERI_COL_F64, 3, "{length}",
+    {"pos", PERI_COL_F64, 3, "{length}",
      "Where it is densest: the end of a sphere that shrinks around the centre of mass of "
      "the members in it, down to 10 of them."},
     {"centre_of_mass", PERI_COL_F64, 3, "{length}", "Centre of mass, in the box."},
-    {"velocity", PERI_COL_F64, 3, "{velocity}", "Velocity of the centre of mass."},
+    {"vel", PERI_COL_F64, 3, "{velocity}",
+     "Velocity of the centre of mass; NaN if the input has no velocities."},
     {"radius", PERI_COL_F64, 1, "{length}",
      "Root mean square distance of the particles from the centre of mass, by mass."},
-    {"velocity_dispersion", PERI_COL_F64, 1, "{velocity}",
+    {"vel_disp", PERI_COL_F64, 1, "{velocity}",
      "Along one axis: the root of a third of the mean square velocity about that of the "
      "centre of mass, by mass."},
     {"first_id", PERI_COL_I64, 1, "", "Smallest id of its particles."}};
@@ -82,7 +83,8 @@ static int plan(const peri_run_t *run, peri_need_t *need, peri_err_t *err)
         need->columns = member_columns;
         need->ncolumns = COUNT(member_columns);
     } else {
-        need->particles[0] |= PERI_HAS_MASS | PERI_HAS_VELOCITY;
+        need->particles[0] |=
+            PERI_HAS_MASS | (peri_run_found(run, 0) & PERI_HAS_VELOCITY);
     }
     /* Cells and their particles; sorting before that is done when these are made. */
     need->row_bytes = 80 + (members ? 2 * sizeof(peri_fof_member_t) : 0);
@@ -177,7 +179,7 @@ const peri_kernel_t peri_kernel_fof = {
         "GADGET-4's, "
         "that of the particle with the lowest potential.\n"
         "\n"
-        "For points without masses or velocities say mass => 1, vel => '[0, 0, 0]'.",
+        "For points without masses say mass => 1.",
     .example = "fof gadget4_run64.dm --snapnum 23 --b 0.2 --min_particles 32",
     .params = params,
     .nparams = COUNT(params),

@@ -47,7 +47,7 @@ static const peri_input_t inputs[] = {
 
 static const peri_coldef_t columns[FIXED_COLUMNS + 2 * PERI_SO_MAX] = {
     {"id", PERI_COL_I64, 1, "", "Id of the centre; if it has none, its number."},
-    {"position", PERI_COL_F64, 3, "{length}", "The centre."}};
+    {"pos", PERI_COL_F64, 3, "{length}", "The centre."}};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

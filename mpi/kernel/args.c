@@ -101,11 +101,12 @@ static bool in_range(const peri_param_t *p, double v)
 static int out_of_range(const peri_param_t *p, double v, peri_err_t *err)
 {
     char upper[40] = "";
+    const bool named = p->unit && *p->unit && *p->unit != '{';
     if (p->max > p->min) snprintf(upper, sizeof(upper), " and at most %g", p->max);
-    return peri_err_set(
-        err, PERI_EINVAL, "%s = %g is not possible: it must be %s %g%s%s%s", p->name, v,
-        p->above_min ? "above" : "at least", p->min, upper,
-        p->unit && *p->unit ? ", in the unit " : "", p->unit && *p->unit ? p->unit : "");
+    return peri_err_set(err, PERI_EINVAL,
+                        "%s = %g is not possible: it must be %s %g%s%s%s", p->name, v,
+                        p->above_min ? "above" : "at least", p->min, upper,
+                        named ? ", in the unit " : "", named ? p->unit : "");
 }
 
 static bool is_choice(const char *choices, const char *text)

@@ -27,6 +27,7 @@ typedef struct {
     peri_arg_t *own;       /* of the kernel's parameters */
     peri_arg_t *standard;  /* of those that every kernel has */
     const char *inputs[4]; /* table, file or SELECT; NULL: left out */
+    const char *narrow;    /* SQL of the kernel's filter of its first input; NULL: none */
     const int32_t *only;   /* of inputs with many snapshots, just this one; NULL: all */
 } peri_args_t;
 

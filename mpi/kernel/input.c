@@ -64,15 +64,18 @@ static const char *condition(const peri_args_t *a, size_t input, peri_arena_t *a
     const bool table = !is_select(a->inputs[input]);
     const bool many = a->kernel->inputs[input].many_snapshots;
     const bool by_snap = many ? a->only != NULL : snap->there && table;
-    const bool by_filter = filter->there && input == 0;
-    if (!by_snap && !by_filter) return "";
-    const char *first =
-        by_snap ? peri_arena_printf(arena, "snapnum = %lld",
-                                    many ? (long long)*a->only : (long long)snap->integer)
-                : "";
-    return peri_arena_printf(arena, " WHERE %s%s%s%s%s", first,
-                             by_snap && by_filter ? " AND " : "", by_filter ? "(" : "",
-                             by_filter ? filter->text : "", by_filter ? ")" : "");
+    const char *parts[3], *all = "";
+    size_t n = 0;
+    if (by_snap)
+        parts[n++] =
+            peri_arena_printf(arena, "snapnum = %lld",
+                              many ? (long long)*a->only : (long long)snap->integer);
+    if (filter->there && input == 0)
+        parts[n++] = peri_arena_printf(arena, "(%s)", filter->text);
+    if (a->narrow && input == 0) parts[n++] = a->narrow;
+    for (size_t i = 0; i < n; i++)
+        all = peri_arena_printf(arena, "%s%s%s", all, i ? " AND " : " WHERE ", parts[i]);
+    return all;
 }
 
 const char *peri_input_question(const peri_args_t *a, size_t input, peri_arena_t *arena)
@@ -145,6 +148,12 @@ static int find_snapshot(const peri_args_t *a, size_t input, const peri_look_t *
     *snapnum = -1;
     const peri_arg_t *snap = peri_args_find(a, "snapnum");
     const bool none = look->rows == 0 && snap->there && look->nsnapnums;
+    if (a->only && look->rows && look->nsnapnums > 1)
+        return peri_err_set(err, PERI_EINVAL,
+                            "snapshots of a SELECT are not known before it is read: name "
+                            "the table itself as %s, and choose with pos, vel, mass, id "
+                            "and filter",
+                            a->kernel->inputs[input].name);
     if (look->nsnapnums == 1 && !none) *snapnum = look->snapnums[0];
     if ((look->nsnapnums < 2 && !none) || a->kernel->inputs[input].many_snapshots)
         return 0;
@@ -236,6 +245,34 @@ static unsigned find_roles(const peri_args_t *a, size_t input, const peri_look_t
     return found;
 }
 
+static const peri_lookcol_t *find_column(const peri_look_t *look, const char *name)
+{
+    for (size_t i = 0; i < look->ncolumns; i++)
+        if (strcasecmp(look->columns[i].name, name) == 0) return &look->columns[i];
+    return NULL;
+}
+
+static void put_cast(peri_buf_t *b, const char *name, peri_coltype_t type, unsigned width)
+{
+    static const char *const types[] = {"", "INTEGER", "BIGINT", "FLOAT", "DOUBLE"};
+    peri_buf_puts(b, b->len ? ", CAST(" : "CAST(");
+    peri_buf_put_quoted(b, name, '"');
+    peri_buf_printf(b, " AS %s", types[type]);
+    if (width > 1) peri_buf_printf(b, "[%u]", width);
+    peri_buf_putc(b, ')');
+}
+
+static void settle_extra(const peri_input_t *in, const peri_look_t *look, peri_buf_t *b,
+                         peri_inputinfo_t *out)
+{
+    for (size_t i = 0; i < in->nextra; i++) {
+        const peri_lookcol_t *c = find_column(look, in->extra[i].name);
+        if (!c || c->width != 1) continue;
+        out->extra |= (uint64_t)1 << i;
+        put_cast(b, c->name, in->extra[i].type, 1);
+    }
+}
+
 static int settle_particles(const peri_args_t *a, size_t input, unsigned wanted,
                             const peri_look_t *look, peri_arena_t *arena, peri_buf_t *b,
                             peri_inputinfo_t *out, peri_err_t *err)
@@ -245,6 +282,7 @@ static int settle_particles(const peri_args_t *a, size_t input, unsigned wanted,
         if (bit && !(wanted & bit)) continue;
         if (settle_role(a, input, role, look, arena, b, out, err)) return -1;
     }
+    settle_extra(&a->kernel->inputs[input], look, b, out);
     out->found = find_roles(a, input, look, arena, out);
     return 0;
 }
@@ -255,15 +293,11 @@ static int settle_columns(const peri_args_t *a, size_t input, const peri_look_t 
                           peri_arena_t *arena, peri_buf_t *b, peri_inputinfo_t *out,
                           peri_err_t *err)
 {
-    static const char *const types[] = {"", "INTEGER", "BIGINT", "FLOAT", "DOUBLE"};
     const peri_input_t *in = &a->kernel->inputs[input];
     const peri_lookcol_t *stored = NULL;
     for (size_t i = 0; i < in->ncolumns; i++) {
         const peri_coldef_t *c = &in->columns[i];
-        const peri_lookcol_t *found = NULL;
-        for (size_t k = 0; k < look->ncolumns && !found; k++)
-            if (strcasecmp(look->columns[k].name, c->name) == 0)
-                found = &look->columns[k];
+        const peri_lookcol_t *found = find_column(look, c->name);
         const bool virtual = !found && look->has_snapnum &&
                              strcasecmp(c->name, "snapnum") == 0;
         if (!found && !virtual)
@@ -279,11 +313,7 @@ static int settle_columns(const peri_args_t *a, size_t input, const peri_look_t 
                                 a->kernel->name, c->width, c->name, found->width);
         const unsigned width = c->width ? c->width : found ? found->width : 1;
         if (found && found->placed && !stored) stored = found;
-        peri_buf_puts(b, i ? ", CAST(" : "CAST(");
-        peri_buf_put_quoted(b, found ? found->name : c->name, '"');
-        peri_buf_printf(b, " AS %s", types[c->type]);
-        if (width > 1) peri_buf_printf(b, "[%u]", width);
-        peri_buf_putc(b, ')');
+        put_cast(b, found ? found->name : c->name, c->type, width);
     }
     return read_simulation(stored, arena, out, err);
 }
@@ -321,6 +351,31 @@ int peri_input_settle_path(const peri_args_t *a, peri_inputinfo_t *out, peri_err
     *out = (peri_inputinfo_t){.given = true, .mass = NAN, .velocity = 1, .sql = ""};
     peri_simulation_init(&out->sim);
     return apply_arguments(a, &out->sim, err);
+}
+
+/* ---- what the kernel itself does not need ---- */
+
+int peri_input_narrow(const peri_args_t *a, const peri_look_t *look,
+                      const char *condition, peri_arena_t *arena, const char **sql,
+                      peri_err_t *err)
+{
+    const peri_arg_t *said = peri_args_find(a, peri_role_param(PERI_ROLE_POSITION));
+    const peri_lookcol_t *column;
+    const char *pos = said->there
+                          ? said->text
+                          : peri_role_sql(PERI_ROLE_POSITION, look, arena, &column);
+    static const char word[] = "{pos}";
+    peri_buf_t b;
+    peri_buf_init(&b, MAX_SQL);
+    peri_buf_putc(&b, '(');
+    for (const char *at; (at = strstr(condition, word)); condition = at + strlen(word))
+        peri_buf_printf(&b, "%.*s%s", (int)(at - condition), condition, pos);
+    peri_buf_puts(&b, condition);
+    peri_buf_putc(&b, ')');
+    int rc = peri_buf_check(&b, "the condition of a kernel", err);
+    if (rc == 0) *sql = peri_arena_strdup(arena, b.data);
+    peri_buf_free(&b);
+    return rc;
 }
 
 /* ---- telling other ranks ---- */

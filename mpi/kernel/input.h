@@ -19,6 +19,7 @@ typedef struct {
     unsigned found;  /* PERI_HAS_... that it could have */
     double mass;     /* of each particle, where there is no column; NAN: not known */
     double velocity; /* factor that makes peculiar velocities of those in the files */
+    uint64_t extra;  /* bits: extra columns that are in the SQL, behind the particles' */
     uint64_t rows;   /* at most */
     uint64_t snapshots; /* that have rows; 0: none has a number */
     peri_simulation_t sim;
@@ -48,6 +49,11 @@ int peri_input_settle(const peri_args_t *a, size_t input, unsigned more,
                       peri_err_t *err);
 /* Of an input that is a path: only what the arguments say. */
 int peri_input_settle_path(const peri_args_t *a, peri_inputinfo_t *out, peri_err_t *err);
+
+/* SQL of what the kernel wants of the first input, with {pos} replaced. */
+int peri_input_narrow(const peri_args_t *a, const peri_look_t *look,
+                      const char *condition, peri_arena_t *arena, const char **sql,
+                      peri_err_t *err);
 
 void peri_inputinfo_pack(const peri_inputinfo_t *in, peri_buf_t *out);
 int peri_inputinfo_unpack(const void *data, size_t len, peri_arena_t *arena,

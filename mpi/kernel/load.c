@@ -138,6 +138,53 @@ static int take_ids(duckdb_data_chunk chunk, size_t column, size_t n, int64_t *o
     return copy_integers(v.type, v.data, n, out) ? 0 : no_number("id", err);
 }
 
+static void copy_column(const peri_loader_t *l, size_t i, int64_t at, const void *from,
+                        size_t n)
+{
+    const peri_coldef_t *c = peri_rowset_column(l->table, i);
+    const size_t size = c->width * peri_coltype_size(c->type);
+    memcpy((char *)peri_rowset_data(l->table, i) + (size_t)at * size, from, n * size);
+}
+
+/* What a row has of a column that is not there. */
+static void fill_column(const peri_loader_t *l, size_t i, int64_t at, size_t n)
+{
+    void *data = peri_rowset_data(l->table, i);
+    for (size_t k = (size_t)at; k < (size_t)at + n; k++)
+        switch (peri_rowset_column(l->table, i)->type) {
+        case PERI_COL_I32:
+            ((int32_t *)data)[k] = -1;
+            break;
+        case PERI_COL_I64:
+            ((int64_t *)data)[k] = -1;
+            break;
+        case PERI_COL_F32:
+            ((float *)data)[k] = NAN;
+            break;
+        case PERI_COL_F64:
+            ((double *)data)[k] = NAN;
+            break;
+        }
+}
+
+static int extra_chunk(peri_loader_t *l, duckdb_data_chunk chunk, size_t column, size_t n,
+                       peri_err_t *err)
+{
+    const int64_t at = peri_rowset_extend(l->table, n, err);
+    if (at < 0) return -1;
+    for (size_t i = 0; i < l->input->nextra; i++) {
+        values_t v;
+        if (!(l->info->extra >> i & 1)) {
+            fill_column(l, i, at, n);
+            continue;
+        }
+        if (open_column(chunk, column++, n, 1, l->input->extra[i].name, &v, err))
+            return -1;
+        copy_column(l, i, at, v.data, n);
+    }
+    return 0;
+}
+
 static int particle_chunk(peri_loader_t *l, duckdb_data_chunk chunk, size_t n,
                           peri_err_t *err)
 {
@@ -162,7 +209,7 @@ static int particle_chunk(peri_loader_t *l, duckdb_data_chunk chunk, size_t n,
         take_scalar(chunk, column++, n, PERI_ROLE_WEIGHT, p->weight + at, err))
         return -1;
     l->n += n;
-    return 0;
+    return l->table ? extra_chunk(l, chunk, column, n, err) : 0;
 }
 
 /* ---- tables ---- */
@@ -177,9 +224,7 @@ static int table_chunk(peri_loader_t *l, duckdb_data_chunk chunk, size_t n,
         const peri_coldef_t *c = peri_rowset_column(l->table, i);
         values_t v;
         if (open_column(chunk, i, n, c->width, c->name, &v, err)) return -1;
-        const size_t size = c->width * peri_coltype_size(c->type);
-        memcpy((char *)peri_rowset_data(l->table, i) + (size_t)at * size, v.data,
-               n * size);
+        copy_column(l, i, at, v.data, n);
     }
     return 0;
 }
@@ -195,6 +240,7 @@ int peri_loader_open(peri_loader_t *l, const peri_input_t *input,
         l->table = peri_rowset_new(input->columns, input->ncolumns);
         return 0;
     }
+    if (input->nextra) l->table = peri_rowset_new(input->extra, input->nextra);
     l->particles =
         peri_particles_new(wanted, isnan(info->sim.box[0]) ? NULL : info->sim.box);
     return make_room(l, (size_t)rows, err);
@@ -204,7 +250,8 @@ int peri_loader_chunk(duckdb_data_chunk chunk, void *arg, peri_err_t *err)
 {
     peri_loader_t *l = arg;
     const size_t n = duckdb_data_chunk_get_size(chunk);
-    return l->table ? table_chunk(l, chunk, n, err) : particle_chunk(l, chunk, n, err);
+    return l->particles ? particle_chunk(l, chunk, n, err)
+                        : table_chunk(l, chunk, n, err);
 }
 
 /* Where there are no ids, particles are numbered in the order of the input. */
@@ -220,7 +267,7 @@ static void number_rows(const peri_particles_t *p, MPI_Comm comm)
 
 int peri_loader_finish(peri_loader_t *l, MPI_Comm comm, peri_err_t *err)
 {
-    if (l->table) return 0;
+    if (!l->particles) return 0;
     peri_particles_t *p = l->particles;
     if (peri_ranks_agree(peri_particles_resize(p, l->n, err), comm, err)) return -1;
     const unsigned lacking = l->wanted & ~l->info->has;

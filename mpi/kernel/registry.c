@@ -77,9 +77,8 @@ int peri_kernel_check(const peri_kernel_t *k, peri_err_t *err)
 {
     if (k->abi != PERI_KERNEL_ABI || k->size != sizeof(*k))
         return peri_err_set(err, PERI_EINVAL,
-                            "it was compiled for another version of Perigee (interface "
-                            "%u, this is %d): compile it again",
-                            k->abi, PERI_KERNEL_ABI);
+                            "it was compiled with the header of another version of "
+                            "Perigee: compile it again");
     if (!is_name(k->name))
         return peri_err_set(err, PERI_EINVAL,
                             "the kernel's name must be of small letters, digits and _");

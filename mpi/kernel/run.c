@@ -57,8 +57,16 @@ static peri_queryspec_t input_spec(const peri_run_t *run, const char *sql)
 
 static int settle(peri_run_t *run, size_t input, peri_err_t *err)
 {
+    peri_inputinfo_t *info = &run->infos[input];
+    if (input == 0 && run->args.narrow && run->looks[0].rows == 0) {
+        /* No file is left to ask: what is known of the simulation stays. */
+        info->rows = 0;
+        info->sql = peri_arena_printf(run->arena, "SELECT * FROM (%s) AS i WHERE false",
+                                      info->sql);
+        return 0;
+    }
     return peri_input_settle(&run->args, input, run->need.particles[input],
-                             &run->looks[input], run->arena, &run->infos[input], err);
+                             &run->looks[input], run->arena, info, err);
 }
 
 /* What rank 0 has found out, to all. */
@@ -174,7 +182,6 @@ static int plan(peri_run_t *run, peri_err_t *err)
     run->need.columns = run->kernel->columns;
     run->need.ncolumns = run->kernel->ncolumns;
     int rc = run->kernel->plan ? run->kernel->plan(run, &run->need, err) : 0;
-    if (rc == 0) rc = check_memory(run, err);
     if (peri_ranks_agree(rc, run->comm, err)) return -1;
     for (size_t i = 0; i < run->kernel->ninputs; i++) {
         const unsigned more = run->need.particles[i] & ~run->kernel->inputs[i].particles;
@@ -240,15 +247,35 @@ int peri_run_read(peri_run_t *run, size_t input, peri_err_t *err)
     return 0;
 }
 
-static int read_inputs(peri_run_t *run, peri_err_t *err)
+/* Those from number `first` to before number `end`. */
+static int read_inputs(peri_run_t *run, size_t first, size_t end, peri_err_t *err)
 {
     const double started = peri_now();
-    for (size_t i = 0; i < run->kernel->ninputs; i++)
+    for (size_t i = first; i < end; i++)
         if (run->infos[i].given && !run->kernel->inputs[i].path &&
             !peri_run_is_streamed(run, i) && peri_run_read(run, i, err))
             return -1;
-    run->stats->reading = peri_now() - started;
+    run->stats->reading += peri_now() - started;
     return 0;
+}
+
+/* Read all other inputs, then ask the kernel what it wants of the first one. An
+ * explanation does not read, so it cannot ask where there are others. */
+static int narrow(peri_run_t *run, bool only_plan, peri_err_t *err)
+{
+    const size_t n = run->kernel->ninputs;
+    char sql[4096] = "";
+    for (size_t i = 1; i < n && only_plan; i++)
+        if (run->infos[i].given) return 0;
+    if (read_inputs(run, 1, n, err)) return -1;
+    int rc = run->kernel->filter(run, sql, sizeof(sql), err);
+    if (rc == 0 && run->rank == 0 && *sql)
+        rc = peri_input_narrow(&run->args, &run->looks[0], sql, run->arena,
+                               &run->args.narrow, err);
+    if (peri_ranks_agree(rc, run->comm, err)) return -1;
+    int narrower = run->args.narrow != NULL;
+    MPI_Bcast(&narrower, 1, MPI_INT, 0, run->comm);
+    return narrower ? peri_run_look_at(run, 0, err) : 0;
 }
 
 /* ---- computing ---- */
@@ -339,10 +366,14 @@ static int go(peri_run_t *run, const json_t *arguments, const char *folder,
     for (size_t i = 0; i < run->kernel->ninputs; i++)
         if (run->args.inputs[i] && peri_run_look_at(run, i, err)) return -1;
     if (plan(run, err)) return -1;
+    const bool filters = run->kernel->filter != NULL;
+    if (filters && narrow(run, only_plan, err)) return -1;
+    rc = check_memory(run, err);
+    if (peri_ranks_agree(rc, run->comm, err)) return -1;
     open_rows(run);
     if (only_plan) return save_rows(run, folder, err);
     if (peri_outputs_open(run, err)) return peri_outputs_close(run, -1, err);
-    rc = read_inputs(run, err);
+    rc = read_inputs(run, 0, filters ? 1 : run->kernel->ninputs, err);
     if (rc == 0) rc = compute(run, err);
     if (rc == 0) rc = save_rows(run, folder, err);
     rc = peri_outputs_close(run, rc, err);

@@ -31,6 +31,33 @@ static int open_list(peri_run_t *run, size_t input, peri_err_t *err)
     return 0;
 }
 
+/* The input is then settled for this snapshot alone. */
+static int look_at_one(peri_run_t *run, size_t input, size_t i, peri_err_t *err)
+{
+    peri_snapshots_t *s = &run->snapshots[input];
+    const uint64_t snapshots = run->infos[input].snapshots;
+    s->current = s->numbers[i];
+    run->args.only = &s->current;
+    int rc = peri_run_look_at(run, input, err);
+    run->infos[input].snapshots = snapshots;
+    run->args.only = NULL;
+    return rc;
+}
+
+int peri_run_snapshot_look(peri_run_t *run, size_t input, size_t i,
+                           const peri_simulation_t **simulation, peri_err_t *err)
+{
+    if (peri_run_agree(run, open_list(run, input, err), err)) return -1;
+    if (look_at_one(run, input, i, err)) return -1;
+    *simulation = &run->infos[input].sim;
+    return 0;
+}
+
+void peri_run_snapshot_seek(peri_run_t *run, size_t input, size_t i)
+{
+    run->snapshots[input].next = i;
+}
+
 int peri_run_snapshot(peri_run_t *run, size_t input, peri_particles_t **particles,
                       const peri_simulation_t **simulation, peri_err_t *err)
 {
@@ -38,12 +65,8 @@ int peri_run_snapshot(peri_run_t *run, size_t input, peri_particles_t **particle
     if (peri_run_agree(run, open_list(run, input, err), err)) return -1;
     if (s->next == s->n) return 0;
     const double started = peri_now();
-    s->current = s->numbers[s->next++];
     peri_loader_close(&run->loaders[input]);
-    run->args.only = &s->current;
-    const uint64_t snapshots = run->infos[input].snapshots;
-    int rc = peri_run_look_at(run, input, err);
-    run->infos[input].snapshots = snapshots;
+    int rc = look_at_one(run, input, s->next++, err);
     const unsigned wanted =
         run->kernel->inputs[input].particles | run->need.particles[input];
     if (rc == 0 && (wanted & PERI_HAS_ID) && !(run->infos[input].has & PERI_HAS_ID))
@@ -52,7 +75,6 @@ int peri_run_snapshot(peri_run_t *run, size_t input, peri_particles_t **particle
                           "them: give id => 'SQL expression'",
                           run->kernel->name, run->args.inputs[input]);
     if (rc == 0) rc = peri_run_read(run, input, err);
-    run->args.only = NULL;
     run->stats->reading += peri_now() - started;
     if (rc) return -1;
     *particles = run->loaders[input].particles;

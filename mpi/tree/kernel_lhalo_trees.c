@@ -124,7 +124,7 @@ const peri_kernel_t peri_kernel_lhalo_trees = {
     .abi = PERI_KERNEL_ABI,
     .size = sizeof(peri_kernel_t),
     .name = "lhalo_trees",
-    .summary = "LHaloTree files (Millennium, L-Galaxies, SAGE, Illustris) as a table.",
+    .summary = "LHaloTree files (Millennium, L-Galaxies, SAGE, Illustris) as a table",
     .help =
         "Reads merger trees in the format of LHaloTree: binary files, in either byte "
         "order, or HDF5 files with a group for each tree (names that end in .hdf5), and "

@@ -220,7 +220,7 @@ const peri_kernel_t peri_kernel_link_halos = {
     .abi = PERI_KERNEL_ABI,
     .size = sizeof(peri_kernel_t),
     .name = "link_halos",
-    .summary = "Merger trees of given halos by the ids of their particles.",
+    .summary = "merger trees of given halos by the ids of their particles",
     .help =
         "As merger_tree, for halos and subhalos of any finder: the descendant of a halo "
         "is the one of the next snapshot, or else of the one after that, that has most "

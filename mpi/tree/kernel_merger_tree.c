@@ -179,7 +179,7 @@ const peri_kernel_t peri_kernel_merger_tree = {
     .abi = PERI_KERNEL_ABI,
     .size = sizeof(peri_kernel_t),
     .name = "merger_tree",
-    .summary = "Merger trees of friends-of-friends groups over all snapshots.",
+    .summary = "merger trees of friends-of-friends groups over all snapshots",
     .help =
         "Finds the groups of each snapshot, and links them by the particles that they "
         "share: the descendant of a group is the group of the next snapshot that has "

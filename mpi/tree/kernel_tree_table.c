@@ -192,7 +192,7 @@ const peri_kernel_t peri_kernel_tree_table = {
     .abi = PERI_KERNEL_ABI,
     .size = sizeof(peri_kernel_t),
     .name = "tree_table",
-    .summary = "Merger trees of GADGET-4 or others as a depth-first table.",
+    .summary = "merger trees of GADGET-4 or others as a depth-first table",
     .help =
         "Halos with links to descendants and progenitors become the table that the "
         "Millennium database has: each tree in depth-first order, main progenitors "

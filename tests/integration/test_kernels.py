@@ -70,7 +70,7 @@ class Kernels(harness.Case):
         rows = self.rows(f"""SELECT count(*), sum(a.np), max(a.idx)
             FROM bulk_flow('{SNAPSHOT}', cells => 2, vel => '[1, 2, 3]') a
             JOIN bulk_flow('{SNAPSHOT}', cells => 2, vel => '[1, 2, 3]') b
-              ON a.cell = b.cell AND a.velocity = b.velocity""")
+              ON a.cell = b.cell AND a.vel = b.vel""")
         self.assertEqual(rows, [["8", "262144", "7"]])
 
     def test_a_select_and_another_kernel_are_inputs(self):

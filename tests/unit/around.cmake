@@ -1,0 +1,5 @@
+if(TARGET peri_around)
+    peri_mpi_test(around_profile "1;2;3;4" peri_around)
+    peri_mpi_test(around_cutout "1;2;3;4" peri_around)
+    peri_mpi_test(around_lightcone "1;2;3;4" peri_around)
+endif()
