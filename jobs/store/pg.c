@@ -219,8 +219,11 @@ static int start_once(const peri_pgplace_t *p, const char *programs, peri_err_t 
         /* The processes of one that was killed are still on their way out. */
         bool again = words && (strstr(words, "still in use") ||
                                strstr(words, "s another postmaster"));
+        const char *why = words && *words ? point(words) : said ? said : "";
+        /* The last words are theirs, not those of the one that did not start. */
+        again = again || strstr(why, "unexpected postmaster exit");
         peri_err_set(err, PERI_EIO, "the database in %s does not start: %.600s", p->dir,
-                     words && *words ? point(words) : said);
+                     why);
         free(words);
         rc = again ? 1 : -1;
     }
