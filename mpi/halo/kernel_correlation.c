@@ -298,7 +298,7 @@ const peri_kernel_t peri_kernel_correlation = {
     .size = sizeof(peri_kernel_t),
     .name = "correlation",
     .summary =
-        "Pair counts and correlation functions: xi(r), xi(s, mu), wp(rp), w(theta)",
+        "pair counts and correlation functions: xi(r), xi(s, mu), wp(rp), w(theta)",
     .help =
         "xi says how many more pairs of a separation there are than points without order "
         "would have. DD is the sum of w_i w_j over all pairs of points in a bin [lo, "

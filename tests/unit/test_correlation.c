@@ -2,36 +2,11 @@
  * one rank alone; correlation functions of points without order and of a known one. Run
  * on 1 to 4 ranks.
  */
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "mpi/halo/correlation.h"
 #include "mpi/halo/estimate.h"
+#include "tests/unit/test_field_fixture.h"
 
-#define CHECK(cond)                                                                      \
-    do {                                                                                 \
-        if (!(cond)) {                                                                   \
-            fprintf(stderr, "rank %d of %d, %s: line %d: %s (%s)\n", rank, nranks, what, \
-                    __LINE__, #cond, err.text);                                          \
-            MPI_Abort(COMM, 1);                                                          \
-        }                                                                                \
-    } while (0)
-
-#define COMM MPI_COMM_WORLD
-
-static int rank, nranks;
-static const char *what = "";
-static peri_err_t err;
-static uint64_t seed;
 static const double box[3] = {10, 12, 9};
-
-static double uniform(void)
-{
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (double)(seed >> 11) * 0x1p-53;
-}
 
 /* ---- points ---- */
 
