@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+extern const peri_kernel_t peri_kernel_correlation;
 extern const peri_kernel_t peri_kernel_cutout;
 extern const peri_kernel_t peri_kernel_density;
 extern const peri_kernel_t peri_kernel_fof;
@@ -17,6 +18,7 @@ extern const peri_kernel_t peri_kernel_so_masses;
 extern const peri_kernel_t peri_kernel_tree_table;
 
 const peri_kernel_t *const peri_builtin_kernels[] = {
+    &peri_kernel_correlation,
     &peri_kernel_cutout,
     &peri_kernel_density,
     &peri_kernel_fof,
