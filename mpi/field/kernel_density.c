@@ -241,7 +241,8 @@ const peri_kernel_t peri_kernel_density = {
         "Rows come in the order of phkey where grid is a power of two, else in the order "
         "of ix, iy, iz. The file has the same fields as plain 3-D datasets of single "
         "precision with attributes box, length, redshift, time.",
-    .example = "gadget4_run64.dm --snapnum 23 --grid 64 --smoothing [1.25,2.5,5] --field "
+    .example = "density gadget4_run64.dm --snapnum 23 --grid 64 --smoothing [1.25,2.5,5] "
+               "--field "
                "density.hdf5",
     .params = params,
     .nparams = sizeof(params) / sizeof(params[0]),

@@ -237,7 +237,7 @@ const peri_kernel_t peri_kernel_power_spectrum = {
         "powerspecs/ agree within 0.1 % to a quarter of Nyquist; its third column is p0 "
         "/ "
         "V.",
-    .example = "gadget4_run64.dm --snapnum 23 --grid 128 --rsd z",
+    .example = "power_spectrum gadget4_run64.dm --snapnum 23 --grid 128 --rsd z",
     .params = params,
     .nparams = sizeof(params) / sizeof(params[0]),
     .inputs = inputs,

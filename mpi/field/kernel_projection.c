@@ -218,7 +218,7 @@ const peri_kernel_t peri_kernel_projection = {
         "FITS: single precision, linear coordinates (CRPIX, CRVAL, CDELT, CUNIT), BUNIT, "
         "REDSHIFT, BOXSIZE, DEPTH, MASS. PNG: colour by the logarithm from vmin to vmax, "
         "y upwards; the colour maps are of even lightness.",
-    .example = "gadget4_run64.dm --snapnum 23 --png box.png --fits box.fits",
+    .example = "projection gadget4_run64.dm --snapnum 23 --png box.png --fits box.fits",
     .params = params,
     .nparams = sizeof(params) / sizeof(params[0]),
     .inputs = inputs,
