@@ -150,6 +150,29 @@ class Locality(Case):
         self.assertGreater(job["usage"]["local_bytes"], 0)
         self.assertEqual((job["usage"]["shared_bytes"], job["usage"]["remote_bytes"]), (0, 0))
 
+    def test_a_kernel_reads_where_its_input_is(self):
+        """Two files of particles on two nodes: two ranks, and every byte from the own disk."""
+        data = os.path.join(SOURCE, "examples/data")
+        for i in range(2):
+            to = os.path.join(c.node_folder(f"n{i + 2}"), "dm")
+            os.makedirs(to, exist_ok=True)
+            shutil.copy(f"{data}/snapdir_023/snapshot_023.{i}.hdf5", to)
+        with open(f"{c.shared}/datasets/apart.yaml", "w", encoding="utf-8") as f:
+            f.write(f"name: apart\nstorage:\n  - {{folder: {c.local}/dm, on: nodes}}\nsources:\n"
+                    "  - {format: gadget-snapshot, files: snapshot_*.hdf5, tables: [dm]}\n")
+        c.perigee("locate", "apart", "--all-nodes", timeout=180)
+        call = ["--snapnum", 23, "--vel", "[0, 0, 0]", "--b", "0.2"]
+        number = c.submit("run", "fof", "apart.dm", *call, "--into", "groups.csv")
+        job = self.ends(number, "succeeded", "")
+        truth = c.perigee("run", "fof", f"{data}/snapdir_023/*.hdf5:/PartType1", *call, "-n", 1,
+                          "--format", "csv").stdout
+        with open(f"{job['results']}/groups.csv", encoding="utf-8") as f:
+            rows, wanted = (sorted(int(line.split(",")[1]) for line in text.splitlines()[1:])
+                            for text in (f.read(), truth))
+        self.assertEqual(rows, wanted)
+        self.assertGreater(job["usage"]["local_bytes"], 64 ** 3)
+        self.assertEqual((job["usage"]["shared_bytes"], job["usage"]["remote_bytes"]), (0, 0))
+
     def test_waits_for_a_drained_node_and_then_runs(self):
         c.on("head", "scontrol", "update", "nodename=n2", "state=drain", "reason=disk_exchange")
         try:
