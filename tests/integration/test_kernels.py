@@ -219,7 +219,7 @@ class Kernels(harness.Case):
         self.assertEqual(done.status, 0, done.err)
         values = re.findall(r"^\d+,(\d+)$", done.out, re.M)
         self.assertEqual(len(values), 2)
-        self.assertGreater(int(values[0]), 2)
+        self.assertGreater(int(values[0]), 0)
         self.assertEqual(os.listdir(folder), [])
 
     # ---- documentation ----
