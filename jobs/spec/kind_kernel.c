@@ -171,19 +171,14 @@ static const char *value_text(const json_t *v, const peri_step_t *step,
     return peri_template_for_launch(json_string_value(v), step, arena);
 }
 
-/* Attempts share the folder of results: what one has saved the next one finds. */
 static void words(const peri_step_t *step, const peri_kindplan_t *p, peri_arena_t *arena,
                   peri_launch_t *out)
 {
-    const size_t more = json_object_size(parameters_of(step)) + 4;
+    const size_t more = json_object_size(parameters_of(step)) + 2;
     peri_words_t w =
         peri_rows_words(step, p, "run", peri_step_text(step, "kernel"), more, arena);
     const char *name;
     json_t *v;
-    if (step->restartable) {
-        w.v[w.n++] = "--checkpoint";
-        w.v[w.n++] = p->results;
-    }
     w.v[w.n++] = "--";
     w.v[w.n++] = peri_template_for_launch(peri_step_text(step, "input"), step, arena);
     json_object_foreach(parameters_of(step), name, v)

@@ -12,7 +12,7 @@
 #include "jobs/spec/spec_private.h"
 
 #define MEMORY_SHARE 70 /* percent of a rank's part that the query may plan with */
-#define MOST_WORDS   16 /* before what is the kind's own */
+#define MOST_WORDS   20 /* before what is the kind's own */
 
 const peri_rowformat_t peri_rowformats[] = {
     {"table", ".txt", " .txt "},
@@ -211,5 +211,10 @@ peri_words_t peri_rows_words(const peri_step_t *step, const peri_kindplan_t *p,
     /* What an earlier attempt of this task left there is its own. */
     if (json_is_true(json_object_get(step->json, "overwrite")) || (own && p->attempt > 1))
         w.v[w.n++] = "--overwrite";
+    /* Attempts share this folder: what kernels of one have saved the next one finds. */
+    if (step->restartable) {
+        w.v[w.n++] = "--checkpoint";
+        w.v[w.n++] = p->results;
+    }
     return w;
 }

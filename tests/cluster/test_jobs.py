@@ -251,6 +251,24 @@ class Ends(Case):
         number = self.script("echo before; sleep 100", "--time", "3s")
         self.ends(number, "failed", "time_limit", "--time")
 
+    def test_a_kernel_stops_in_time_and_goes_on(self):
+        """Two nodes, a checkpoint from each; it counts for 4 s and is warned after 4."""
+        folder = f"{c.shared}/user/kernels"
+        os.makedirs(folder, exist_ok=True)
+        sh("mpicc", "-std=gnu17", "-O2", "-shared", "-fPIC", "-I", f"{SOURCE}/include", "-o",
+           f"{folder}/moody.so", os.path.join(HERE, "../integration/kernels/moody.c"))
+        number = c.submit("-N", 2, "-n", 2, "--restartable", "--time", "30s", "--warn", "USR1@26s",
+                          "--into", "n.csv", "run", "moody", "--mood", "counts",
+                          f"{SOURCE}/examples/data/snapdir_023/*.hdf5:/PartType1")
+        job = self.ends(number, "succeeded", "")
+        self.assertGreater(job["task_list"][0]["attempt"], 1)
+        with open(f"{job['results']}/n.csv", encoding="utf-8") as f:
+            values = [line.split(",")[1] for line in f.read().splitlines()[1:]]
+        self.assertEqual(len(values), 2)
+        self.assertEqual(values[0], values[1])
+        self.assertGreater(int(values[0]), 0)
+        self.assertEqual(os.listdir(job["results"]), ["n.csv"])
+
     def test_missing_program(self):
         number = c.submit("--", "/no/such/program")
         self.ends(number, "failed", "no_program", "/no/such/program")

@@ -84,8 +84,10 @@ static void sql_words(void **state)
         {"{\"kind\":\"sql\",\"sql\":\"x\",\"format\":\"hdf5\"}", 2,
          "/opt/bin/perigee|query|-n|1|-t|1|--into|/spool/" UUID
          "/results/result.h5|--format|hdf5|--overwrite|--|x"},
-        {"{\"kind\":\"sql\",\"sql\":\"x\",\"into\":\"/data/a.csv\"}", 2,
-         "/opt/bin/perigee|query|-n|1|-t|1|--into|/data/a.csv|--|x"},
+        {"{\"kind\":\"sql\",\"sql\":\"x\",\"into\":\"/data/a.csv\",\"restartable\":true}",
+         2,
+         "/opt/bin/perigee|query|-n|1|-t|1|--into|/data/a.csv|--checkpoint|/spool/" UUID
+         "/results|--|x"},
         {"{\"kind\":\"sql\",\"sql\":\"SELECT {'a': {index}, 'b': "
          "'{{index}'}\",\"array\":\"0\"}",
          1,
