@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/kernel_arg.h"
 #include "cli/kernels.h"
 #include "core/base/buf.h"
 #include "core/base/util.h"
@@ -21,6 +22,7 @@ static const char help_text[] =
     "same\n"
     "as SELECT * FROM NAME('INPUT', parameter => value), and takes the options of\n"
     "perigee query: -n, --into, --format, --explain, --memory, --timeout, ...\n"
+    "Behind \"--\" come the input and parameters only.\n"
     "\n"
     "perigee kernels lists the kernels.\n"
     "\n"
@@ -35,63 +37,31 @@ typedef struct {
     int nquery;
 } request_t;
 
-static bool is_number(const char *s)
-{
-    char *end;
-    strtod(s, &end);
-    /* "nan" and "inf" are no numbers in SQL. */
-    return end > s && !*end && strspn(s, "0123456789+-.eE") == strlen(s);
-}
-
-static int wrong_value(const char *name, const char *value, const char *want,
-                       peri_err_t *err)
-{
-    return peri_err_set(err, PERI_EINVAL, "--%s needs %s, not \"%s\"", name, want, value);
-}
-
-/* 1,2.5 or [1, 2.5] */
-static int put_numbers(peri_buf_t *b, const char *name, const char *value,
-                       peri_err_t *err)
+/* 1,2.5 or [1, 2.5], which have been looked at. */
+static void put_numbers(peri_buf_t *b, const char *value)
 {
     char *copy = peri_xstrdup(value), *rest = copy, *word;
-    int n = 0, rc = 0;
     peri_buf_putc(b, '[');
-    while (rc == 0 && (word = strtok_r(n++ ? NULL : copy, " ,[]", &rest))) {
-        if (!is_number(word))
-            rc = wrong_value(name, value, "numbers, as 1,2.5", err);
-        else
-            peri_buf_printf(b, "%s%s", n > 1 ? ", " : "", word);
-    }
+    for (int n = 0; (word = strtok_r(rest, " ,[]", &rest)); n++)
+        peri_buf_printf(b, "%s%s", n ? ", " : "", word);
     peri_buf_putc(b, ']');
     free(copy);
-    return rc;
 }
 
-static int put_value(request_t *r, const json_t *param, const char *name,
-                     const char *value, peri_err_t *err)
+static int put_value(request_t *r, const char *name, const char *value, peri_err_t *err)
 {
     peri_buf_t *b = &r->sql;
-    const char *type = param ? json_string_value(json_object_get(param, "type")) : "text";
+    const json_t *param = peri_kernels_param(r->all, r->kernel, name);
+    const char *type = peri_kernel_arg_type(param);
+    if (peri_kernel_arg_check(param, name, value, err)) return -1;
     peri_buf_printf(b, ", %s => ", name);
-    if (strcmp(type, "float") == 0 || strcmp(type, "int") == 0) {
-        if (!is_number(value)) return wrong_value(name, value, "a number", err);
+    if (!strcmp(type, "float") || !strcmp(type, "int") || !strcmp(type, "bool"))
         peri_buf_puts(b, value);
-    } else if (strcmp(type, "floats") == 0) {
-        return put_numbers(b, name, value, err);
-    } else if (strcmp(type, "bool") == 0) {
-        if (strcmp(value, "true") && strcmp(value, "false"))
-            return wrong_value(name, value, "true or false", err);
-        peri_buf_puts(b, value);
-    } else {
+    else if (!strcmp(type, "floats"))
+        put_numbers(b, value);
+    else
         peri_buf_put_quoted(b, value, '\'');
-    }
     return 0;
-}
-
-static bool is_bool(const json_t *param)
-{
-    const char *type = param ? json_string_value(json_object_get(param, "type")) : NULL;
-    return type && strcmp(type, "bool") == 0;
 }
 
 static void hand_on(request_t *r, char *word)
@@ -99,32 +69,12 @@ static void hand_on(request_t *r, char *word)
     r->query[r->nquery++] = word;
 }
 
-/* --name value, --name=value, or --name alone for what is true or false. The number of
- * words used; 0: not ours. */
+/* The number of words used; 0: not ours. */
 static int take_parameter(request_t *r, char **argv, int left, peri_err_t *err)
 {
-    const char *equals = strchr(argv[0], '=');
-    char *name = equals ? strndup(argv[0] + 2, (size_t)(equals - argv[0] - 2))
-                        : peri_xstrdup(argv[0] + 2);
-    for (char *p = name; *p; p++)
-        if (*p == '-') *p = '_';
-    const json_t *param = peri_kernels_param(r->all, r->kernel, name);
-    int used = 0;
-    if (param || peri_kernels_is_input(r->kernel, name)) {
-        const char *next = equals ? equals + 1 : left > 1 ? argv[1] : NULL;
-        used = equals ? 1 : 2;
-        if (!equals && is_bool(param) &&
-            (!next || (strcmp(next, "true") && strcmp(next, "false")))) {
-            next = "true";
-            used = 1;
-        }
-        if (!next)
-            used = peri_err_set(err, PERI_EINVAL, "--%s needs a value", name);
-        else if (put_value(r, param, name, next, err))
-            used = -1;
-    }
-    free(name);
-    return used;
+    peri_kernelarg_t a;
+    int used = peri_kernel_arg(r->all, r->kernel, argv, left, &a, err);
+    return used > 0 && put_value(r, a.name, a.value, err) ? -1 : used;
 }
 
 /* Options of perigee query that have a value, which is no input. */
@@ -141,12 +91,28 @@ static bool has_value(const char *option)
     return false;
 }
 
+/* Behind "--": the input, whatever it begins with, then nothing but parameters. */
+static int take_call(request_t *r, int argc, char **argv, peri_err_t *err)
+{
+    int i = 0;
+    if (!r->input && argc) r->input = argv[i++];
+    while (i < argc) {
+        int used = take_parameter(r, argv + i, argc - i, err);
+        if (used < 0) return -1;
+        if (used == 0)
+            return peri_kernel_arg_unknown(r->all, r->kernel,
+                                           argv[i] + strspn(argv[i], "-"), err);
+        i += used;
+    }
+    return 0;
+}
+
 static int take_words(request_t *r, int argc, char **argv, peri_err_t *err)
 {
     for (int i = 0; i < argc; i++) {
-        int used = strncmp(argv[i], "--", 2) == 0
-                       ? take_parameter(r, argv + i, argc - i, err)
-                       : 0;
+        if (strcmp(argv[i], "--") == 0)
+            return take_call(r, argc - i - 1, argv + i + 1, err);
+        int used = take_parameter(r, argv + i, argc - i, err);
         if (used < 0) return -1;
         if (used) {
             i += used - 1;

@@ -2,6 +2,7 @@
  * (post.h).
  */
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/follow.h"
+#include "cli/kernel_arg.h"
 #include "cli/plan_print.h"
 #include "cli/post.h"
 #include "cli/submit_input.h"
@@ -19,6 +21,8 @@
 static const char help_text[] =
     "Usage: perigee submit [OPTION...] \"SQL\"\n"
     "       perigee submit [OPTION...] -f FILE.sql\n"
+    "       perigee submit [OPTION...] run KERNEL INPUT [--PARAMETER VALUE...] "
+    "[OPTION...]\n"
     "       perigee submit [OPTION...] SCRIPT [ARGUMENT...]\n"
     "       perigee submit [OPTION...] -- COMMAND [ARGUMENT...]\n"
     "       perigee submit [OPTION...] SPEC.json\n"
@@ -30,7 +34,7 @@ static const char help_text[] =
     "input. docs/jobs.md describes specs, arrays and jobs of several steps.\n"
     "\n"
     "What it needs\n"
-    "  -n, --ranks N          MPI ranks (SQL) or processes, over all nodes\n"
+    "  -n, --ranks N          MPI ranks (SQL, kernels) or processes, over all nodes\n"
     "  -N, --nodes N          nodes\n"
     "  -t, --threads N        cores of each rank\n"
     "      --memory SIZE      on each node, as 4GB\n"
@@ -43,12 +47,14 @@ static const char help_text[] =
     "\n"
     "What it does\n"
     "      --name NAME        of the job\n"
-    "  -c, --context NAME     SQL: dataset of table names that name none\n"
-    "  -o, --into FILE        SQL: write the rows to FILE (default: in the job's "
-    "folder)\n"
-    "      --format F         SQL: csv, tsv, json, ndjson, parquet, hdf5, fits, votable\n"
-    "      --overwrite        SQL: replace FILE if it exists\n"
-    "      --mpi              script, command: start it as MPI ranks\n"
+    "SQL and kernels\n"
+    "  -c, --context NAME     dataset of table names that name none\n"
+    "  -o, --into FILE        write the rows to FILE (default: in the job's folder)\n"
+    "      --format F         csv, tsv, json, ndjson, parquet, hdf5, fits, votable\n"
+    "      --overwrite        replace FILE if it exists\n"
+    "\n"
+    "Scripts and commands\n"
+    "      --mpi              start it as MPI ranks\n"
     "      --dir FOLDER       working folder (default: this one)\n"
     "      --env NAME=VALUE   into its environment; may be repeated\n"
     "\n"
@@ -61,7 +67,8 @@ static const char help_text[] =
     "      --parallel N       at most N tasks at a time\n"
     "      --after JOB[:end]  start when JOB has succeeded (or has ended); may be "
     "repeated\n"
-    "      --restartable      may be started again when its node failed\n"
+    "      --restartable      may be started again when its node failed, or when it has\n"
+    "                         saved what it has, warned by --warn\n"
     "\n"
     "This command\n"
     "      --check            only say whether it could run, and how\n"
@@ -75,8 +82,9 @@ static const char help_text[] =
     "Examples\n"
     "  perigee submit -n 64 -c tng -o groups.fits \"SELECT * FROM groups WHERE mass > "
     "1e3\"\n"
+    "  perigee submit -n 8 run fof sim.dm --snapnum 99 --b 0.2 --into groups.h5\n"
     "  perigee submit --array 0-99 --parallel 10 --time 1h --memory 4GB fit.sh\n"
-    "  perigee submit --param b=0.15,0.2,0.25 -- ./fof --linking {b}\n"
+    "  perigee submit --param b=0.15,0.2,0.25 run fof sim.dm --snapnum 99 --b {b}\n"
     "  perigee submit --mpi -N 2 -n 32 --wait -- ./simulation run.ini\n";
 
 typedef struct {
@@ -231,15 +239,38 @@ static int set_own(options_t *o, int c)
     }
 }
 
+/* A word of `run KERNEL INPUT`, if it is one. -1: go on, -2: it is none; else the
+ * status. */
+static int set_kernel_word(options_t *o, int argc, char **argv, bool only)
+{
+    peri_err_t err = {0};
+    int used =
+        peri_submit_kernel_take(&o->in.kernel, argv + optind, argc - optind, only, &err);
+    if (used < 0) return peri_cli_fail(&err);
+    optind += used;
+    return used ? -1 : -2;
+}
+
 /* What is not an option, at optind. -1: go on, -2: that was all of it; else the status.
  */
 static int set_argument(options_t *o, int argc, char **argv)
 {
     bool command = !strcmp(argv[optind - 1], "--");
+    if (o->in.kernel.wanted) {
+        int rc = set_kernel_word(o, argc, argv, command);
+        while (command && rc == -1 && optind < argc)
+            rc = set_kernel_word(o, argc, argv, true);
+        return rc;
+    }
     if (o->in.what || o->in.sql_file) {
         fprintf(stderr, "perigee: one thing at a time: \"%s\" is too much.\n",
                 argv[optind]);
         return peri_cli_usage("submit");
+    }
+    if (!command && !strcmp(argv[optind], "run")) {
+        o->in.what = argv[optind++];
+        o->in.kernel.wanted = true;
+        return -1;
     }
     if (!command) {
         o->in.what = argv[optind++];
@@ -251,8 +282,24 @@ static int set_argument(options_t *o, int argc, char **argv)
     return -2;
 }
 
-/* Options stand before and behind SQL text or a spec, but only before a script or
- * command, whose words are its own. -1: all is well. */
+/* Is it an option of ours, or the beginning of one? */
+static bool is_option(const char *word, const struct option *all)
+{
+    const size_t len = strcspn(word + 2, "=");
+    for (; all->name; all++)
+        if (!strncmp(all->name, word + 2, len)) return true;
+    return false;
+}
+
+static int unknown_parameter(const options_t *o, const char *word)
+{
+    peri_err_t err = {0};
+    peri_kernel_arg_unknown(o->in.kernel.all, o->in.kernel.kernel, word, &err);
+    return peri_cli_fail(&err);
+}
+
+/* Options stand before and behind SQL text, a kernel or a spec, but only before a script
+ * or command, whose words are its own. -1: all is well. */
 static int parse(int argc, char **argv, options_t *o)
 {
     struct option all[NOWN + NSPEC + 1] = {0};
@@ -263,6 +310,13 @@ static int parse(int argc, char **argv, options_t *o)
                                                                      : required_argument,
                                         NULL, FIRST_SPEC + (int)i};
     for (int rc = -1; rc != -2;) {
+        const char *word = optind < argc ? argv[optind] : "";
+        if (o->in.kernel.kernel && !strncmp(word, "--", 2) && word[2]) {
+            rc = set_kernel_word(o, argc, argv, false);
+            if (rc == -2 && !is_option(word, all)) rc = unknown_parameter(o, word + 2);
+            if (rc == -1) continue;
+            if (rc >= 0) return rc;
+        }
         int c = getopt_long(argc, argv, "+n:N:t:c:o:f:qh", all, NULL);
         if (c >= FIRST_SPEC)
             rc = set_option(o, (size_t)(c - FIRST_SPEC), optarg) ? 2 : -1;
@@ -273,7 +327,8 @@ static int parse(int argc, char **argv, options_t *o)
         if (rc >= 0) return rc;
     }
     if (o->in.what || o->in.sql_file || o->in.command) return -1;
-    fputs("perigee: submit needs SQL, a script, a spec or a command behind \"--\".\n",
+    fputs("perigee: submit needs SQL, run KERNEL INPUT, a script, a spec or a command "
+          "behind \"--\".\n",
           stderr);
     return peri_cli_usage("submit");
 }
@@ -315,6 +370,18 @@ static int stay(peri_client_t *c, const json_t *job, const options_t *o)
     return peri_follow_end(c, id, &(peri_waitopts_t){.quiet = o->quiet});
 }
 
+/* Kernels of one's own are found in the job as they are here. */
+static void hand_on_kernels(options_t *o)
+{
+    static char var[PATH_MAX];
+    const char *folders = getenv("PERIGEE_KERNELS");
+    if (!o->in.kernel.wanted || !folders || !*folders || o->env.n == MAX_LIST) return;
+    for (size_t i = 0; i < o->env.n; i++)
+        if (!strncmp(o->env.v[i], "PERIGEE_KERNELS=", 16)) return;
+    if (snprintf(var, sizeof(var), "PERIGEE_KERNELS=%s", folders) < (int)sizeof(var))
+        add_to_list(&o->env, "env", var);
+}
+
 static int submit(options_t *o)
 {
     peri_err_t err = {0};
@@ -322,6 +389,7 @@ static int submit(options_t *o)
     json_t *job = NULL;
     char *key = o->key ? peri_xstrdup(o->key) : peri_key_new();
     peri_buf_init(&spec, PERI_SPEC_MAX + 1);
+    hand_on_kernels(o);
     o->spec.env = o->env.v, o->spec.nenv = o->env.n;
     o->spec.after = o->after.v, o->spec.nafter = o->after.n;
     o->spec.params = o->params.v, o->spec.nparams = o->params.n;
@@ -364,5 +432,6 @@ int peri_cmd_submit(int argc, char **argv)
     free(o.env.v);
     free(o.after.v);
     free(o.params.v);
+    peri_submit_kernel_clear(&o.in.kernel);
     return rc;
 }

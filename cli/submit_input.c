@@ -82,9 +82,9 @@ static int read_stdin(char **out, peri_err_t *err)
 static int refuse_options(const char *given, const char *what, peri_err_t *err)
 {
     if (!given) return 0;
-    return peri_err_set(err, PERI_EINVAL,
-                        "--%s is for SQL, scripts and commands; %s says it itself", given,
-                        what);
+    return peri_err_set(
+        err, PERI_EINVAL,
+        "--%s is for SQL, kernels, scripts and commands; %s says it itself", given, what);
 }
 
 static int from_file(const char *path, const peri_specopts_t *o, peri_buf_t *out,
@@ -171,7 +171,8 @@ static int not_understood(const char *what, peri_err_t *err)
         return peri_err_set(err, PERI_ENOTFOUND, "there is no file %s", what);
     return peri_err_set(err, PERI_EINVAL,
                         "\"%.200s\" is neither SQL (SELECT ..., WITH ...) nor a file (a "
-                        "script, .sql, .json); a command goes behind \"--\": perigee "
+                        "script, .sql, .json) nor run KERNEL INPUT; a command goes "
+                        "behind \"--\": perigee "
                         "submit -- COMMAND ARGUMENT...",
                         what);
 }
@@ -182,9 +183,10 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-int peri_input_spec(const peri_input_t *in, peri_specopts_t *o, const char *given,
-                    peri_buf_t *out, peri_err_t *err)
+static int make_spec(const peri_input_t *in, peri_specopts_t *o, const char *given,
+                     peri_buf_t *out, peri_err_t *err)
 {
+    if (in->kernel.wanted) return peri_submit_kernel_spec(&in->kernel, o, out, err);
     if (in->command) {
         if (in->nargs == 0)
             return peri_err_set(err, PERI_EINVAL, "no command behind \"--\"");
@@ -205,4 +207,13 @@ int peri_input_spec(const peri_input_t *in, peri_specopts_t *o, const char *give
     }
     if (looks_like_sql(in->what)) return peri_spec_from_sql(in->what, o, out, err);
     return not_understood(in->what, err);
+}
+
+int peri_input_spec(peri_input_t *in, peri_specopts_t *o, const char *given,
+                    peri_buf_t *out, peri_err_t *err)
+{
+    if (make_spec(in, o, given, out, err)) return -1;
+    return in->kernel.wanted
+               ? 0
+               : peri_submit_kernel_check(&in->kernel, out->data, out->len, err);
 }

@@ -1,8 +1,8 @@
 /* places.c - see places.h.
  *
  * Which datasets a step reads is only guessed here, from its context, its "data" and the
- * names before a dot in its SQL: the daemon parses no user's SQL. A name that is no
- * dataset has no replicas; one too many costs freedom of placement, never rows.
+ * names before a dot in its SQL or inputs: the daemon parses no user's SQL. A name that
+ * is no dataset has no replicas; one too many costs freedom of placement, never rows.
  */
 #include "portal/places.h"
 
@@ -52,9 +52,9 @@ static void add_dataset(places_t *p, const char *name, size_t len)
     p->dataset[p->ndatasets++] = peri_arena_strdup(p->arena, low);
 }
 
-static void scan_sql(places_t *p, const char *sql)
+static void scan(places_t *p, const char *text)
 {
-    for (const char *s = sql; *s;) {
+    for (const char *s = text; *s;) {
         if (!isalpha((unsigned char)*s) && *s != '_') {
             s++;
             continue;
@@ -72,8 +72,7 @@ static void find_datasets(places_t *p, const peri_step_t *step)
     peri_stepdata_t data = peri_plan_data(step, p->arena);
     for (size_t i = 0; i < data.n; i++)
         add_dataset(p, data.names[i], strcspn(data.names[i], "."));
-    const char *sql = json_string_value(json_object_get(step->json, "sql"));
-    if (sql) scan_sql(p, sql);
+    for (size_t i = 0; i < data.ntexts; i++) scan(p, data.texts[i]);
 }
 
 /* ---- who holds what ---- */

@@ -89,9 +89,21 @@ static void by_record(const peri_evidence_t *e, peri_verdict_t *v)
         [PERI_EXIT_NO_PROGRAM] = PERI_WHY_NO_PROGRAM,
         [PERI_EXIT_NO_SPACE] = PERI_WHY_NO_SPACE,
         [PERI_EXIT_FAULT] = PERI_WHY_LAUNCHER,
+        [PERI_EXIT_STOPPED] = PERI_WHY_TIME,
     };
     if (e->exit == PERI_EXIT_DONE && e->exit_code == 0) {
         end_as(v, PERI_TASK_SUCCEEDED, PERI_WHY_NONE);
+        return;
+    }
+    if (e->exit == PERI_EXIT_STOPPED && e->cancel_requested) {
+        end_as(v, PERI_TASK_CANCELLED, PERI_WHY_CANCELLED);
+        say(v, "cancelled");
+        return;
+    }
+    if (e->exit == PERI_EXIT_STOPPED && e->restartable) {
+        v->act = PERI_ACT_REVOKE;
+        v->why = PERI_WHY_TIME;
+        say(v, "%.600s; it is started again", e->exit_text);
         return;
     }
     if (e->exit == PERI_EXIT_TERMINATED) {

@@ -42,6 +42,8 @@ int peri_err_exit_status(const peri_err_t *err)
     case PERI_EINVAL:
     case PERI_EKERNEL:
         return 2;
+    case PERI_ESTOPPED:
+        return PERI_EXIT_STATUS_AGAIN;
     case PERI_ECANCEL:
         return 130;
     case PERI_ECLOSED:

@@ -32,6 +32,7 @@ typedef enum {
     PERI_ECANCEL,   /* cancelled by the user */
     PERI_EKERNEL,  /* a kernel is called where there are none, or one that is not there */
     PERI_ECLOSED,  /* the reader of our output went away: no fault, nothing to say */
+    PERI_ESTOPPED, /* its time was nearly over: what is done is saved, call it again */
     PERI_EINTERNAL /* a broken invariant, out of memory */
 } peri_code_t;
 
@@ -51,9 +52,11 @@ int peri_err_set_at(peri_err_t *err, peri_code_t code, const char *where, const 
 int peri_err_prefix(peri_err_t *err, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+#define PERI_EXIT_STATUS_AGAIN 75 /* EX_TEMPFAIL */
+
 /* Exit status of a command that failed with this code: 0 for PERI_OK, 2 for PERI_EINVAL
- * and PERI_EKERNEL, 130 for PERI_ECANCEL, 141 (as from SIGPIPE) for PERI_ECLOSED, 1 for
- * everything else. */
+ * and PERI_EKERNEL, PERI_EXIT_STATUS_AGAIN for PERI_ESTOPPED, 130 for PERI_ECANCEL, 141
+ * (as from SIGPIPE) for PERI_ECLOSED, 1 for everything else. */
 int peri_err_exit_status(const peri_err_t *err);
 
 #ifdef __cplusplus

@@ -145,6 +145,21 @@ static bool was_time(case_t *k)
     return true;
 }
 
+/* Only after a warning: what says it at once would be started again for ever. */
+static bool was_stopped(case_t *k)
+{
+    if (!k->w->warned || k->r->code != PERI_EXIT_STATUS_AGAIN ||
+        k->w->why != PERI_ENDED_NOT)
+        return false;
+    k->r->exit = PERI_EXIT_STOPPED;
+    k->r->text = with_stderr(
+        k, peri_arena_printf(k->arena,
+                             "stopped when it was warned that its time was nearly over, "
+                             "and wants to go on (exit status %d)",
+                             PERI_EXIT_STATUS_AGAIN));
+    return true;
+}
+
 static bool was_told(case_t *k)
 {
     if (k->w->why != PERI_ENDED_TOLD) return false;
@@ -228,7 +243,7 @@ static bool was_exit(case_t *k)
 void peri_verdict(const peri_watch_t *w, const peri_command_t *c, peri_record_t *r)
 {
     static bool (*const cases[])(case_t *) = {
-        was_memory,  was_refused_memory, was_time,   was_told,
+        was_memory,  was_refused_memory, was_time,   was_stopped, was_told,
         lost_output, was_space,          was_signal, was_exit};
     case_t k = {.w = w, .c = c, .r = r, .arena = w->t->arena};
     if (WIFSIGNALED(w->status)) {

@@ -53,7 +53,7 @@ static int check_script(const char *script, const peri_at_t *at, peri_err_t *err
 static int check(peri_step_t *step, const peri_at_t *at, peri_err_t *err)
 {
     const json_t *command = json_object_get(step->json, "command");
-    const char *script = json_string_value(json_object_get(step->json, "script"));
+    const char *script = peri_step_text(step, "script");
     if (command && script)
         return peri_key_error(at, "script", err, "does not go together with \"command\"");
     if (!command && !script)
@@ -91,7 +91,7 @@ static void words(const peri_step_t *step, const peri_kindplan_t *p, peri_arena_
     (void)p;
     const json_t *list = json_object_get(step->json, "command"), *v;
     size_t i;
-    out->script = json_string_value(json_object_get(step->json, "script"));
+    out->script = peri_step_text(step, "script");
     if (out->script) list = json_object_get(step->json, "args");
     const char **w = peri_arena_calloc(arena, json_array_size(list) + 1, sizeof(*w));
     json_array_foreach(list, i, v) w[i] =

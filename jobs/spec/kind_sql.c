@@ -1,179 +1,20 @@
-/* kind_sql.c - steps that run one SQL statement: `perigee query` in the allocation.
- *
- * perigee query starts its own ranks (srun in a Slurm allocation, mpirun elsewhere).
- * Rows go to a file in the job's folder of results, or where an absolute path says.
- */
-#include <stdio.h>
-#include <stdlib.h>
+/* kind_sql.c - steps that run one SQL statement: `perigee query` in the allocation. */
 #include <string.h>
 
-#include "core/base/util.h"
 #include "jobs/spec/spec_private.h"
 
-#define MEMORY_SHARE 70 /* percent of a rank's part that the query may plan with */
-
-static const peri_key_t keys[] = {{"sql", PERI_J_TEXT},
-                                  {"context", PERI_J_TEXT},
-                                  {"into", PERI_J_TEXT},
-                                  {"format", PERI_J_TEXT},
-                                  {"overwrite", PERI_J_BOOL}};
-
-const peri_sqlformat_t peri_sqlformats[] = {
-    {"table", ".txt", " .txt "},
-    {"csv", ".csv", " .csv "},
-    {"tsv", ".tsv", " .tsv .tab "},
-    {"json", ".json", " .json "},
-    {"ndjson", ".ndjson", " .ndjson .jsonl "},
-    {"parquet", ".parquet", " .parquet .pq "},
-    {"hdf5", ".h5", " .hdf5 .h5 .hdf "},
-    {"fits", ".fits", " .fits .fit .fts "},
-    {"votable", ".vot", " .vot .votable .xml "},
-};
-const size_t peri_nsqlformats = sizeof(peri_sqlformats) / sizeof(*peri_sqlformats);
-
-static const char *text_of(const peri_step_t *step, const char *key)
-{
-    return json_string_value(json_object_get(step->json, key));
-}
-
-static const peri_sqlformat_t *find_format(const char *name)
-{
-    for (size_t i = 0; name && i < peri_nsqlformats; i++)
-        if (!strcmp(peri_sqlformats[i].name, name)) return &peri_sqlformats[i];
-    return NULL;
-}
-
-/* ---- where the rows go ---- */
-
-static bool names_format(const char *into)
-{
-    const char *slash = strrchr(into, '/');
-    const char *dot = strrchr(slash ? slash : into, '.');
-    char word[32];
-    if (!dot || strlen(dot) > 20) return false;
-    snprintf(word, sizeof(word), " %s ", dot);
-    for (size_t i = 0; i < peri_nsqlformats; i++)
-        if (strcasestr(peri_sqlformats[i].endings, word)) return true;
-    return false;
-}
-
-/* Before the ending, so that the format can still be told from it. */
-static const char *add_index(const char *into, peri_arena_t *arena)
-{
-    const char *slash = strrchr(into, '/');
-    const char *dot = strrchr(slash ? slash : into, '.');
-    size_t n =
-        dot && dot > (slash ? slash + 1 : into) ? (size_t)(dot - into) : strlen(into);
-    return peri_arena_printf(arena, "%.*s-{index}%s", (int)n, into, into + n);
-}
-
-static const char *result(const peri_step_t *step, peri_arena_t *arena)
-{
-    const char *into = text_of(step, "into");
-    if (!into) {
-        const peri_sqlformat_t *f = find_format(text_of(step, "format"));
-        const char *base = strcmp(step->name, "main") ? step->name : "result";
-        into = peri_arena_printf(arena, "%s%s", base, f ? f->ending : ".csv");
-    }
-    if (!step->tasks || peri_template_uses(into, step, NULL)) return into;
-    return add_index(into, arena);
-}
-
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Two tasks of an array must not write the same file. */
-static int check_distinct(const char *into, const peri_step_t *step, const peri_at_t *at,
-                          peri_err_t *err)
-{
-    if (!step->tasks || step->ntasks < 2 || !peri_template_uses(into, step, NULL) ||
-        peri_template_uses(into, step, "index"))
-        return 0;
-    char **names = peri_xcalloc(step->ntasks, sizeof(*names));
-    char shown[64];
-    int rc = 0;
-    for (size_t i = 0; i < step->ntasks; i++) {
-        peri_buf_t b;
-        peri_buf_init(&b, 2 * PERI_WORD_MAX);
-        peri_template_fill(into, step, &step->tasks[i], &b);
-        names[i] = peri_xstrdup(b.data ? b.data : "");
-        peri_buf_free(&b);
-    }
-    qsort(names, step->ntasks, sizeof(*names), by_text);
-    for (size_t i = 1; i < step->ntasks && rc == 0; i++)
-        if (!strcmp(names[i], names[i - 1]))
-            rc =
-                peri_at_error(at, err,
-                              "two tasks would write \"%s\": put all parameters into the "
-                              "name, or {index}",
-                              peri_shown(names[i], shown));
-    for (size_t i = 0; i < step->ntasks; i++) free(names[i]);
-    free(names);
-    return rc;
-}
-
-static int check_into(const peri_step_t *step, const peri_at_t *at, peri_err_t *err)
-{
-    const char *into = text_of(step, "into");
-    const peri_at_t here = {.up = at, .key = "into"};
-    if (!into) return 0;
-    const size_t max = *into == '/' ? 4000 : 200;
-    if (peri_text_check(into, &here, max, err) ||
-        peri_template_check(into, step, true, max, &here, err))
-        return -1;
-    if (*into != '/' && (strchr(into, '/') || !strcmp(into, ".") || !strcmp(into, "..")))
-        return peri_at_error(&here, err,
-                             "is neither the name of a file (in the job's folder of "
-                             "results, without folders) nor an absolute path");
-    if (into[strlen(into) - 1] == '/') return peri_at_error(&here, err, "is a folder");
-    if (!text_of(step, "format") && !names_format(into))
-        return peri_at_error(
-            &here, err,
-            "the format cannot be told from this name: say \"format\", "
-            "or let the name end in .csv .tsv .json .ndjson .parquet .h5 "
-            ".fits .vot");
-    return check_distinct(into, step, &here, err);
-}
-
-/* ---- the rest ---- */
-
-static int check_format(const peri_step_t *step, const peri_at_t *at, peri_err_t *err)
-{
-    const char *format = text_of(step, "format");
-    const char *names[16];
-    char list[128] = "", shown[64];
-    if (!format || find_format(format)) return 0;
-    for (size_t i = 0; i < peri_nsqlformats; i++) {
-        size_t n = strlen(list);
-        names[i] = peri_sqlformats[i].name;
-        snprintf(list + n, sizeof(list) - n, "%s%s", i ? ", " : "", names[i]);
-    }
-    const char *near = peri_did_you_mean(format, names, peri_nsqlformats);
-    return peri_key_error(at, "format", err,
-                          "there is no format \"%s\"%s%s%s: choose one of %s",
-                          peri_shown(format, shown), near ? "; did you mean \"" : "",
-                          near ? near : "", near ? "\"" : "", list);
-}
+static const peri_key_t keys[] = {{"sql", PERI_J_TEXT}, PERI_ROWS_KEYS};
 
 static int check(peri_step_t *step, const peri_at_t *at, peri_err_t *err)
 {
-    const char *sql = text_of(step, "sql"), *context = text_of(step, "context");
+    const char *sql = peri_step_text(step, "sql");
     const peri_at_t here = {.up = at, .key = "sql"};
     if (!sql) return peri_at_error(&here, err, "is missing: the SELECT of this step");
     if (sql[strspn(sql, " \t\r\n;")] == '\0')
         return peri_at_error(&here, err, "is empty");
     if (!strcmp(sql, "-")) return peri_at_error(&here, err, "\"-\" is not SQL");
     if (peri_template_check(sql, step, true, PERI_WORD_MAX, &here, err)) return -1;
-    if (context && !peri_is_ident(context, PERI_NAME_MAX))
-        return peri_key_error(at, "context", err,
-                              "is not the name of a dataset (letters, digits and _)");
-    if (json_object_get(step->json, "overwrite") && !text_of(step, "into"))
-        return peri_key_error(at, "overwrite", err,
-                              "needs \"into\": a result of the job's own is always new");
-    if (check_format(step, at, err)) return -1;
-    return check_into(step, at, err);
+    return peri_rows_check(step, at, err);
 }
 
 static const char *title(const peri_step_t *step, peri_arena_t *arena)
@@ -183,57 +24,21 @@ static const char *title(const peri_step_t *step, peri_arena_t *arena)
     return "query";
 }
 
-static const char *data(const peri_step_t *step)
+static peri_words_t texts(const peri_step_t *step, peri_arena_t *arena)
 {
-    return text_of(step, "context");
-}
-
-/* As many ranks on each node, so that each reads its own files. */
-static void spread(peri_resources_t *r)
-{
-    uint32_t each = (r->ranks + r->nodes - 1) / r->nodes;
-    r->ranks = each * r->nodes;
+    peri_words_t w = {peri_arena_calloc(arena, 1, sizeof(*w.v)), 1};
+    w.v[0] = peri_step_text(step, "sql");
+    return w;
 }
 
 static void words(const peri_step_t *step, const peri_kindplan_t *p, peri_arena_t *arena,
                   peri_launch_t *out)
 {
-    const peri_resources_t *r = p->resources;
-    const char *context = text_of(step, "context"), *format = text_of(step, "format");
-    const char *into = result(step, arena);
-    const bool own = *into != '/';
-    const char **w = peri_arena_calloc(arena, 20, sizeof(*w));
-    size_t n = 0;
-    w[n++] = p->bin ? peri_arena_printf(arena, "%s/perigee", p->bin) : "perigee";
-    w[n++] = "query";
-    w[n++] = "-n";
-    w[n++] = peri_arena_printf(arena, "%u", r->ranks);
-    w[n++] = "-t";
-    w[n++] = peri_arena_printf(arena, "%u", r->cpus);
-    if (r->memory) {
-        uint64_t each = r->memory / ((r->ranks + r->nodes - 1) / r->nodes);
-        w[n++] = "--memory";
-        w[n++] = peri_arena_printf(arena, "%llu",
-                                   (unsigned long long)(each / 100 * MEMORY_SHARE));
-    }
-    if (context) {
-        w[n++] = "--context";
-        w[n++] = context;
-    }
-    w[n++] = "--into";
-    into = peri_template_for_launch(into, step, arena);
-    w[n++] = own ? peri_arena_printf(arena, "%s/%s", p->results, into) : into;
-    if (format) {
-        w[n++] = "--format";
-        w[n++] = format;
-    }
-    /* What an earlier attempt of this task left there is its own. */
-    if (json_is_true(json_object_get(step->json, "overwrite")) || (own && p->attempt > 1))
-        w[n++] = "--overwrite";
-    w[n++] = "--";
-    w[n++] = peri_template_for_launch(text_of(step, "sql"), step, arena);
-    out->argv = w;
-    out->argc = n;
+    peri_words_t w = peri_rows_words(step, p, "query", NULL, 2, arena);
+    w.v[w.n++] = "--";
+    w.v[w.n++] = peri_template_for_launch(peri_step_text(step, "sql"), step, arena);
+    out->argv = w.v;
+    out->argc = w.n;
 }
 
 const peri_kind_t peri_kind_sql = {
@@ -241,7 +46,8 @@ const peri_kind_t peri_kind_sql = {
     .keys = {"an sql step", keys, sizeof(keys) / sizeof(*keys)},
     .check = check,
     .title = title,
-    .result = result,
-    .data = data,
-    .spread = spread,
+    .result = peri_rows_result,
+    .data = peri_rows_data,
+    .texts = texts,
+    .spread = peri_rows_spread,
     .words = words};

@@ -29,7 +29,9 @@ peri_stepdata_t peri_plan_data(const peri_step_t *step, peri_arena_t *arena)
         if (own && !strcmp(s, own)) continue;
         names[n++] = s;
     }
-    return (peri_stepdata_t){names, n};
+    peri_words_t texts = {0};
+    if (step->kind->texts) texts = step->kind->texts(step, arena);
+    return (peri_stepdata_t){names, n, texts.v, texts.n};
 }
 
 /* More nodes where the data is on more nodes, and a rank on each. */

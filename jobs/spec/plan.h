@@ -2,8 +2,9 @@
  * for.
  *
  * The plan of an SQL step is the command `perigee query` with its options, in the task's
- * allocation; a script step is its own command. Locality: the caller gives the places of
- * the step's data (from the replica table); the plan asks the scheduler for these nodes.
+ * allocation, that of a kernel step `perigee run`; a script step is its own command.
+ * Locality: the caller gives the places of the step's data (from the replica table); the
+ * plan asks the scheduler for these nodes.
  */
 #ifndef JOBS_SPEC_PLAN_H
 #define JOBS_SPEC_PLAN_H
@@ -14,12 +15,13 @@
 #include "scheduler/scheduler.h"
 
 /* Which dataset tables and files a step reads: "dataset" or "dataset.table" names, so
- * that the caller can look up replicas. For SQL steps from the syntax tree where DuckDB
- * is at hand it would need a process; here it is the context and the datasets that the
- * step lists in "data": [...]; names are resolved when the job runs. */
+ * that the caller can look up replicas: the context, what the step lists in "data": [...]
+ * and, to be searched, its texts. Names are resolved when the job runs. */
 typedef struct {
     const char *const *names;
     size_t n;
+    const char *const *texts; /* that may name more before a dot: SQL, inputs */
+    size_t ntexts;
 } peri_stepdata_t;
 peri_stepdata_t peri_plan_data(const peri_step_t *step, peri_arena_t *arena);
 

@@ -9,7 +9,9 @@ add_library(peri_jobspec STATIC
     ${CMAKE_CURRENT_LIST_DIR}/spec_check.c
     ${CMAKE_CURRENT_LIST_DIR}/spec_from.c
     ${CMAKE_CURRENT_LIST_DIR}/spec_kind.c
+    ${CMAKE_CURRENT_LIST_DIR}/kind_rows.c
     ${CMAKE_CURRENT_LIST_DIR}/kind_sql.c
+    ${CMAKE_CURRENT_LIST_DIR}/kind_kernel.c
     ${CMAKE_CURRENT_LIST_DIR}/kind_script.c
     ${CMAKE_CURRENT_LIST_DIR}/plan.c
     ${CMAKE_CURRENT_LIST_DIR}/plan_json.c)

@@ -6,7 +6,7 @@
  * error names the place as a JSON pointer ("at /steps/1/resources/memory: ...").
  *
  * Kinds are a table (spec_kind.c): a row has the name, the keys it takes, a check and a
- * translation into a program (plan.h). `sql` and `script` are there; `kernel`, `notebook`
+ * translation into a program (plan.h). `sql`, `kernel` and `script` are there; `notebook`
  * and `session` are to be new rows.
  *
  * Limits: 1 MiB of JSON, 64 steps, 100,000 tasks, 4,096 words of a command.
@@ -111,6 +111,14 @@ typedef struct {
 } peri_specopts_t;
 int peri_spec_from_sql(const char *sql, const peri_specopts_t *o, peri_buf_t *out,
                        peri_err_t *err);
+typedef struct {
+    char name[65];
+    const char *value;
+    bool is_bool; /* then the value is "true" or "false" */
+} peri_kernelarg_t;
+int peri_spec_from_kernel(const char *kernel, const char *input,
+                          const peri_kernelarg_t *args, size_t nargs,
+                          const peri_specopts_t *o, peri_buf_t *out, peri_err_t *err);
 int peri_spec_from_command(const char *const *argv, size_t argc, const char *script,
                            const peri_specopts_t *o, peri_buf_t *out, peri_err_t *err);
 

@@ -171,9 +171,10 @@ static void note_value(peri_param_t *p, const char *v)
     if (*v == '-') p->negative = v;
 }
 
-/* The shortest text that is the same number. */
-static const char *real_text(const json_t *v, peri_arena_t *arena)
+const char *peri_number_text(const json_t *v, peri_arena_t *arena)
 {
+    if (json_is_integer(v))
+        return peri_arena_printf(arena, "%lld", (long long)json_integer_value(v));
     char *text = NULL;
     for (size_t digits = 15; digits <= 17; digits++) {
         free(text);
@@ -191,10 +192,8 @@ static const char *real_text(const json_t *v, peri_arena_t *arena)
 static int read_value(const json_t *v, const peri_at_t *at, peri_arena_t *arena,
                       const char **out, peri_err_t *err)
 {
-    if (json_is_integer(v)) {
-        *out = peri_arena_printf(arena, "%lld", (long long)json_integer_value(v));
-    } else if (json_is_real(v)) {
-        *out = real_text(v, arena);
+    if (json_is_number(v)) {
+        *out = peri_number_text(v, arena);
     } else if (json_is_string(v)) {
         *out = json_string_value(v);
         if (strlen(*out) > PERI_VALUE_MAX)

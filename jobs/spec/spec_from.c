@@ -184,6 +184,14 @@ static void put_common(out_t *b, const peri_specopts_t *o)
     if (o->restartable) json_object_set_new(b->o, "restartable", json_true());
 }
 
+static void put_rows(out_t *b, const peri_specopts_t *o)
+{
+    put_text(b, b->o, "context", o->context);
+    put_text(b, b->o, "into", o->into);
+    put_text(b, b->o, "format", o->format);
+    if (o->overwrite) json_object_set_new(b->o, "overwrite", json_true());
+}
+
 /* Checked by the parser; the daemon resolves relative folders. */
 static int finish(out_t *b, peri_buf_t *out, peri_err_t *err)
 {
@@ -208,20 +216,20 @@ out:
     return rc;
 }
 
-/* Options that only the other kind has. */
-static int refuse(const peri_specopts_t *o, bool sql, peri_err_t *err)
+/* Options that only other kinds have. rows: it is one that gives rows. */
+static int refuse(const peri_specopts_t *o, bool rows, peri_err_t *err)
 {
-    const char *name = sql ? (o->mpi ? "mpi" : NULL)
-                           : (o->context     ? "context"
-                              : o->into      ? "into"
-                              : o->format    ? "format"
-                              : o->overwrite ? "overwrite"
-                                             : NULL);
+    const char *name = rows ? (o->mpi ? "mpi" : NULL)
+                            : (o->context     ? "context"
+                               : o->into      ? "into"
+                               : o->format    ? "format"
+                               : o->overwrite ? "overwrite"
+                                              : NULL);
     if (!name && o->parallel && !o->array && !o->nparams)
         return peri_err_set(err, PERI_EINVAL, "--parallel needs --array or --param");
     if (!name) return 0;
     return peri_err_set(err, PERI_EINVAL, "--%s is for %s only", name,
-                        sql ? "scripts and commands" : "SQL");
+                        rows ? "scripts and commands" : "SQL and kernels");
 }
 
 int peri_spec_from_sql(const char *sql, const peri_specopts_t *o, peri_buf_t *out,
@@ -231,10 +239,41 @@ int peri_spec_from_sql(const char *sql, const peri_specopts_t *o, peri_buf_t *ou
     out_t b = {.o = json_object(), .err = err};
     put_text(&b, b.o, "kind", "sql");
     put_text(&b, b.o, "sql", sql);
-    put_text(&b, b.o, "context", o->context);
-    put_text(&b, b.o, "into", o->into);
-    put_text(&b, b.o, "format", o->format);
-    if (o->overwrite) json_object_set_new(b.o, "overwrite", json_true());
+    put_rows(&b, o);
+    put_common(&b, o);
+    return finish(&b, out, err);
+}
+
+/* Values are texts as they were typed, so that 0.10 stays 0.10. */
+static void put_arguments(out_t *b, const peri_kernelarg_t *args, size_t n)
+{
+    json_t *parameters = json_object();
+    for (size_t i = 0; i < n && !b->failed; i++) {
+        const char *name = args[i].name;
+        if (json_object_get(parameters, name)) {
+            peri_err_set(b->err, PERI_EINVAL, "--%s is given twice", name);
+            b->failed = true;
+        }
+        if (args[i].is_bool)
+            json_object_set_new(parameters, name,
+                                json_boolean(!strcmp(args[i].value, "true")));
+        else
+            put_text(b, parameters, name, args[i].value);
+    }
+    put_object(b->o, "parameters", parameters);
+}
+
+int peri_spec_from_kernel(const char *kernel, const char *input,
+                          const peri_kernelarg_t *args, size_t nargs,
+                          const peri_specopts_t *o, peri_buf_t *out, peri_err_t *err)
+{
+    if (refuse(o, true, err)) return -1;
+    out_t b = {.o = json_object(), .err = err};
+    put_text(&b, b.o, "kind", "kernel");
+    put_text(&b, b.o, "kernel", kernel);
+    put_text(&b, b.o, "input", input);
+    put_arguments(&b, args, nargs);
+    put_rows(&b, o);
     put_common(&b, o);
     return finish(&b, out, err);
 }

@@ -3,5 +3,6 @@
  */
 #include "jobs/spec/spec_private.h"
 
-const peri_kind_t *const peri_kinds[] = {&peri_kind_sql, &peri_kind_script};
+const peri_kind_t *const peri_kinds[] = {&peri_kind_sql, &peri_kind_kernel,
+                                         &peri_kind_script};
 const size_t peri_nkinds = sizeof(peri_kinds) / sizeof(*peri_kinds);

@@ -133,7 +133,16 @@ int peri_template_fill(const char *text, const peri_step_t *step,
 const char *peri_template_for_launch(const char *text, const peri_step_t *step,
                                      peri_arena_t *arena);
 
-/* ---- kinds (spec_kind.c, kind_sql.c, kind_script.c) ---- */
+/* The shortest text that is the same number. */
+const char *peri_number_text(const json_t *number, peri_arena_t *arena);
+
+/* A text among the keys of a step's kind, or NULL. */
+static inline const char *peri_step_text(const peri_step_t *step, const char *key)
+{
+    return json_string_value(json_object_get(step->json, key));
+}
+
+/* ---- kinds (spec_kind.c, kind_*.c) ---- */
 
 typedef struct {
     const char *bin;     /* folder of perigee; NULL: only its name, for people */
@@ -141,6 +150,11 @@ typedef struct {
     int attempt;
     const peri_resources_t *resources; /* nodes and ranks as planned */
 } peri_kindplan_t;
+
+typedef struct {
+    const char **v;
+    size_t n;
+} peri_words_t;
 
 typedef struct peri_kind {
     const char *name;
@@ -154,6 +168,8 @@ typedef struct peri_kind {
     /* The dataset or table that it reads besides those of "data"; NULL: none. May be
      * NULL. */
     const char *(*data)(const peri_step_t *step);
+    /* What may name more of them before a dot: SQL, inputs. May be NULL. */
+    peri_words_t (*texts)(const peri_step_t *step, peri_arena_t *arena);
     /* Nodes and ranks when the data asks for more nodes; may be NULL. */
     void (*spread)(peri_resources_t *r);
     /* argv, argc, script, mpi of the launch. */
@@ -161,17 +177,36 @@ typedef struct peri_kind {
                   peri_launch_t *out);
 } peri_kind_t;
 
-extern const peri_kind_t peri_kind_sql, peri_kind_script;
+extern const peri_kind_t peri_kind_sql, peri_kind_kernel, peri_kind_script;
 extern const peri_kind_t *const peri_kinds[];
 extern const size_t peri_nkinds;
 
-/* Formats of an SQL step, with their endings; the tests hold them against core/out. */
+/* ---- kinds whose steps give rows (kind_rows.c) ---- */
+
+#define PERI_ROWS_KEYS                                                                   \
+    {"context", PERI_J_TEXT}, {"into", PERI_J_TEXT}, {"format", PERI_J_TEXT},            \
+    {                                                                                    \
+        "overwrite", PERI_J_BOOL                                                         \
+    }
+
+int peri_rows_check(const peri_step_t *step, const peri_at_t *at, peri_err_t *err);
+/* Members of peri_kind_t. */
+const char *peri_rows_result(const peri_step_t *step, peri_arena_t *arena);
+const char *peri_rows_data(const peri_step_t *step);
+void peri_rows_spread(peri_resources_t *r);
+/* `perigee COMMAND NAME` (NULL: no name) and the options that these keys and the
+ * resources become, with room for so many more. */
+peri_words_t peri_rows_words(const peri_step_t *step, const peri_kindplan_t *p,
+                             const char *command, const char *name, size_t more,
+                             peri_arena_t *arena);
+
+/* Their formats, with the endings; the tests hold them against core/out. */
 typedef struct {
     const char *name;
     const char *ending;  /* of a file whose name is ours */
     const char *endings; /* that need no "format" */
-} peri_sqlformat_t;
-extern const peri_sqlformat_t peri_sqlformats[];
-extern const size_t peri_nsqlformats;
+} peri_rowformat_t;
+extern const peri_rowformat_t peri_rowformats[];
+extern const size_t peri_nrowformats;
 
 #endif

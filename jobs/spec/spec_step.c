@@ -198,7 +198,8 @@ static int read_env(peri_stepread_t *in, const json_t *o, const peri_at_t *up,
             return peri_at_error(&here, err,
                                  "is not the name of a variable: letters, digits and _, "
                                  "no digit first");
-        if (starts(key, "PERIGEE_") || starts(key, "SLURM_"))
+        if (strcmp(key, "PERIGEE_KERNELS") != 0 &&
+            (starts(key, "PERIGEE_") || starts(key, "SLURM_")))
             return peri_at_error(&here, err,
                                  "is reserved: names that begin with PERIGEE_ or SLURM_ "
                                  "are set by Perigee and by Slurm");

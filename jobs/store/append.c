@@ -97,7 +97,8 @@ static void rules_free(rules_t *u)
     "hit AS (UPDATE task t SET state = r.next, "                                         \
     "attempt = CASE $8 WHEN 'intent' THEN $9::int WHEN 'revoked' THEN 0 "                \
     "ELSE t.attempt END, "                                                               \
-    "lost = t.lost + CASE $8 WHEN 'revoked' THEN 1 ELSE 0 END, "                         \
+    "lost = CASE WHEN $8 <> 'revoked' THEN t.lost WHEN $10 = 'time_limit' THEN 1 ELSE "  \
+    "t.lost + 1 END, "                                                                   \
     "why = CASE $8 WHEN 'ended' THEN $10 ELSE t.why END, "                               \
     "sentence = CASE $8 WHEN 'ended' THEN $11 ELSE t.sentence END, "                     \
     "host = CASE $8 WHEN 'started' THEN $12 WHEN 'revoked' THEN '' ELSE t.host END, "    \
@@ -161,9 +162,10 @@ static char *context_of(const peri_event_t *e)
         json_object_set_new(c, "host", json_string(host));
         free(host);
     }
+    if (e->kind == PERI_EV_ENDED || e->kind == PERI_EV_REVOKED)
+        json_object_set_new(c, "reason", json_string(peri_why_name(e->why)));
     if (e->kind == PERI_EV_ENDED) {
         json_object_set_new(c, "state", json_string(peri_taskstate_name(e->final)));
-        json_object_set_new(c, "reason", json_string(peri_why_name(e->why)));
         json_object_set_new(c, "exit_code", json_integer(e->exit_code));
         json_object_set_new(c, "signal", json_integer(e->exit_signal));
     }

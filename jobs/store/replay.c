@@ -135,7 +135,9 @@ static int apply_task(peri_replay_t *p, const peri_revent_t *e, int32_t index,
     }
     if (e->kind == PERI_EV_REVOKED) {
         t->attempt = 0;
-        t->lost++;
+        const bool in_time =
+            !strcmp(text_of(p, e->context, "reason"), peri_why_name(PERI_WHY_TIME));
+        t->lost = in_time ? 1 : t->lost + 1;
         t->started = 0;
         t->host = "";
     }

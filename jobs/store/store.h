@@ -126,7 +126,7 @@ typedef struct {
     int32_t index;
     peri_taskstate_t state;
     int attempt;
-    int attempts_lost; /* REVOKED so far */
+    int attempts_lost; /* REVOKED since the last one that stopped in time; with that */
     peri_why_t why;
     const char *text;      /* sentence of the end, or why it waits */
     const char *host, *id; /* id: the scheduler's, with the index */

@@ -31,8 +31,9 @@ enum {
 #define READ_MAX (1u << 20)
 
 static const char *const kinds[] = {"started", "heartbeat", "progress", "warned", "exit"};
-static const char *const exits[] = {"done",       "signal",     "memory",   "time",
-                                    "terminated", "no_program", "no_space", "fault"};
+static const char *const exits[] = {"done",     "signal",     "memory",
+                                    "time",     "terminated", "no_program",
+                                    "no_space", "fault",      "stopped"};
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static int index_of(const char *const *names, size_t n, const char *name)

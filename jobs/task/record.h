@@ -85,7 +85,8 @@ typedef enum {
     PERI_EXIT_TERMINATED, /* perigee-launch was told to end it (cancelled, preempted) */
     PERI_EXIT_NO_PROGRAM, /* it could not be started: text says why */
     PERI_EXIT_NO_SPACE,   /* its output could not be written: disk full or quota */
-    PERI_EXIT_FAULT       /* perigee-launch itself failed: text */
+    PERI_EXIT_FAULT,      /* perigee-launch itself failed: text */
+    PERI_EXIT_STOPPED /* warned, it has saved and stopped (AGAIN): to go on from there */
 } peri_exitkind_t;
 
 typedef struct {

@@ -47,17 +47,25 @@ static uint64_t identity(const peri_run_t *run)
     return h;
 }
 
-/* Collective; after the inputs were read. */
+/* Collective; after the inputs were read. Calls for two results are two, though they are
+ * the same: they may run at once. */
 void peri_checkpoint_open(peri_run_t *run)
 {
-    char folder[4096] = "";
-    if (run->rank == 0 && run->spec->checkpoint)
-        snprintf(folder, sizeof(folder), "%s", run->spec->checkpoint);
-    MPI_Bcast(folder, sizeof(folder), MPI_CHAR, 0, run->comm);
-    if (!*folder) return;
-    run->identity = identity(run);
+    struct {
+        char folder[4096];
+        uint64_t result;
+    } of = {0};
+    if (run->rank == 0 && run->spec->checkpoint) {
+        const char *into = run->spec->into ? run->spec->into : "";
+        snprintf(of.folder, sizeof(of.folder), "%s", run->spec->checkpoint);
+        of.result = peri_hash_text(PERI_HASH_START, into);
+    }
+    MPI_Bcast(&of, sizeof(of), MPI_BYTE, 0, run->comm);
+    if (!*of.folder) return;
+    run->identity =
+        peri_hash_add(identity(run), (const char *)&of.result, sizeof(of.result));
     run->checkpoint =
-        peri_xasprintf("%s/%s-%016llx-%d.checkpoint", folder, run->kernel->name,
+        peri_xasprintf("%s/%s-%016llx-%d.checkpoint", of.folder, run->kernel->name,
                        (unsigned long long)run->identity, run->rank);
 }
 
@@ -140,7 +148,7 @@ int peri_run_load(peri_run_t *run, void **state, size_t *size, peri_err_t *err)
 
 int peri_run_stopped(peri_run_t *run, peri_err_t *err)
 {
-    return peri_err_set(err, PERI_ELIMIT,
+    return peri_err_set(err, PERI_ESTOPPED,
                         "%s stopped before its time was over; what it has done is saved, "
                         "and the same call goes on from there",
                         run->kernel->name);

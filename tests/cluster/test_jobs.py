@@ -150,6 +150,29 @@ class Locality(Case):
         self.assertGreater(job["usage"]["local_bytes"], 0)
         self.assertEqual((job["usage"]["shared_bytes"], job["usage"]["remote_bytes"]), (0, 0))
 
+    def test_a_kernel_reads_where_its_input_is(self):
+        """Two files of particles on two nodes: two ranks, and every byte from the own disk."""
+        data = os.path.join(SOURCE, "examples/data")
+        for i in range(2):
+            to = os.path.join(c.node_folder(f"n{i + 2}"), "dm")
+            os.makedirs(to, exist_ok=True)
+            shutil.copy(f"{data}/snapdir_023/snapshot_023.{i}.hdf5", to)
+        with open(f"{c.shared}/datasets/apart.yaml", "w", encoding="utf-8") as f:
+            f.write(f"name: apart\nstorage:\n  - {{folder: {c.local}/dm, on: nodes}}\nsources:\n"
+                    "  - {format: gadget-snapshot, files: snapshot_*.hdf5, tables: [dm]}\n")
+        c.perigee("locate", "apart", "--all-nodes", timeout=180)
+        call = ["--snapnum", 23, "--vel", "[0, 0, 0]", "--b", "0.2"]
+        number = c.submit("run", "fof", "apart.dm", *call, "--into", "groups.csv")
+        job = self.ends(number, "succeeded", "")
+        truth = c.perigee("run", "fof", f"{data}/snapdir_023/*.hdf5:/PartType1", *call, "-n", 1,
+                          "--format", "csv").stdout
+        with open(f"{job['results']}/groups.csv", encoding="utf-8") as f:
+            rows, wanted = (sorted(int(line.split(",")[1]) for line in text.splitlines()[1:])
+                            for text in (f.read(), truth))
+        self.assertEqual(rows, wanted)
+        self.assertGreater(job["usage"]["local_bytes"], 64 ** 3)
+        self.assertEqual((job["usage"]["shared_bytes"], job["usage"]["remote_bytes"]), (0, 0))
+
     def test_waits_for_a_drained_node_and_then_runs(self):
         c.on("head", "scontrol", "update", "nodename=n2", "state=drain", "reason=disk_exchange")
         try:
@@ -227,6 +250,24 @@ class Ends(Case):
     def test_time(self):
         number = self.script("echo before; sleep 100", "--time", "3s")
         self.ends(number, "failed", "time_limit", "--time")
+
+    def test_a_kernel_stops_in_time_and_goes_on(self):
+        """Two nodes, a checkpoint from each; it counts for 4 s and is warned after 4."""
+        folder = f"{c.shared}/user/kernels"
+        os.makedirs(folder, exist_ok=True)
+        sh("mpicc", "-std=gnu17", "-O2", "-shared", "-fPIC", "-I", f"{SOURCE}/include", "-o",
+           f"{folder}/moody.so", os.path.join(HERE, "../integration/kernels/moody.c"))
+        number = c.submit("-N", 2, "-n", 2, "--restartable", "--time", "30s", "--warn", "USR1@26s",
+                          "--into", "n.csv", "run", "moody", "--mood", "counts",
+                          f"{SOURCE}/examples/data/snapdir_023/*.hdf5:/PartType1")
+        job = self.ends(number, "succeeded", "")
+        self.assertGreater(job["task_list"][0]["attempt"], 1)
+        with open(f"{job['results']}/n.csv", encoding="utf-8") as f:
+            values = [line.split(",")[1] for line in f.read().splitlines()[1:]]
+        self.assertEqual(len(values), 2)
+        self.assertEqual(values[0], values[1])
+        self.assertGreater(int(values[0]), 0)
+        self.assertEqual(os.listdir(job["results"]), ["n.csv"])
 
     def test_missing_program(self):
         number = c.submit("--", "/no/such/program")

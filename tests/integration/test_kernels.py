@@ -210,7 +210,7 @@ class Kernels(harness.Case):
         time.sleep(2)
         p.send_signal(signal.SIGUSR1)
         out, err = p.communicate(timeout=20)
-        self.assertEqual(p.returncode, 1, err)
+        self.assertEqual(p.returncode, 75, err)
         self.assertIn("what it has done is saved", err)
         self.assertEqual(len(os.listdir(folder)), 2)
         # Another call does not take it for its own.
@@ -219,7 +219,7 @@ class Kernels(harness.Case):
         self.assertEqual(done.status, 0, done.err)
         values = re.findall(r"^\d+,(\d+)$", done.out, re.M)
         self.assertEqual(len(values), 2)
-        self.assertGreater(int(values[0]), 2)
+        self.assertGreater(int(values[0]), 0)
         self.assertEqual(os.listdir(folder), [])
 
     # ---- documentation ----

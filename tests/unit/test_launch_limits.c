@@ -215,6 +215,29 @@ static void warning_not_handled(void **state)
     place_close(&p);
 }
 
+/* Exit status 75 after the warning: it has saved what it has. */
+static void stopped_in_time(void **state)
+{
+    (void)state;
+    place_t p;
+    place_open(&p);
+    p.l.time_limit = 60;
+    p.l.warn_seconds = 59;
+    p.l.warn_signal = SIGUSR1;
+    place_sh(&p, "trap 'echo saved >&2; exit 75' USR1; " PATIENT_SH);
+    place_run(&p);
+    place_expect(&p, PERI_EXIT_STOPPED, "stopped when it was warned");
+    place_expect(&p, PERI_EXIT_STOPPED, "the end of its stderr: saved");
+    assert_int_equal(p.exit.code, 75);
+    place_close(&p);
+    /* Unasked it is a failure: it would be started again for ever. */
+    place_open(&p);
+    place_sh(&p, "exit 75");
+    place_run(&p);
+    place_expect(&p, PERI_EXIT_DONE, "exit status 75");
+    place_close(&p);
+}
+
 /* SIGUSR1 to perigee-launch, as Slurm sends it, is the warning; only the first one. */
 static void warned_by_the_scheduler(void **state)
 {
@@ -427,6 +450,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(no_cgroup_left),
         cmocka_unit_test(over_time),
         cmocka_unit_test(warning_not_handled),
+        cmocka_unit_test(stopped_in_time),
         cmocka_unit_test(warned_by_the_scheduler),
         cmocka_unit_test(told_to_end),
         cmocka_unit_test(told_twice),

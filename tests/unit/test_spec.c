@@ -17,6 +17,7 @@
 
 #define SQL      "\"kind\":\"sql\",\"sql\":\"SELECT 1\""
 #define RUN      "\"kind\":\"script\",\"command\":[\"./p\"]"
+#define FOF      "\"kind\":\"kernel\",\"kernel\":\"fof\",\"input\":\"sim.dm\""
 #define STEP(n)  "{\"name\":\"" n "\"," RUN "}"
 #define LETTERS  "abcdefghijklmnopqrstuvwxyz"
 #define LONG_104 LETTERS LETTERS LETTERS LETTERS
@@ -34,8 +35,9 @@ static const struct {
     {"{\"kind\":\"sql\",\"sql\":\"a\\u0000b\"}", NULL, "\\u0000"},
     {"{\"kind\":\"sql\",\"sql\":\"\xff\xfe\"}", NULL, "UTF-8"},
     /* the job */
-    {"{}", "/kind", "is missing: one of sql, script"},
-    {"{\"kind\":\"sq\"}", "/kind", "did you mean \"sql\": choose one of sql, script"},
+    {"{}", "/kind", "is missing: one of sql, kernel, script"},
+    {"{\"kind\":\"sq\"}", "/kind",
+     "did you mean \"sql\": choose one of sql, kernel, script"},
     {"{\"kind\":\"notebook\"}", "/kind", "there is no kind \"notebook\": choose one of"},
     {"{\"kind\":7}", "/kind", "must be a text in quotes, not a number"},
     {"{" SQL ",\"resorces\":{}}", "/resorces", "did you mean \"resources\""},
@@ -113,6 +115,32 @@ static const struct {
     {"{\"kind\":\"script\",\"script\":\"#!/bin/sh\\r\\nls\"}", "/script", "Windows"},
     {"{" RUN ",\"script\":\"#!/bin/sh\"}", "/script", "does not go together"},
     {"{" RUN ",\"args\":[]}", "/args", "belongs to \"script\""},
+    /* kernel */
+    {"{\"kind\":\"kernel\",\"input\":\"a\"}", "/kernel", "the name of one, as fof"},
+    {"{\"kind\":\"kernel\",\"kernel\":\"so masses\",\"input\":\"a\"}", "/kernel",
+     "\"so masses\" is not the name of a kernel"},
+    {"{\"kind\":\"kernel\",\"kernel\":\"fof\"}", "/input", "is missing: a table"},
+    {"{\"kind\":\"kernel\",\"kernel\":\"fof\",\"input\":\" \"}", "/input", "is empty"},
+    {"{" FOF ",\"parameters\":[1]}", "/parameters", "must be an object"},
+    {"{" FOF ",\"parameters\":{\"B\":1}}", "/parameters/B", "not the name of a param"},
+    {"{" FOF ",\"parameters\":{\"b=1 --into\":1}}", "/parameters/b=1 --into",
+     "not the name of a param"},
+    {"{" FOF ",\"parameters\":{\"b\":null}}", "/parameters/b",
+     "must be a number, a text"},
+    {"{" FOF ",\"parameters\":{\"b\":{}}}", "/parameters/b", "must be a number, a text"},
+    {"{" FOF ",\"parameters\":{\"b\":[]}}", "/parameters/b", "has no numbers"},
+    {"{" FOF ",\"parameters\":{\"b\":[1,\"2\"]}}", "/parameters/b/1", "must be a number"},
+    {"{" FOF ",\"parameters\":{\"b\":\"{c}\"},\"array\":{\"parameters\":{\"b\":[1]}}}",
+     "/parameters/b", "{c} is not a parameter of the array; did you mean {b}?"},
+    {"{" FOF ",\"parameters\":{\"filter\":\"x = {c}\"},\"array\":{\"parameters\":"
+     "{\"c\":[\"1; 2\"]}}}",
+     "/parameters/filter", "{c} would be \"1; 2\" in a task"},
+    {"{" FOF ",\"warn\":{\"signal\":\"TERM\"}}", "/warn/signal", "must be USR1"},
+    {"{" FOF ",\"into\":\"x\"}", "/into", "say \"format\""},
+    {"{" FOF ",\"overwrite\":true}", "/overwrite", "needs \"into\""},
+    {"{" FOF ",\"mpi\":true}", "/mpi", "belongs to a script step, not to a kernel step"},
+    {"{" SQL ",\"input\":\"a\"}", "/input", "belongs to a kernel step"},
+    {"{" FOF ",\"env\":{\"PERIGEE_KERNEL\":\"x\"}}", "/env/PERIGEE_KERNEL", "reserved"},
     /* arrays */
     {"{" RUN ",\"array\":{}}", "/array/to", "is missing"},
     {"{" RUN ",\"array\":{\"from\":5,\"to\":2}}", "/array/to", "less than \"from\", 5"},

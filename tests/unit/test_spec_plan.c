@@ -84,8 +84,10 @@ static void sql_words(void **state)
         {"{\"kind\":\"sql\",\"sql\":\"x\",\"format\":\"hdf5\"}", 2,
          "/opt/bin/perigee|query|-n|1|-t|1|--into|/spool/" UUID
          "/results/result.h5|--format|hdf5|--overwrite|--|x"},
-        {"{\"kind\":\"sql\",\"sql\":\"x\",\"into\":\"/data/a.csv\"}", 2,
-         "/opt/bin/perigee|query|-n|1|-t|1|--into|/data/a.csv|--|x"},
+        {"{\"kind\":\"sql\",\"sql\":\"x\",\"into\":\"/data/a.csv\",\"restartable\":true}",
+         2,
+         "/opt/bin/perigee|query|-n|1|-t|1|--into|/data/a.csv|--checkpoint|/spool/" UUID
+         "/results|--|x"},
         {"{\"kind\":\"sql\",\"sql\":\"SELECT {'a': {index}, 'b': "
          "'{{index}'}\",\"array\":\"0\"}",
          1,
@@ -104,6 +106,49 @@ static void sql_words(void **state)
         check_words(&p, cases[i].words);
         assert_false(p.l.mpi);
         assert_null(p.l.script);
+        done(&p);
+    }
+}
+
+#define KERNEL "{\"kind\":\"kernel\",\"kernel\":\"fof\",\"input\":\"sim.dm\""
+#define FOF(n) "/opt/bin/perigee|run|fof|-n|" n "|-t|1"
+
+static void kernel_words(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json;
+        int attempt;
+        const char *words;
+    } cases[] = {
+        {KERNEL "}", 1, FOF("1") "|--into|/spool/" UUID "/results/result.csv|--|sim.dm"},
+        {KERNEL ",\"context\":\"tng\",\"into\":\"/d/a.h5\",\"overwrite\":true,"
+                "\"resources\":{\"nodes\":2,\"ranks\":4,\"memory\":\"10GB\"},"
+                "\"parameters\":{\"snapnum\":23,\"b\":0.2,\"tiny\":1e-300,"
+                "\"members\":true,\"merge\":false,\"deltas\":\"200c, 500c\","
+                "\"radii\":[1,2.5,-3e20],\"centres\":\"tng.groups\",\"filter\":\"a "
+                "> {b}\"}}",
+         1,
+         FOF("4") "|--memory|3500000000|--context|tng|--into|/d/a.h5|--overwrite|--|sim."
+                  "dm|--snapnum=23|--b=0.2|--tiny=1e-300|--members=true|--merge=false|--"
+                  "deltas=200c, 500c|--radii=1,2.5,-3e20|--centres=tng.groups|--filter=a "
+                  "> {b}"},
+        {KERNEL ",\"into\":\"{b}.h5\",\"parameters\":{\"b\":\"{b}\",\"pos\":\"{{x}\"},"
+                "\"array\":{\"parameters\":{\"b\":[0.2,-1]}},\"restartable\":true}",
+         2,
+         FOF("1") "|--into|/spool/" UUID
+                  "/results/{b}.h5|--overwrite|--checkpoint|/spool/" UUID
+                  "/results|--|sim.dm|--b={b}|--pos={{x}"},
+        {"{\"kind\":\"kernel\",\"kernel\":\"fof\",\"input\":\"-- of\\nSELECT "
+         "{index}\",\"array\":\"0\"}",
+         1,
+         FOF("1") "|--into|/spool/" UUID
+                  "/results/result-{index}.csv|--|-- of\nSELECT {index}"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        plan_t p = make(cases[i].json, (peri_planin_t){.attempt = cases[i].attempt});
+        check_words(&p, cases[i].words);
+        assert_false(p.l.mpi);
         done(&p);
     }
 }
@@ -343,6 +388,16 @@ static void data(void **state)
     assert_string_equal(d.names[0], "tng");
     assert_string_equal(d.names[1], "eagle");
     assert_string_equal(d.names[2], "tng.groups");
+    assert_int_equal(d.ntexts, 1);
+    assert_string_equal(d.texts[0], "x");
+    done(&p);
+    p = make(KERNEL ",\"parameters\":{\"b\":0.2,\"centres\":\"tng.groups\"}}",
+             (peri_planin_t){0});
+    d = peri_plan_data(&p.spec->steps[0], p.arena);
+    assert_int_equal(d.n, 0);
+    assert_int_equal(d.ntexts, 2);
+    assert_string_equal(d.texts[0], "sim.dm");
+    assert_string_equal(d.texts[1], "tng.groups");
     done(&p);
 }
 
@@ -378,11 +433,11 @@ static void for_people(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sql_words),   cmocka_unit_test(script_words),
-        cmocka_unit_test(request),     cmocka_unit_test(time_limits),
-        cmocka_unit_test(parameters),  cmocka_unit_test(places),
-        cmocka_unit_test(launch_json), cmocka_unit_test(data),
-        cmocka_unit_test(for_people),
+        cmocka_unit_test(sql_words),    cmocka_unit_test(kernel_words),
+        cmocka_unit_test(script_words), cmocka_unit_test(request),
+        cmocka_unit_test(time_limits),  cmocka_unit_test(parameters),
+        cmocka_unit_test(places),       cmocka_unit_test(launch_json),
+        cmocka_unit_test(data),         cmocka_unit_test(for_people),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

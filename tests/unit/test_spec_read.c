@@ -308,6 +308,35 @@ static void from_sql(void **state)
     peri_buf_free(&b);
 }
 
+static void from_kernel(void **state)
+{
+    (void)state;
+    static const peri_kernelarg_t args[] = {{"b", "0.20", false},
+                                            {"members", "true", true}},
+                                  twice[] = {{"b", "1", false}, {"b", "2", false}};
+    static const char *const env[] = {"PERIGEE_KERNELS=/k"};
+    const peri_specopts_t o = {.into = "a.h5", .ranks = 2, .env = env, .nenv = 1};
+    peri_err_t err = {0};
+    peri_buf_t b;
+    peri_buf_init(&b, PERI_SPEC_MAX);
+    if (peri_spec_from_kernel("fof", "sim.dm", args, 2, &o, &b, &err))
+        fail_msg("%s", err.text);
+    peri_spec_t *s = good(b.data, NULL);
+    assert_string_equal(s->name, "fof");
+    assert_string_equal(s->steps[0].kind_name, "kernel");
+    json_t *p = json_object_get(s->steps[0].json, "parameters");
+    assert_string_equal(json_string_value(json_object_get(p, "b")), "0.20");
+    assert_true(json_is_true(json_object_get(p, "members")));
+    assert_string_equal(s->steps[0].env[0].value, "/k");
+    peri_spec_free(s);
+    peri_buf_clear(&b);
+    assert_int_equal(peri_spec_from_kernel("fof", "a", twice, 2, &o, &b, &err), -1);
+    assert_string_equal(err.text, "--b is given twice");
+    const peri_specopts_t mpi = {.mpi = true};
+    assert_int_equal(peri_spec_from_kernel("fof", "a", args, 2, &mpi, &b, &err), -1);
+    peri_buf_free(&b);
+}
+
 static void from_command(void **state)
 {
     (void)state;
@@ -348,7 +377,7 @@ static void from_wrong_options(void **state)
         const char *says;
     } cases[] = {
         {{.mpi = true}, true, "--mpi is for scripts and commands only"},
-        {{.into = "a.csv"}, false, "--into is for SQL only"},
+        {{.into = "a.csv"}, false, "--into is for SQL and kernels only"},
         {{.parallel = 3}, true, "--parallel needs --array or --param"},
         {{.env = no_value, .nenv = 1},
          true,
@@ -380,17 +409,12 @@ static void from_wrong_options(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),
-        cmocka_unit_test(everything),
-        cmocka_unit_test(times),
-        cmocka_unit_test(arrays),
-        cmocka_unit_test(parameters),
-        cmocka_unit_test(graph_order),
-        cmocka_unit_test(stored_again),
-        cmocka_unit_test(impossible),
-        cmocka_unit_test(from_sql),
-        cmocka_unit_test(from_command),
-        cmocka_unit_test(from_wrong_options),
+        cmocka_unit_test(defaults),     cmocka_unit_test(everything),
+        cmocka_unit_test(times),        cmocka_unit_test(arrays),
+        cmocka_unit_test(parameters),   cmocka_unit_test(graph_order),
+        cmocka_unit_test(stored_again), cmocka_unit_test(impossible),
+        cmocka_unit_test(from_sql),     cmocka_unit_test(from_kernel),
+        cmocka_unit_test(from_command), cmocka_unit_test(from_wrong_options),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,16 +71,16 @@ static unsigned types_of(const json_t *v)
     return all;
 }
 
-/* The same keys and types. skip: a key that the schema has to tell kinds apart. */
+/* The same keys and types. skip: keys of all steps, which a kind only narrows. */
 static void same_keys(const peri_keys_t *keys, const char *const *defs, size_t ndefs,
-                      const char *skip)
+                      const peri_keys_t *skip)
 {
     for (size_t d = 0; d < ndefs; d++) {
         const char *key;
         json_t *v;
         json_object_foreach(json_object_get(def(defs[d]), "properties"), key, v)
         {
-            if (skip && !strcmp(key, skip)) continue;
+            if (skip && peri_keys_has(skip, key)) continue;
             if (!peri_keys_has(keys, key))
                 fail_msg("the schema's %s has \"%s\", the parser has not", defs[d], key);
         }
@@ -114,8 +114,11 @@ static void keys(void **state)
     for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
         same_keys(tables[i].keys, &tables[i].def, 1, NULL);
     same_keys(&peri_keys_array, arrays, 3, NULL);
-    for (size_t i = 0; i < peri_nkinds; i++)
-        same_keys(&peri_kinds[i]->keys, &peri_kinds[i]->name, 1, "kind");
+    for (size_t i = 0; i < peri_nkinds; i++) {
+        const char *const defs[] = {peri_kinds[i]->name, "rows"};
+        const bool rows = peri_keys_has(&peri_kinds[i]->keys, "into");
+        same_keys(&peri_kinds[i]->keys, defs, rows ? 2 : 1, &peri_keys_step);
+    }
 }
 
 static const json_t *property(const char *in, const char *key)
@@ -141,8 +144,8 @@ static void words(void **state)
     for (size_t i = 0; i < peri_nkinds; i++) list[n++] = peri_kinds[i]->name;
     same_words("step", "kind", list, n);
     n = 0;
-    for (size_t i = 0; i < peri_nsqlformats; i++) list[n++] = peri_sqlformats[i].name;
-    same_words("sql", "format", list, n);
+    for (size_t i = 0; i < peri_nrowformats; i++) list[n++] = peri_rowformats[i].name;
+    same_words("rows", "format", list, n);
 
     const json_t *v, *signals = json_object_get(property("warn", "signal"), "enum");
     size_t i;
@@ -157,9 +160,9 @@ static void formats(void **state)
     (void)state;
     peri_format_t f, g;
     peri_err_t err = {0};
-    for (size_t i = 0; i < peri_nsqlformats; i++) {
-        assert_int_equal(peri_format_parse(peri_sqlformats[i].name, &f, &err), 0);
-        char *copy = peri_xstrdup(peri_sqlformats[i].endings), *rest = copy, *word;
+    for (size_t i = 0; i < peri_nrowformats; i++) {
+        assert_int_equal(peri_format_parse(peri_rowformats[i].name, &f, &err), 0);
+        char *copy = peri_xstrdup(peri_rowformats[i].endings), *rest = copy, *word;
         while ((word = strtok_r(rest, " ", &rest))) {
             char path[64];
             snprintf(path, sizeof(path), "/x/y%s", word);
@@ -168,7 +171,7 @@ static void formats(void **state)
         }
         free(copy);
         char path[64];
-        snprintf(path, sizeof(path), "x%s", peri_sqlformats[i].ending);
+        snprintf(path, sizeof(path), "x%s", peri_rowformats[i].ending);
         assert_int_equal(peri_format_from_path(path, &g, &err), 0);
         assert_int_equal(f, g);
     }
@@ -176,7 +179,45 @@ static void formats(void **state)
     assert_true(strstr(err.text, "one of table, csv, tsv") != NULL);
     /* No format that we do not know. */
     const char *last = strrchr(err.text, ' ') + 1;
-    assert_string_equal(last, peri_sqlformats[peri_nsqlformats - 1].name);
+    assert_string_equal(last, peri_rowformats[peri_nrowformats - 1].name);
+}
+
+/* Of a kernel: taken, one more is not. */
+static void takes_at_most(json_t *parameters, bool taken)
+{
+    peri_err_t err = {0};
+    json_t *o = json_pack("{s:s, s:s, s:s, s:O}", "kind", "kernel", "kernel", "fof",
+                          "input", "a.b", "parameters", parameters);
+    char *text = json_dumps(o, 0);
+    peri_spec_t *s = peri_spec_parse(text, strlen(text), NULL, &err);
+    if ((s != NULL) != taken) fail_msg("%.200s: %s", text, err.text);
+    peri_spec_free(s);
+    free(text);
+    json_decref(o);
+}
+
+static void most_parameters(json_int_t n)
+{
+    json_t *o = json_object();
+    for (json_int_t i = 0; i <= n; i++) {
+        char name[32];
+        if (i == n) takes_at_most(o, true);
+        snprintf(name, sizeof(name), "p%d", (int)i);
+        json_object_set_new(o, name, json_true());
+    }
+    takes_at_most(o, false);
+    json_decref(o);
+}
+
+static void most_numbers(json_int_t n)
+{
+    json_t *list = json_array(), *o = json_pack("{s:O}", "radii", list);
+    for (json_int_t i = 0; i < n; i++) json_array_append_new(list, json_real(0.1));
+    takes_at_most(o, true);
+    json_array_append_new(list, json_real(0.1));
+    takes_at_most(o, false);
+    json_decref(list);
+    json_decref(o);
 }
 
 /* Numbers that the schema calls the smallest and the largest: taken; one more: refused.
@@ -232,6 +273,10 @@ static void limits(void **state)
     assert_int_equal(
         json_integer_value(json_object_get(property("script", "command"), "maxItems")),
         PERI_WORDS_MAX);
+    const json_t *parameters = property("kernel", "parameters");
+    const json_t *value = json_object_get(parameters, "additionalProperties");
+    most_parameters(json_integer_value(json_object_get(parameters, "maxProperties")));
+    most_numbers(json_integer_value(json_object_get(value, "maxItems")));
 }
 
 /* ---- examples, and those of the guide ---- */
@@ -286,10 +331,11 @@ static void guide(void **state)
     }
     assert_true(n >= 5);
     /* Every key is described. */
-    const peri_keys_t *const tables[] = {
-        &peri_keys_job,       &peri_keys_graph,    &peri_keys_step,
-        &peri_keys_resources, &peri_keys_warn,     &peri_keys_array,
-        &peri_keys_after,     &peri_kind_sql.keys, &peri_kind_script.keys};
+    const peri_keys_t *const tables[] = {&peri_keys_job,         &peri_keys_graph,
+                                         &peri_keys_step,        &peri_keys_resources,
+                                         &peri_keys_warn,        &peri_keys_array,
+                                         &peri_keys_after,       &peri_kind_sql.keys,
+                                         &peri_kind_kernel.keys, &peri_kind_script.keys};
     for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++) {
         for (size_t i = 0; i < tables[t]->n; i++) {
             char word[64];

@@ -156,6 +156,26 @@ static void other_attempts_are_dropped(void **state)
     assert_ok(peri_store_verify(fx->db, id.uuid, err));
 }
 
+/* Attempts that stop in time are not lost: what was lost before them is forgotten. */
+static void stopping_in_time_is_no_loss(void **state)
+{
+    (void)state;
+    static const peri_why_t whys[] = {PERI_WHY_NODE, PERI_WHY_NODE, PERI_WHY_TIME,
+                                      PERI_WHY_TIME, PERI_WHY_NODE};
+    static const int lost[] = {1, 2, 1, 1, 2};
+    peri_newjob_t j = fix_job("chain");
+    jobid_t id = fix_create(fx->db, &j);
+    for (int i = 0; i < 5; i++) {
+        const int n = i + 1;
+        assert_int_equal(fix_append(fx->db, &id, EV(INTENT, .attempt = n)), 1);
+        assert_int_equal(fix_append(fx->db, &id, EV(STARTED, .attempt = n)), 1);
+        assert_int_equal(
+            fix_append(fx->db, &id, EV(REVOKED, .attempt = n, .why = whys[i])), 1);
+        assert_int_equal(fix_task(fx->db, &id, "main", 0).row.attempts_lost, lost[i]);
+        assert_ok(peri_store_verify(fx->db, id.uuid, err));
+    }
+}
+
 static void what_is_refused(void **state)
 {
     (void)state;
@@ -431,6 +451,7 @@ int main(void)
         cmocka_unit_test(life),
         cmocka_unit_test(usage_is_summed),
         cmocka_unit_test(news_in_the_wrong_order),
+        cmocka_unit_test(stopping_in_time_is_no_loss),
         cmocka_unit_test(other_attempts_are_dropped),
         cmocka_unit_test(what_is_refused),
         cmocka_unit_test(cancelling),

@@ -96,6 +96,32 @@ static const case_t cases[] = {
      PERI_TASK_CANCELLED,
      PERI_WHY_SCHEDULER,
      "not through Perigee"},
+    {"stopped in time",
+     {EXIT(PERI_EXIT_STOPPED, 75, 0, "stopped"), .restartable = true,
+      .attempts_lost = PERI_MAX_LOST},
+     PERI_ACT_REVOKE,
+     ANY,
+     PERI_WHY_TIME,
+     "stopped; it is started again"},
+    {"stopped in time, but is not to go on",
+     {EXIT(PERI_EXIT_STOPPED, 75, 0, "stopped")},
+     PERI_ACT_END,
+     PERI_TASK_FAILED,
+     PERI_WHY_TIME,
+     "stopped"},
+    {"stopped in time, and cancelled",
+     {EXIT(PERI_EXIT_STOPPED, 75, 0, "stopped"), .restartable = true,
+      .cancel_requested = true},
+     PERI_ACT_END,
+     PERI_TASK_CANCELLED,
+     PERI_WHY_CANCELLED,
+     "cancelled"},
+    {"status 75 without a warning is one like any other",
+     {EXIT(PERI_EXIT_DONE, 75, 0, "status 75"), .restartable = true},
+     PERI_ACT_END,
+     PERI_TASK_FAILED,
+     PERI_WHY_EXIT,
+     "status 75"},
     {"somebody's SIGTERM",
      {EXIT(PERI_EXIT_TERMINATED, 0, 15, "told"), .grace_over = true},
      PERI_ACT_END,
@@ -207,20 +233,20 @@ static void test_cases(void **state)
 static void test_every_combination(void **state)
 {
     (void)state;
-    for (uint32_t bits = 0; bits < 1u << 15; bits++) {
+    for (uint32_t bits = 0; bits < 1u << 16; bits++) {
         peri_evidence_t e = {.has_started = bits & 1,
                              .has_exit = bits & 2,
-                             .exit = (peri_exitkind_t)(bits >> 2 & 7),
-                             .exit_code = bits >> 5 & 1,
+                             .exit = (peri_exitkind_t)((bits >> 2 & 15) % 9),
+                             .exit_code = bits >> 6 & 1,
                              .exit_text = "text",
-                             .claim = (peri_claimant_t)((bits >> 6 & 3) % 3),
-                             .ended = bits >> 8 & 1,
-                             .end = (peri_schedend_t)((bits >> 9 & 15) % 10),
+                             .claim = (peri_claimant_t)((bits >> 7 & 3) % 3),
+                             .ended = bits >> 9 & 1,
+                             .end = (peri_schedend_t)((bits >> 10 & 15) % 10),
                              .end_text = "",
                              .scheduler = "local",
                              .grace_over = true,
-                             .cancel_requested = bits >> 13 & 1,
-                             .restartable = bits >> 14 & 1};
+                             .cancel_requested = bits >> 14 & 1,
+                             .restartable = bits >> 15 & 1};
         peri_verdict_t v;
         peri_verdict(&e, &v);
         if (v.act == PERI_ACT_END) {
