@@ -21,9 +21,12 @@ static void look_at_type(duckdb_logical_type type, peri_lookcol_t *c)
     }
 }
 
-/* A file that the relation has rows of and this process can open. */
+/* A file that the relation has rows of, or any of its files if it has no rows, that this
+ * process can open. */
 static const peri_file_t *some_file(const rel_t *r)
 {
+    for (size_t i = 0; !r->kept.n && i < r->table->nfiles; i++)
+        if (r->table->files[i].at != PERI_AT_AWAY) return &r->table->files[i];
     for (size_t i = 0; i < r->kept.n; i++) {
         const peri_file_t *f = &r->table->files[r->kept.v[i].file];
         if (f->at != PERI_AT_AWAY) return f;

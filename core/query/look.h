@@ -13,7 +13,8 @@ typedef struct {
     uint32_t width;   /* 1, n for an array, 0 for a list and all that is nested deeper */
     bool placed;      /* a stored column, of this table: */
     const char *dataset; /* its path in the files */
-    const char *file; /* one that has rows of the query and can be opened here, or NULL */
+    const char *file; /* one that has rows of the query, or any if there are none, and can
+                         be opened here; or NULL */
     const char *root; /* what its links must not leave, or NULL */
     double box_size;  /* as peri_table_t */
 } peri_lookcol_t;

@@ -35,9 +35,9 @@ def examples(path):
 
 
 def simple(line):
-    """Without what differs from run to run: spaces, borders' length, times and rates."""
+    """Without what differs from run to run: spaces, borders' length, times, bytes and rates."""
     line = re.sub(r"[\u2500-]{3,}", "---", line)
-    line = re.sub(r"\d[\d.,]* ?(s|ms|GB/s|MB/s|kB/s|B/s|M rows/s)\b", "T", line)
+    line = re.sub(r"\d[\d.,]* ?(s|ms|[kMGT]?B(/s)?|M rows/s)\b", "T", line)
     return re.sub(r"\s+", " ", line).strip()
 
 
