@@ -228,7 +228,7 @@ class Correlation(harness.Case):
                 ("not negative", "--bins", "[-1, 3, 4]"),
                 ("less than twice the largest separation", "--bins", "[1, 25.1]"),
                 ("needs pi_max", "--mode", "wp", *bins),
-                ("r, smu, multipoles", "--mode", "xi", *bins),
+                ("choose one of r|smu|multipoles", "--mode", "xi", *bins),
                 ("there are no particles in points", "--filter", "ParticleIDs < 0", *bins),
                 ("there are no particles in randoms", "--randoms", nothing, *bins),
                 ("give box if it is periodic, else randoms", "--box", 0, *bins),
