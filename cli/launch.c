@@ -105,8 +105,10 @@ static int start(launch_t *l, const char *starter, const char *task, int nranks,
     snprintf(n, sizeof(n), "%d", nranks);
     const char *with_mpirun[] = {starter, "--oversubscribe", "--bind-to", "none", "-n", n,
                                  task,    l->place.task,     NULL};
-    const char *with_srun[] = {starter, "--mpi=pmix", "--input=0", "-n",
-                               n,       task,         "-",         NULL};
+    /* As with mpirun: when a rank dies, the others do not wait for it for ever. */
+    const char *with_srun[] = {starter,     "--mpi=pmix", "--kill-on-bad-exit=1",
+                               "--input=0", "-n",         n,
+                               task,        "-",          NULL};
     int fd[2];
     if (pipe2(fd, O_CLOEXEC))
         return peri_err_set(err, PERI_EIO, "cannot make a pipe: %m");
@@ -371,10 +373,12 @@ static int signal_of(int status)
 
 /* Open MPI 4 below Slurm lets a fast rank send before a slow one has set up its receiving
  * end, which then crashes in MPI_Init: now and then, on a loaded node. Rank 0 speaks only
- * after all ranks have talked to each other, so that until then nothing has been done. */
+ * after all ranks have talked to each other, so that until then nothing has been done. A
+ * rank to which nobody talks ends by SIGALRM (mpi/task.c). */
 static bool crashed_at_start(const launch_t *l, int status)
 {
-    return signal_of(status) == SIGSEGV && l->rank0 == 0 && l->control < 0 &&
+    const int sig = signal_of(status);
+    return (sig == SIGSEGV || sig == SIGALRM) && l->rank0 == 0 && l->control < 0 &&
            l->cancelled == 0 && l->told.code == PERI_OK;
 }
 

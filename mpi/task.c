@@ -21,6 +21,9 @@
 #include "mpi/kernel/steps.h"
 
 #define MAX_TASK (16u << 20)
+/* Seconds until all ranks have talked to each other. Open MPI 4 below Slurm now and then
+ * loses a rank while it starts, and leaves the others waiting. */
+#define START_LIMIT 60
 
 static volatile sig_atomic_t signalled, time_is_up;
 
@@ -127,6 +130,7 @@ static int run(const char *path, int rank)
     peri_queryspec_t spec;
     bool have_spec = false;
     int threads = threads_per_rank(MPI_COMM_WORLD);
+    alarm(0);
     if (rank == 0) {
         have_spec = peri_control_open(&control, &err) == 0 &&
                     read_task(path, arena, &spec, &err) == 0;
@@ -186,6 +190,7 @@ int main(int argc, char **argv)
     mallopt(M_MMAP_THRESHOLD, 32 << 20);
     mallopt(M_TRIM_THRESHOLD, 256 << 20);
     int provided, rank;
+    alarm(START_LIMIT);
     if (MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided)) return 1;
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     if (provided < MPI_THREAD_FUNNELED) {
