@@ -342,9 +342,8 @@ class TestTrouble(Universe):
     def check_whole(self, folder, nothing=False):
         """Every snapshot that has a name is complete, and there is nothing else."""
         for name in sorted(os.listdir(folder)):
-            if name == "snapshots.hdf5":  # written when all snapshots are
-                h5py.File(os.path.join(folder, name)).close()
-                continue
+            if name in ("snapshots.hdf5", "universe.yaml"):
+                continue  # written when all snapshots are: the signal came too late
             self.assertRegex(name, r"^snapdir_\d{3}$")
             self.assertFalse(nothing)
             self.assertEqual(len(Snapshot(folder, int(name[-3:])).ids), 32**3)
