@@ -165,6 +165,26 @@ class Kernels(harness.Case):
         self.assertEqual(done.status, 1)
         self.assertEqual(self.w.leftovers(), [])
 
+    def test_damaged_and_empty_inputs(self):
+        folder = self.w.file("cut")
+        os.mkdir(folder)
+        for k in range(2):
+            with open(SNAPSHOT.split(":")[0].replace("*", str(k)), "rb") as f:
+                data = f.read()
+            with open(os.path.join(folder, f"snapshot_023.{k}.hdf5"), "wb") as f:
+                f.write(data[:len(data) // (k + 1)])
+        cut = os.path.join(folder, "snapshot_023.*.hdf5:/PartType1")
+        path = self.w.file("cut.txt")
+        self.fails(self.w.run("run", "-n", 2, "moody", cut, "--file", path),
+                   "snapshot_023.1.hdf5 is truncated", status=1)
+        with h5py.File(self.w.file("empty.hdf5"), "w") as f:
+            f.create_group("Header").attrs["BoxSize"] = BOX
+            f["PartType1/Coordinates"] = np.zeros((0, 3), "f4")
+            f["PartType1/ParticleIDs"] = np.zeros(0, "u8")
+        self.fails(self.w.run("run", "-n", 2, "fof", self.w.file("empty.hdf5:/PartType1"),
+                              "--mass", 1), "no particles")
+        self.assertFalse([f for f in os.listdir(self.w.path) if "cut.txt" in f])
+
     def test_output_files(self):
         path = self.w.file("out.txt")
         self.fails(self.moody("fails", "--file", path), "all ranks fail")
