@@ -2,7 +2,6 @@
 #include "cli/launch_place.h"
 
 #include <dirent.h>
-#include <ftw.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,25 +10,13 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "cli/spawn.h"
 #include "core/base/util.h"
 
 /* Below it go sockets, whose names are limited to 107 bytes. */
 #define MAX_DIR 60
 
 /* ---- programs ---- */
-
-static char *find_in_path(const char *name)
-{
-    const char *p = getenv("PATH");
-    while (p && *p) {
-        size_t n = strcspn(p, ":");
-        char *path = peri_xasprintf("%.*s/%s", (int)n, p, name);
-        if (n && access(path, X_OK) == 0) return path;
-        free(path);
-        p += n + (p[n] == ':');
-    }
-    return NULL;
-}
 
 char *peri_place_of_task(peri_err_t *err)
 {
@@ -68,10 +55,10 @@ bool peri_place_is_one(void)
 
 char *peri_place_starter(bool *slurm, peri_err_t *err)
 {
-    char *srun = getenv("SLURM_JOB_ID") ? find_in_path("srun") : NULL;
+    char *srun = getenv("SLURM_JOB_ID") ? peri_find_program("srun") : NULL;
     *slurm = srun != NULL;
     if (srun) return srun;
-    char *mpirun = find_in_path("mpirun");
+    char *mpirun = peri_find_program("mpirun");
     if (!mpirun)
         peri_err_set(err, PERI_EUNSUPP,
                      "mpirun was not found: install Open MPI (on Debian: apt install "
@@ -137,16 +124,9 @@ fail:
     return -1;
 }
 
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st, (void)flag, (void)ftw;
-    remove(path);
-    return 0;
-}
-
 static void remove_folder(char *dir)
 {
-    if (dir) nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    if (dir) peri_folder_sweep(dir);
     free(dir);
 }
 

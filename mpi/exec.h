@@ -25,7 +25,7 @@ typedef struct {
      * its worker thread: set on every rank or on none. */
     int (*keep)(duckdb_data_chunk chunk, void *arg, peri_err_t *err);
     /* On rank 0, from its worker thread: make the query of the specification in another
-     * way than peri_query_new. */
+     * way than peri_query_new. NULL without an error: there is nothing to run. */
     peri_query_t *(*make)(const peri_queryspec_t *spec, int nranks,
                           const peri_locator_t *where, void *arg, peri_err_t *err);
     void *keep_arg; /* of both */

@@ -293,7 +293,7 @@ void *peri_work_run(void *arg)
     peri_err_t err = {0};
     peri_sink_t *sink = NULL;
     peri_query_t *q = get_query(x, &err);
-    int rc = q ? run_query(x, q, &sink, &err) : -1;
+    int rc = q ? run_query(x, q, &sink, &err) : err.code ? -1 : 0;
     if (rc) peri_exec_fail(x, &err);
     unpublish(x);
     peri_sink_free(sink);

@@ -1,6 +1,7 @@
 /* path.c - files and folders. */
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <libgen.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -89,6 +90,18 @@ out:
     }
     free(tmp);
     return rc;
+}
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+    (void)st, (void)flag, (void)ftw;
+    remove(path);
+    return 0;
+}
+
+void peri_folder_sweep(const char *path)
+{
+    nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 int peri_mkdirs(const char *path, peri_err_t *err)

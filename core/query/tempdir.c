@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,13 +14,6 @@
 #include "core/base/util.h"
 
 #define PREFIX "perigee-spill-"
-
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st, (void)flag, (void)ftw;
-    remove(path);
-    return 0;
-}
 
 /* Descriptor of the folder with the lock on it, or -1. */
 static int lock_folder(int at, const char *name)
@@ -46,7 +38,7 @@ static void sweep(const char *below)
         if (fd < 0) continue;
         if (fstat(fd, &st) == 0 && st.st_uid == geteuid()) {
             char *path = peri_xasprintf("%s/%s", below, e->d_name);
-            nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+            peri_folder_sweep(path);
             free(path);
         }
         close(fd);
@@ -91,7 +83,7 @@ int peri_tempdir_make(peri_tempdir_t *t, const char *below, peri_err_t *err)
 void peri_tempdir_remove(peri_tempdir_t *t)
 {
     if (!t->path) return;
-    nftw(t->path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    peri_folder_sweep(t->path);
     close(t->lock);
     free(t->path);
     t->path = NULL;

@@ -2,7 +2,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <glob.h>
 #include <limits.h>
 #include <stdio.h>
@@ -157,21 +156,13 @@ int peri_pgplace_lock(const peri_pgplace_t *p, peri_err_t *err)
     return fd;
 }
 
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st;
-    (void)flag;
-    (void)ftw;
-    return remove(path);
-}
-
 char *peri_pgplace_fresh(const peri_pgplace_t *p)
 {
     DIR *d = opendir(p->dir);
     for (struct dirent *e; d && (e = readdir(d));) {
         if (strncmp(e->d_name, FRESH, strlen(FRESH)) != 0) continue;
         char *old = peri_xasprintf("%s/%s", p->dir, e->d_name);
-        nftw(old, remove_one, 32, FTW_DEPTH | FTW_PHYS); /* the next time, if not now */
+        peri_folder_sweep(old); /* the next time, if not now */
         free(old);
     }
     if (d) closedir(d);

@@ -20,27 +20,19 @@ typedef struct {
     size_t input;
 } asked_t;
 
-/* On rank 0, in the worker thread: plan the question, look at it, and run something that
- * reads nothing instead. */
+/* On rank 0, in the worker thread: plan the question and look at it; there is nothing to
+ * run. */
 static peri_query_t *make_look(const peri_queryspec_t *spec, int nranks,
                                const peri_locator_t *where, void *arg, peri_err_t *err)
 {
     const asked_t *a = arg;
     peri_run_t *run = a->run;
+    (void)nranks;
     /* Of one rank: the last stage of a distributed plan needs tables of those before. */
     peri_query_t *q = peri_query_new(spec, 1, where, err);
-    int rc = q ? peri_query_look(q, run->arena, &run->looks[a->input], err) : -1;
+    if (q) peri_query_look(q, run->arena, &run->looks[a->input], err);
     peri_query_free(q);
-    if (rc) return NULL;
-    peri_queryspec_t nothing = *spec;
-    nothing.sql = "SELECT 1 WHERE false";
-    return peri_query_new(&nothing, nranks, where, err);
-}
-
-static int ignore_chunk(duckdb_data_chunk chunk, void *arg, peri_err_t *err)
-{
-    (void)chunk, (void)arg, (void)err;
-    return 0;
+    return NULL;
 }
 
 /* The specification of a query for an input. */
@@ -55,30 +47,18 @@ static peri_queryspec_t input_spec(const peri_run_t *run, const char *sql)
     return s;
 }
 
-/* Without rows there is no file to read a header of: what lacks then is not the reason.
- */
-static int without_rows(const peri_run_t *run, size_t input, peri_err_t *err)
-{
-    const peri_look_t *look = &run->looks[input];
-    if (look->rows || !look->nsources || err->code == PERI_ENOTFOUND) return -1;
-    return peri_err_set(err, PERI_ENOTFOUND, "%s has no rows that fit: see filter",
-                        run->args.inputs[input]);
-}
-
 static int settle(peri_run_t *run, size_t input, peri_err_t *err)
 {
     peri_inputinfo_t *info = &run->infos[input];
     if (input == 0 && run->args.narrow && run->looks[0].rows == 0) {
-        /* No file is left to ask: what is known of the simulation stays. */
+        /* That no row is left is an answer here: what is known of the rest stays. */
         info->rows = 0;
         info->sql = peri_arena_printf(run->arena, "SELECT * FROM (%s) AS i WHERE false",
                                       info->sql);
         return 0;
     }
-    if (peri_input_settle(&run->args, input, run->need.particles[input],
-                          &run->looks[input], run->arena, info, err) == 0)
-        return 0;
-    return without_rows(run, input, err);
+    return peri_input_settle(&run->args, input, run->need.particles[input],
+                             &run->looks[input], run->arena, info, err);
 }
 
 /* What rank 0 has found out, to all. */
@@ -135,7 +115,6 @@ int peri_run_look_at(peri_run_t *run, size_t input, peri_err_t *err)
     asked_t a = {run, input};
     peri_execopts_t o = *run->o->exec;
     o.progress = NULL;
-    o.keep = ignore_chunk;
     o.make = make_look;
     o.keep_arg = &a;
     peri_queryspec_t spec;

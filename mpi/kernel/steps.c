@@ -6,7 +6,6 @@
  */
 #include "mpi/kernel/steps.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,13 +180,6 @@ static int tell_steps(steps_t *s, int rank, MPI_Comm comm, peri_err_t *err)
 
 /* ---- folders for rows ---- */
 
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st, (void)flag, (void)ftw;
-    remove(path);
-    return 0;
-}
-
 /* The same name on every node; rank 0 chooses it. */
 static int make_folder(const peri_queryspec_t *spec, size_t nsteps, int rank,
                        MPI_Comm comm, char path[4096], peri_err_t *err)
@@ -221,7 +213,7 @@ static int make_folder(const peri_queryspec_t *spec, size_t nsteps, int rank,
 static void remove_folder(const char *path, MPI_Comm comm)
 {
     MPI_Barrier(comm);
-    if (*path) nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    if (*path) peri_folder_sweep(path);
 }
 
 /* ---- running ---- */
