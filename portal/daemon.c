@@ -205,10 +205,12 @@ static peri_server_t *doors[NDOORS];
 static int open_doors(peri_portal_t *p, peri_err_t *err)
 {
     const peri_config_t *c = p->config;
+    const peri_who_f who = NULL; /* portal/account: peri_account_who */
     const peri_listen_t where[NDOORS] = {
-        [LOCAL] = {PERI_DOOR_LOCAL, c->socket, c->all_users ? 0666 : 0600, 4, 32u << 10},
-        [WEB] = {PERI_DOOR_WEB, c->web_socket, 0600, 4, 32u << 10},
-        [TRANSFER] = {PERI_DOOR_WEB, c->transfer_socket, 0600, 4, 512u << 10}};
+        [LOCAL] = {PERI_DOOR_LOCAL, NULL, c->socket, c->all_users ? 0666 : 0600, 4,
+                   32u << 10},
+        [WEB] = {PERI_DOOR_WEB, who, c->web_socket, 0600, 4, 32u << 10},
+        [TRANSFER] = {PERI_DOOR_WEB, who, c->transfer_socket, 0600, 4, 512u << 10}};
     peri_waiting_start();
     for (int i = 0; i < NDOORS; i++)
         if (!(doors[i] = peri_server_start(p, peri_api_tables, &where[i], err)))

@@ -176,7 +176,7 @@ static void begin(call_t *c)
 {
     peri_request_t *r = &c->r;
     peri_err_t err = {0};
-    peri_who(r, c->server->door);
+    peri_who(c->server, r);
     if (!r->status) peri_limit_count(r);
     if (!r->status) peri_route_find(c->server->tables, r);
     if (!r->status) peri_who_check(r);
@@ -288,6 +288,7 @@ peri_server_t *peri_server_start(peri_portal_t *p, const peri_routes_t *tables,
     h->portal = p;
     h->tables = tables;
     h->door = where->door;
+    h->who = where->who;
     h->fd = -1;
     if (open_socket(h, where->path, where->mode, err)) goto fail;
     h->mhd = MHD_start_daemon(

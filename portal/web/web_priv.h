@@ -10,6 +10,7 @@ struct peri_server {
     peri_portal_t *portal;
     const peri_routes_t *tables;
     peri_door_t door;
+    peri_who_f who;
     struct MHD_Daemon *mhd;
     int fd;
     char *path;
@@ -29,7 +30,7 @@ typedef struct {
 /* routes.c: sets r->route and r->param, or a problem. */
 void peri_route_find(const peri_routes_t *tables, peri_request_t *r);
 /* who.c: fills r->actor, or a problem. Before the route is looked at. */
-void peri_who(peri_request_t *r, peri_door_t door);
+void peri_who(const peri_server_t *s, peri_request_t *r);
 /* who.c: whether the actor may use r->route at all, or a problem. */
 void peri_who_check(peri_request_t *r);
 /* limit.c: counts the request; a problem (429) if there were too many. */

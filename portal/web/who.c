@@ -133,14 +133,17 @@ static void from_web(peri_request_t *r)
     r->actor = (peri_actor_t){.name = "", .uid = geteuid(), .gid = getegid()};
 }
 
-void peri_who(peri_request_t *r, peri_door_t door)
+void peri_who(const peri_server_t *s, peri_request_t *r)
 {
+    peri_err_t err = {0};
     r->client = "";
     r->actor.name = "";
-    if (door == PERI_DOOR_LOCAL)
+    if (s->door == PERI_DOOR_LOCAL) {
         from_peer(r);
-    else
-        from_web(r);
+        return;
+    }
+    from_web(r);
+    if (s->who && s->who(r, &err)) peri_problem_of(r, &err);
 }
 
 /* ---- what she may do at all ---- */
