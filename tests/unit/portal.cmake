@@ -1,1 +1,3 @@
 peri_unit_test(verdict peri_verdict)
+peri_unit_test(oidc_token peri_oidctext PkgConfig::CJOSE PkgConfig::SODIUM PkgConfig::JANSSON)
+peri_unit_test(oidc_protocol peri_oidctext PkgConfig::CURL)
