@@ -1,0 +1,1 @@
+peri_unit_test(account_secrets peri_secrets)
