@@ -34,7 +34,7 @@ static char *host_of(const char *server, bool *implicit)
     return out;
 }
 
-static int check_password(const peri_mailconf_t *c, bool safe, peri_err_t *err)
+static int check_password(const peri_confmail_t *c, bool safe, peri_err_t *err)
 {
     char *password = NULL;
     if (!c->user != !c->password_file)
@@ -51,7 +51,7 @@ static int check_password(const peri_mailconf_t *c, bool safe, peri_err_t *err)
     return 0;
 }
 
-int peri_mailconf_check(const peri_mailconf_t *c, peri_err_t *err)
+int peri_mailconf_check(const peri_confmail_t *c, peri_err_t *err)
 {
     const char *address, *name;
     size_t n, nname;
@@ -70,7 +70,7 @@ int peri_mailconf_check(const peri_mailconf_t *c, peri_err_t *err)
     const bool near = !strcmp(host, "127.0.0.1") || !strcmp(host, "[::1]") ||
                       !strcmp(host, "localhost");
     free(host);
-    return check_password(c, near || c->tls == PERI_MAILTLS_REQUIRED, err);
+    return check_password(c, near || c->tls == PERI_MAIL_TLS_REQUIRED, err);
 }
 
 /* ---- queue ---- */

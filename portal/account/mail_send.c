@@ -15,8 +15,8 @@
 #include "portal/account/secret_file.h"
 #include "portal/log.h"
 
-#define POLL        2.0  /* seconds between two looks into the table */
-#define REST        10.0 /* after the server could not be had */
+#define POLL        1.0  /* seconds between two looks into the table */
+#define REST        3.0  /* after the server could not be had */
 #define CONNECT_MAX 10L  /* seconds */
 #define SEND_MAX    60L
 #define MESSAGE_MAX 262144u
@@ -24,7 +24,7 @@
 #define TEXT_OF_(x) #x
 
 struct peri_mailer {
-    const peri_mailconf_t *conf;
+    const peri_confmail_t *conf;
     peri_dbpool_t *pool;
     pthread_t thread;
     pthread_mutex_t lock;
@@ -109,12 +109,12 @@ static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl
     return atomic_load(&((peri_mailer_t *)arg)->stop);
 }
 
-static void set_security(CURL *c, const peri_mailconf_t *conf)
+static void set_security(CURL *c, const peri_confmail_t *conf)
 {
-    static const long levels[] = {[PERI_MAILTLS_REQUIRED] = CURLUSESSL_ALL,
-                                  [PERI_MAILTLS_TRY] = CURLUSESSL_TRY,
-                                  [PERI_MAILTLS_OFF] = CURLUSESSL_NONE};
-    const long checked = conf->tls == PERI_MAILTLS_REQUIRED;
+    static const long levels[] = {[PERI_MAIL_TLS_REQUIRED] = CURLUSESSL_ALL,
+                                  [PERI_MAIL_TLS_TRY] = CURLUSESSL_TRY,
+                                  [PERI_MAIL_TLS_OFF] = CURLUSESSL_NONE};
+    const long checked = conf->tls == PERI_MAIL_TLS_REQUIRED;
     curl_easy_setopt(c, CURLOPT_USE_SSL, levels[conf->tls]);
     curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, checked);
     curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, checked ? 2L : 0L);
@@ -270,7 +270,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-peri_mailer_t *peri_mailer_start(const peri_mailconf_t *c, peri_dbpool_t *pool,
+peri_mailer_t *peri_mailer_start(const peri_confmail_t *c, peri_dbpool_t *pool,
                                  peri_err_t *err)
 {
     pthread_condattr_t attr;

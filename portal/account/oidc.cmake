@@ -9,10 +9,7 @@ target_link_libraries(peri_oidctext PUBLIC peri_base
 add_library(peri_mailtext STATIC ${CMAKE_CURRENT_LIST_DIR}/mail_message.c)
 target_link_libraries(peri_mailtext PUBLIC peri_base PRIVATE PkgConfig::SODIUM m)
 
-# perigeed brings the log.
-if(TARGET peri_jobstore)
-    add_library(peri_mail STATIC ${CMAKE_CURRENT_LIST_DIR}/mail.c ${CMAKE_CURRENT_LIST_DIR}/mail_send.c
-        ${CMAKE_CURRENT_LIST_DIR}/secret_file.c)
-    target_link_libraries(peri_mail PUBLIC peri_mailtext peri_jobstore PRIVATE PkgConfig::CURL
-        PkgConfig::JANSSON Threads::Threads)
-endif()
+add_library(peri_mail STATIC ${CMAKE_CURRENT_LIST_DIR}/mail.c ${CMAKE_CURRENT_LIST_DIR}/mail_send.c
+    ${CMAKE_CURRENT_LIST_DIR}/secret_file.c)
+target_link_libraries(peri_mail PUBLIC peri_mailtext peri_config peri_jobstore
+    PRIVATE peri_web PkgConfig::CURL PkgConfig::JANSSON Threads::Threads)
