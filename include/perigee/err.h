@@ -33,7 +33,11 @@ typedef enum {
     PERI_EKERNEL,  /* a kernel is called where there are none, or one that is not there */
     PERI_ECLOSED,  /* the reader of our output went away: no fault, nothing to say */
     PERI_ESTOPPED, /* its time was nearly over: what is done is saved, call it again */
-    PERI_EINTERNAL /* a broken invariant, out of memory */
+    PERI_ECONFLICT, /* it exists already, or was changed meanwhile */
+    PERI_EFULL,     /* a quota, or a disk, is full */
+    PERI_EAUTH,     /* who asks is not known, or has not shown enough */
+    PERI_EBUSY,     /* too many requests: later */
+    PERI_EINTERNAL  /* a broken invariant, out of memory */
 } peri_code_t;
 
 typedef struct {
