@@ -1,4 +1,4 @@
 # portal/storage: paths, operations, quotas, archives.
-foreach(part path ops)
+foreach(part path ops archive)
     peri_unit_test(storage_${part} peri_storage)
 endforeach()
