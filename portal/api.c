@@ -1,29 +1,43 @@
 /* api.c - the table of requests, and what several of them use. */
 #include "portal/api.h"
 
-const peri_route_t peri_api_routes[] = {
-    {"GET", "/api/v1/status", peri_api_status},
-    {"POST", "/api/v1/jobs", peri_api_job_create},
-    {"GET", "/api/v1/jobs", peri_api_jobs},
-    {"GET", "/api/v1/jobs/*", peri_api_job},
-    {"GET", "/api/v1/jobs/*/tasks", peri_api_job_tasks},
-    {"GET", "/api/v1/jobs/*/events", peri_api_job_events},
-    {"GET", "/api/v1/jobs/*/logs", peri_api_job_logs},
-    {"POST", "/api/v1/jobs/*/cancel", peri_api_job_cancel},
-    {"POST", "/api/v1/jobs/*/resubmit", peri_api_job_resubmit},
-    {"GET", "/api/v1/replicas", peri_api_replicas},
-    {"PUT", "/api/v1/replicas/*/*", peri_api_replicas_put},
+static const peri_route_t peri_api_routes[] = {
+    {"GET", "/api/v1/status", peri_api_status, .flags = PERI_ROUTE_OPEN},
+    {"GET", "/api/v1/routes", peri_api_list_routes, .flags = PERI_ROUTE_OPEN},
+    {"POST", "/api/v1/jobs", peri_api_job_create, .scope = PERI_SCOPE_JOBS_WRITE},
+    {"GET", "/api/v1/jobs", peri_api_jobs, .scope = PERI_SCOPE_JOBS_READ},
+    {"GET", "/api/v1/jobs/*", peri_api_job, .scope = PERI_SCOPE_JOBS_READ},
+    {"GET", "/api/v1/jobs/*/tasks", peri_api_job_tasks, .scope = PERI_SCOPE_JOBS_READ},
+    {"GET", "/api/v1/jobs/*/events", peri_api_job_events, .scope = PERI_SCOPE_JOBS_READ},
+    {"GET", "/api/v1/jobs/*/logs", peri_api_job_logs, .scope = PERI_SCOPE_JOBS_READ},
+    {"POST", "/api/v1/jobs/*/cancel", peri_api_job_cancel,
+     .scope = PERI_SCOPE_JOBS_WRITE},
+    {"POST", "/api/v1/jobs/*/resubmit", peri_api_job_resubmit,
+     .scope = PERI_SCOPE_JOBS_WRITE},
+    {"GET", "/api/v1/replicas", peri_api_replicas, .scope = PERI_SCOPE_JOBS_READ},
+    {"PUT", "/api/v1/replicas/*/*", peri_api_replicas_put, .scope = PERI_SCOPE_ADMIN},
 };
-const size_t peri_api_nroutes = sizeof(peri_api_routes) / sizeof(peri_api_routes[0]);
+/* Every folder of portal/ with its requests. */
+const peri_routes_t peri_api_tables[] = {
+    {peri_api_routes, sizeof(peri_api_routes) / sizeof(peri_api_routes[0])}, {NULL, 0}};
 
-peri_db_t *peri_api_db(peri_request_t *r, peri_err_t *err)
+int peri_api_list_routes(peri_request_t *r, peri_err_t *err)
 {
-    return peri_dbpool_get(r->portal->db, err);
+    (void)err;
+    json_t *list = json_array();
+    for (const peri_routes_t *t = peri_api_tables; t->routes; t++)
+        for (size_t i = 0; i < t->n; i++)
+            json_array_append_new(list,
+                                  json_pack("{s:s, s:s}", "method", t->routes[i].method,
+                                            "path", t->routes[i].path));
+    r->json = json_pack("{s:o}", "routes", list);
+    return 0;
 }
 
-int peri_api_find(peri_request_t *r, peri_db_t *db, char uuid[PERI_UUID_LEN + 1],
-                  peri_err_t *err)
+int peri_api_find(peri_request_t *r, peri_db_t *db, unsigned rights,
+                  char uuid[PERI_UUID_LEN + 1], peri_err_t *err)
 {
-    return peri_store_lookup(db, r->param[0], r->uid == 0 ? -1 : (int64_t)r->uid, uuid,
-                             err);
+    int64_t number;
+    if (peri_store_lookup(db, r->param[0], uuid, &number, err)) return -1;
+    return peri_access_need(r, db, "job", number, "", rights, r->param[0], err);
 }

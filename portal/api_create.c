@@ -23,8 +23,7 @@ static struct peri_newdep *new_deps(peri_request_t *r, peri_db_t *db,
         d[i].step = peri_arena_strdup(r->arena, from->step);
         if (!from->job) continue;
         char *uuid = peri_arena_alloc(r->arena, PERI_UUID_LEN + 1);
-        if (peri_store_lookup(db, from->job, r->uid == 0 ? -1 : (int64_t)r->uid, uuid,
-                              err)) {
+        if (peri_store_lookup(db, from->job, uuid, NULL, err)) {
             if (err && err->code == PERI_ENOTFOUND) {
                 err->code = PERI_EINVAL;
                 peri_err_prefix(err, "step %s cannot wait for it", step->name);
@@ -91,11 +90,14 @@ static int store(peri_request_t *r, peri_db_t *db, const peri_spec_t *spec,
     bool existed = false;
     struct peri_newstep *steps = new_steps(r, db, spec, err);
     if (!steps) return -1;
+    peri_db_rollback(db); /* from here on with our own rights */
     json_t *plan = peri_plan_json(spec);
     char *plan_text = json_dumps(plan, JSON_COMPACT);
     char *spec_text = json_dumps(spec->json, JSON_COMPACT);
-    const peri_newjob_t j = {.uid = r->uid,
-                             .user = r->user,
+    const peri_newjob_t j = {.owner = r->actor.account,
+                             .uid = r->actor.uid,
+                             .user = r->actor.name,
+                             .sandbox = !r->actor.local,
                              .name = spec->name ? spec->name : "",
                              .kind =
                                  spec->nsteps == 1 ? spec->steps[0].kind_name : "graph",
@@ -132,7 +134,7 @@ static int create(peri_request_t *r, const char *text, size_t len, const char *b
         r->json =
             json_pack("{s:o, s:s}", "plan", peri_plan_json(spec), "scheduler", scheduler);
     } else if (rc == 0) {
-        peri_db_t *db = peri_api_db(r, err);
+        peri_db_t *db = peri_request_db(r, err);
         rc = db ? store(r, db, spec, scheduler, o, err) : -1;
         if (db) peri_dbpool_put(r->portal->db, db);
     }
@@ -168,9 +170,9 @@ int peri_api_job_resubmit(peri_request_t *r, peri_err_t *err)
 {
     char uuid[PERI_UUID_LEN + 1];
     char *spec = NULL;
-    peri_db_t *db = peri_api_db(r, err);
+    peri_db_t *db = peri_request_db(r, err);
     if (!db) return -1;
-    int rc = peri_api_find(r, db, uuid, err);
+    int rc = peri_api_find(r, db, PERI_RIGHT_SEE | PERI_RIGHT_RUN, uuid, err);
     if (rc == 0) rc = peri_store_get(db, uuid, on_spec, &spec, err);
     peri_dbpool_put(r->portal->db, db);
     const origin_t o = {.idem_key = peri_request_header(r, "Idempotency-Key"),

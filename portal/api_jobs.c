@@ -180,19 +180,18 @@ static int read_filter(peri_request_t *r, peri_jobfilter_t *f, peri_err_t *err)
         peri_request_number(r, "before", 1, INT64_MAX, 0, &f->before, err) ||
         peri_request_number(r, "limit", 1, 1000, 100, &limit, err))
         return -1;
-    f->uid = r->uid;
+    f->owner = r->actor.account;
     f->name = peri_request_arg(r, "name");
     f->kind = peri_request_arg(r, "kind");
     f->since = (double)since;
     f->until = (double)until;
     f->limit = (int)limit;
     if (!user) return 0;
-    if (r->uid != 0)
-        return peri_err_set(err, PERI_EDENIED, "only root sees the jobs of others");
     if (strcmp(user, "*"))
         return peri_err_set(err, PERI_EINVAL,
-                            "the parameter user is \"*\" (everybody) or left away");
-    f->uid = -1;
+                            "the parameter user is \"*\" (all that you may see) or left "
+                            "away");
+    f->owner = 0;
     return 0;
 }
 
@@ -201,7 +200,7 @@ int peri_api_jobs(peri_request_t *r, peri_err_t *err)
     peri_jobfilter_t f = {0};
     rows_t x = {.r = r};
     if (read_filter(r, &f, err)) return -1;
-    peri_db_t *db = peri_api_db(r, err);
+    peri_db_t *db = peri_request_db(r, err);
     if (!db) return -1;
     x.list = json_array();
     int rc = peri_store_list(db, &f, on_job, &x, err);
@@ -215,9 +214,9 @@ int peri_api_jobs(peri_request_t *r, peri_err_t *err)
 int peri_api_job(peri_request_t *r, peri_err_t *err)
 {
     char uuid[PERI_UUID_LEN + 1];
-    peri_db_t *db = peri_api_db(r, err);
+    peri_db_t *db = peri_request_db(r, err);
     if (!db) return -1;
-    if (peri_api_find(r, db, uuid, err) == 0)
+    if (peri_api_find(r, db, PERI_RIGHT_SEE, uuid, err) == 0)
         r->json = peri_api_job_json(r, db, uuid, true, err);
     peri_dbpool_put(r->portal->db, db);
     return r->json ? 0 : -1;
@@ -231,10 +230,10 @@ int peri_api_job_tasks(peri_request_t *r, peri_err_t *err)
     if (peri_request_number(r, "from", 0, INT32_MAX, 0, &from, err) ||
         peri_request_number(r, "limit", 1, 10000, 1000, &limit, err))
         return -1;
-    peri_db_t *db = peri_api_db(r, err);
+    peri_db_t *db = peri_request_db(r, err);
     if (!db) return -1;
     rows_t x = {.r = r, .list = json_array(), .uuid = uuid};
-    int rc = peri_api_find(r, db, uuid, err);
+    int rc = peri_api_find(r, db, PERI_RIGHT_SEE, uuid, err);
     if (rc == 0)
         rc =
             peri_store_tasks(db, uuid, step, (int32_t)from, (int)limit, on_task, &x, err);
@@ -261,10 +260,10 @@ int peri_api_job_events(peri_request_t *r, peri_err_t *err)
         peri_request_number(r, "limit", 1, 10000, 1000, &limit, err) ||
         peri_request_number(r, "wait", 0, WAIT_MAX, 0, &wait, err))
         return -1;
-    peri_db_t *db = peri_api_db(r, err);
+    peri_db_t *db = peri_request_db(r, err);
     if (!db) return -1;
     json_t *events = json_array(), *job = NULL;
-    int rc = peri_api_find(r, db, uuid, err);
+    int rc = peri_api_find(r, db, PERI_RIGHT_SEE, uuid, err);
     if (rc == 0)
         rc = peri_store_events(db, uuid, (int)after, (int)limit, on_event, events, err);
     if (rc == 0) job = peri_api_job_json(r, db, uuid, false, err);
@@ -288,9 +287,10 @@ int peri_api_job_events(peri_request_t *r, peri_err_t *err)
 int peri_api_job_cancel(peri_request_t *r, peri_err_t *err)
 {
     char uuid[PERI_UUID_LEN + 1];
-    peri_db_t *db = peri_api_db(r, err);
+    peri_db_t *db = peri_request_db(r, err);
     if (!db) return -1;
-    int rc = peri_api_find(r, db, uuid, err);
+    int rc = peri_api_find(r, db, PERI_RIGHT_WRITE, uuid, err);
+    peri_db_rollback(db); /* from here on with our own rights */
     if (rc == 0) {
         const peri_event_t ev = {.job = uuid, .kind = PERI_EV_CANCEL};
         rc = peri_store_append(db, &ev, NULL, err);

@@ -33,9 +33,9 @@ static int on_task(const peri_taskrow_t *t, void *arg)
 
 static int find_task(peri_request_t *r, char *uuid, want_t *w, peri_err_t *err)
 {
-    peri_db_t *db = peri_api_db(r, err);
+    peri_db_t *db = peri_request_db(r, err);
     if (!db) return -1;
-    int rc = peri_api_find(r, db, uuid, err);
+    int rc = peri_api_find(r, db, PERI_RIGHT_READ, uuid, err);
     if (rc == 0)
         rc = peri_store_tasks(db, uuid, w->step, w->index < 0 ? 0 : w->index, 0, on_task,
                               w, err);

@@ -21,7 +21,7 @@ int peri_api_replicas(peri_request_t *r, peri_err_t *err)
     const char *dataset = peri_request_arg(r, "dataset");
     if (!dataset || !*dataset)
         return peri_err_set(err, PERI_EINVAL, "say which dataset: ?dataset=NAME");
-    peri_db_t *db = peri_api_db(r, err);
+    peri_db_t *db = peri_request_db(r, err);
     if (!db) return -1;
     json_t *list = json_array();
     int rc = peri_store_replicas(db, dataset, on_replica, list, err);
@@ -64,9 +64,9 @@ int peri_api_replicas_put(peri_request_t *r, peri_err_t *err)
     const char *dataset = r->param[0];
     const char *node = strcmp(r->param[1], "-") ? r->param[1] : "";
     json_error_t where;
-    if (r->uid != geteuid() && r->uid != 0)
+    if (!r->actor.admin)
         return peri_err_set(err, PERI_EDENIED,
-                            "only the administrator says where data lies");
+                            "only an administrator says where data lies");
     json_t *body = json_loadb(r->body, r->body_len, 0, &where);
     if (!body)
         return peri_err_set(err, PERI_EINVAL, "line %d, column %d: %s", where.line,
@@ -82,7 +82,7 @@ int peri_api_replicas_put(peri_request_t *r, peri_err_t *err)
     size_t n = json_array_size(files);
     peri_replica_t *v = peri_arena_calloc(r->arena, n + 1, sizeof(*v));
     if (read_files(r, files, dataset, node, v, err)) goto out;
-    if (!(db = peri_api_db(r, err))) goto out;
+    if (!(db = peri_request_system(r, err))) goto out;
     rc = peri_store_replicas_put(db, dataset, node, v, n, err);
     peri_dbpool_put(r->portal->db, db);
     r->json = json_pack("{s:i}", "files", (int)n);

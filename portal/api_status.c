@@ -38,12 +38,12 @@ static int on_count(const peri_jobrow_t *j, void *arg)
 static json_t *count_jobs(peri_request_t *r, peri_err_t *err)
 {
     json_t *counts = json_object();
-    peri_db_t *db = peri_api_db(r, err);
+    peri_db_t *db = peri_request_db(r, err);
     if (!db) {
         json_decref(counts);
         return NULL;
     }
-    const peri_jobfilter_t f = {.uid = r->uid == 0 ? -1 : (int64_t)r->uid,
+    const peri_jobfilter_t f = {.owner = r->actor.admin ? 0 : r->actor.account,
                                 .states = 1u << PERI_JOB_WAITING | 1u << PERI_JOB_QUEUED |
                                           1u << PERI_JOB_RUNNING,
                                 .limit = 1000};

@@ -11,29 +11,27 @@
 #include "core/base/arena.h"
 #include "core/base/util.h"
 #include "core/base/yaml.h"
+#include "portal/config_priv.h"
 
 #define CONFIG_MAX    (1u << 20)
 #define MAX_KEEP_DAYS 36500
 
-typedef struct {
-    peri_config_t *c;
-    peri_yaml_t yaml;
-} load_t;
+typedef peri_confload_t load_t;
 
 /* ---- values ---- */
 
-static int get_text(load_t *l, peri_node_t *at, const char *what, const char **out,
-                    peri_err_t *err)
+int peri_conf_text(load_t *l, peri_node_t *at, const char *what, const char **out,
+                   peri_err_t *err)
 {
     return at ? peri_yaml_text(&l->yaml, at, what, l->c->arena, out, err) : 0;
 }
 
-static int get_number(load_t *l, peri_node_t *at, const char *what, double min,
-                      double max, double *out, peri_err_t *err)
+int peri_conf_number(load_t *l, peri_node_t *at, const char *what, double min, double max,
+                     double *out, peri_err_t *err)
 {
     const char *s = NULL;
     if (!at) return 0;
-    if (get_text(l, at, what, &s, err)) return -1;
+    if (peri_conf_text(l, at, what, &s, err)) return -1;
     char *end;
     errno = 0;
     double v = strtod(s, &end);
@@ -45,11 +43,11 @@ static int get_number(load_t *l, peri_node_t *at, const char *what, double min,
     return 0;
 }
 
-static int get_folder(load_t *l, peri_node_t *at, const char *what, const char **out,
-                      peri_err_t *err)
+int peri_conf_folder(load_t *l, peri_node_t *at, const char *what, const char **out,
+                     peri_err_t *err)
 {
     if (!at) return 0;
-    if (get_text(l, at, what, out, err)) return -1;
+    if (peri_conf_text(l, at, what, out, err)) return -1;
     if (**out == '/') return 0;
     return peri_yaml_error(&l->yaml, at, err, "%s needs an absolute path, not \"%.200s\"",
                            what, *out);
@@ -91,13 +89,13 @@ static int read_scheduler(load_t *l, const peri_pair_t *p, peri_confsched_t *out
     for (size_t i = 0; i < n; i++) {
         const char *s = NULL;
         if (!strcmp(keys[i].key, "poll")) {
-            if (get_number(l, keys[i].value, "poll", 0.05, 3600, &out->poll, err))
+            if (peri_conf_number(l, keys[i].value, "poll", 0.05, 3600, &out->poll, err))
                 return -1;
         } else if (!strcmp(keys[i].key, "grace")) {
-            if (get_number(l, keys[i].value, "grace", 0, 3600, &out->grace, err))
+            if (peri_conf_number(l, keys[i].value, "grace", 0, 3600, &out->grace, err))
                 return -1;
         } else if (keys[i].value) {
-            if (get_text(l, keys[i].value, keys[i].key, &s, err)) return -1;
+            if (peri_conf_text(l, keys[i].value, keys[i].key, &s, err)) return -1;
             json_object_set_new(conf, keys[i].key, scalar_json(s));
         }
     }
@@ -140,17 +138,18 @@ enum {
     K_SCHEDULER,
     K_SCHEDULERS,
     K_KEEP,
-    NKEYS
+    K_PORTAL, /* those of config_portal.c */
+    NKEYS = K_PORTAL + PERI_CONF_NPORTAL
 };
-static const char *const keys[NKEYS] = {"state",     "spool",      "socket",
-                                        "log",       "database",   "users",
-                                        "scheduler", "schedulers", "keep_days"};
+static const char *const own_keys[K_PORTAL] = {"state",     "spool",      "socket",
+                                               "log",       "database",   "users",
+                                               "scheduler", "schedulers", "keep_days"};
 
 static int read_users(load_t *l, peri_node_t *at, peri_err_t *err)
 {
     const char *s = NULL;
     if (!at) return 0;
-    if (get_text(l, at, "users", &s, err)) return -1;
+    if (peri_conf_text(l, at, "users", &s, err)) return -1;
     if (strcmp(s, "all") && strcmp(s, "self"))
         return peri_yaml_error(&l->yaml, at, err,
                                "users is \"self\" or \"all\", not \"%.60s\"", s);
@@ -162,7 +161,7 @@ static int read_default_scheduler(load_t *l, peri_node_t *at, peri_err_t *err)
 {
     if (!at) return 0;
     peri_config_t *c = l->c;
-    if (get_text(l, at, "scheduler", &c->scheduler, err)) return -1;
+    if (peri_conf_text(l, at, "scheduler", &c->scheduler, err)) return -1;
     if (peri_config_scheduler(c, c->scheduler)) return 0;
     return peri_yaml_error(&l->yaml, at, err,
                            "the default scheduler \"%.60s\" is not among the schedulers; "
@@ -174,18 +173,23 @@ static int read_file(load_t *l, const char *text, size_t len, peri_err_t *err)
 {
     peri_config_t *c = l->c;
     peri_node_t *v[NKEYS];
+    const char *keys[NKEYS];
+    memcpy(keys, own_keys, sizeof(own_keys));
+    memcpy(keys + K_PORTAL, peri_conf_portal_keys, PERI_CONF_NPORTAL * sizeof(keys[0]));
     if (len == 0) return 0;
     if (peri_yaml_open(&l->yaml, text, len, c->source, err)) return -1;
     if (peri_yaml_fields(&l->yaml, peri_yaml_root(&l->yaml), "the configuration", keys,
                          NKEYS, v, err))
         return -1;
-    if (get_folder(l, v[K_STATE], "state", &c->state, err) ||
-        get_folder(l, v[K_SPOOL], "spool", &c->spool, err) ||
-        get_folder(l, v[K_SOCKET], "socket", &c->socket, err) ||
-        get_folder(l, v[K_LOG], "log", &c->log, err) ||
-        get_text(l, v[K_DATABASE], "database", &c->database, err) ||
+    if (peri_conf_folder(l, v[K_STATE], "state", &c->state, err) ||
+        peri_conf_folder(l, v[K_SPOOL], "spool", &c->spool, err) ||
+        peri_conf_folder(l, v[K_SOCKET], "socket", &c->socket, err) ||
+        peri_conf_folder(l, v[K_LOG], "log", &c->log, err) ||
+        peri_conf_text(l, v[K_DATABASE], "database", &c->database, err) ||
         read_users(l, v[K_USERS], err) ||
-        get_number(l, v[K_KEEP], "keep_days", 0, MAX_KEEP_DAYS, &c->keep_days, err) ||
+        peri_conf_number(l, v[K_KEEP], "keep_days", 0, MAX_KEEP_DAYS, &c->keep_days,
+                         err) ||
+        peri_conf_portal(l, v + K_PORTAL, err) ||
         read_schedulers(l, v[K_SCHEDULERS], err))
         return -1;
     return read_default_scheduler(l, v[K_SCHEDULER], err);
@@ -244,6 +248,7 @@ static void set_defaults(peri_config_t *c)
     c->pidfile = peri_arena_printf(a, "%s/perigeed.pid", c->state);
     c->pg_dir = peri_arena_printf(a, "%s/postgres", c->state);
     c->bin = program_folder(a);
+    peri_conf_portal_defaults(c);
 }
 
 peri_config_t *peri_config_load(const char *path, peri_err_t *err)
@@ -258,6 +263,8 @@ peri_config_t *peri_config_load(const char *path, peri_err_t *err)
     char *file = find_file(path);
     c->source = peri_arena_strdup(c->arena, file);
     if (file && peri_file_slurp(file, CONFIG_MAX, &text, &len, err)) goto out;
+    peri_node_t *none[PERI_CONF_NPORTAL] = {0};
+    if (peri_conf_portal(&l, none, err)) goto out; /* the defaults */
     if (read_file(&l, text, len, err)) goto out;
     if (!c->nschedulers && read_schedulers(&l, NULL, err)) goto out;
     set_defaults(c);

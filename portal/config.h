@@ -22,6 +22,50 @@ typedef struct {
     double grace;       /* seconds to wait for an exit record after it says "ended" */
 } peri_confsched_t;
 
+typedef enum {
+    PERI_IDENTITY_SERVICE, /* jobs of portal accounts run as the daemon's user, in a
+                              sandbox */
+    PERI_IDENTITY_UNIX     /* ... as the Unix user of the same name */
+} peri_identity_t;
+
+typedef enum {
+    PERI_SIGNUP_OPEN,
+    PERI_SIGNUP_INVITATION,
+    PERI_SIGNUP_APPROVAL,
+    PERI_SIGNUP_CLOSED
+} peri_signup_t;
+
+typedef struct {
+    peri_signup_t sign_up; /* invitation */
+    double session_hours;  /* idle; 168 */
+    bool admin_totp;       /* administrators need a second factor */
+} peri_confaccounts_t;
+
+typedef struct {
+    const char *server; /* "smtp://host:587" or "smtps://..."; NULL: no mail */
+    const char *from;
+    const char *user, *password_file; /* NULL: none */
+    enum { PERI_MAIL_TLS_REQUIRED, PERI_MAIL_TLS_TRY, PERI_MAIL_TLS_OFF } tls;
+} peri_confmail_t;
+
+typedef struct {
+    const char *name, *title; /* of the provider: in paths, for people */
+    const char *issuer, *client_id, *client_secret_file;
+    const char *scopes; /* "openid profile email" */
+    bool sign_up;       /* a first sign-in makes an account */
+} peri_confoidc_t;
+
+typedef struct {
+    const char *folder;       /* of volumes; STATE/volumes */
+    int64_t persistent_quota; /* bytes an account; 10 GB */
+    int64_t scratch_quota;    /* 100 GB */
+    int64_t team_quota;       /* a team's volume; 100 GB */
+    double scratch_days;      /* 30 */
+    double trash_days;        /* 14 */
+    bool links;               /* links for people without an account; true */
+    double link_days;         /* the longest; 30 */
+} peri_confstorage_t;
+
 typedef struct {
     const char *source;  /* the file, or NULL: all defaults */
     const char *state;   /* absolute folder */
@@ -37,9 +81,18 @@ typedef struct {
     const char *scheduler; /* the default one */
     peri_confsched_t *schedulers;
     size_t nschedulers;
-    double keep_days;         /* of finished jobs; 0: for ever */
-    struct peri_arena *arena; /* private */
-    json_t *json;             /* private */
+    double keep_days;            /* of finished jobs; 0: for ever */
+    const char *web_socket;      /* nginx's door, short requests; STATE/web.sock */
+    const char *transfer_socket; /* ... long ones; STATE/transfer.sock */
+    peri_identity_t identity;
+    peri_confaccounts_t accounts;
+    peri_confmail_t mail;
+    peri_confoidc_t *oidc; /* providers */
+    size_t noidc;
+    peri_confstorage_t storage;
+    double requests_per_minute; /* of an account; a quarter for an address; 0: any */
+    struct peri_arena *arena;   /* private */
+    json_t *json;               /* private */
 } peri_config_t;
 
 /* path NULL: looked for as above. */

@@ -21,8 +21,10 @@
 #include "portal/api.h"
 #include "portal/log.h"
 #include "portal/manager.h"
+#include "portal/web/waiting.h"
 
-#define DB_CONNECTIONS 6
+#define DB_CONNECTIONS 12
+#define END_SECONDS    5 /* for requests under way */
 
 static const char help_text[] =
     "Usage: perigeed [--config FILE]\n"
@@ -195,6 +197,35 @@ static void wait_for_end(void)
     pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
+/* ---- the doors ---- */
+
+enum { LOCAL, WEB, TRANSFER, NDOORS };
+static peri_server_t *doors[NDOORS];
+
+static int open_doors(peri_portal_t *p, peri_err_t *err)
+{
+    const peri_config_t *c = p->config;
+    const peri_who_f who = NULL; /* portal/account: peri_account_who */
+    const peri_listen_t where[NDOORS] = {
+        [LOCAL] = {PERI_DOOR_LOCAL, NULL, c->socket, c->all_users ? 0666 : 0600, 4,
+                   32u << 10},
+        [WEB] = {PERI_DOOR_WEB, who, c->web_socket, 0600, 4, 32u << 10},
+        [TRANSFER] = {PERI_DOOR_WEB, who, c->transfer_socket, 0600, 4, 512u << 10}};
+    peri_waiting_start();
+    for (int i = 0; i < NDOORS; i++)
+        if (!(doors[i] = peri_server_start(p, peri_api_tables, &where[i], err)))
+            return -1;
+    return 0;
+}
+
+static void close_doors(void)
+{
+    peri_waiting_stop(); /* who is put aside answers now */
+    for (int i = 0; i < NDOORS; i++) peri_server_stop(doors[i], END_SECONDS);
+}
+
+/* ---- */
+
 static int serve(peri_portal_t *p, peri_err_t *err)
 {
     pthread_t manager;
@@ -206,19 +237,19 @@ static int serve(peri_portal_t *p, peri_err_t *err)
     sigaddset(&block, SIGTERM);
     sigaddset(&block, SIGINT);
     pthread_sigmask(SIG_BLOCK, &block, &old);
-    peri_http_t *http = peri_http_start(p, peri_api_routes, peri_api_nroutes, err);
+    const bool serves = open_doors(p, err) == 0;
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (http) {
+    if (serves) {
         peri_log(PERI_LOG_INFO, "perigeed " PERIGEE_VERSION " answers on %s",
                  p->config->socket);
         wait_for_end();
         peri_log(PERI_LOG_INFO, "ending (signal %d); jobs that run go on", (int)ended);
     }
-    peri_http_stop(http);
+    close_doors();
     atomic_store(&p->stop, true);
     peri_portal_wake(p);
     pthread_join(manager, NULL);
-    return http ? 0 : -1;
+    return serves ? 0 : -1;
 }
 
 static int run(const char *config, peri_err_t *err)

@@ -14,13 +14,14 @@ static int put_job(peri_db_t *db, const peri_newjob_t *j, uint64_t ntasks,
 {
     static const char put[] =
         "INSERT INTO job (uid, username, name, kind, scheduler, priority, idem_key, "
-        "resubmit_of, spec, plan, state, created, last_seq, n_waiting) VALUES "
-        "($1::bigint, "
-        "$2, $3, $4, $5, $6::int, $7, $8::uuid, $9, $10, $11, " PERI_SQL_NOW
-        ", 1, $12::bigint) ON CONFLICT (uid, idem_key) WHERE idem_key IS NOT NULL DO "
-        "NOTHING RETURNING uuid, number, pg_notify('perigee_jobs', uuid::text)";
+        "resubmit_of, spec, plan, state, created, last_seq, n_waiting, owner, sandbox) "
+        "VALUES ($1::bigint, $2, $3, $4, $5, $6::int, $7, $8::uuid, $9, $10, "
+        "$11, " PERI_SQL_NOW ", 1, $12::bigint, $13::bigint, $14::boolean) ON CONFLICT "
+                             "(owner, idem_key) WHERE "
+        "idem_key IS NOT NULL DO NOTHING "
+        "RETURNING uuid, number, pg_notify('perigee_jobs', uuid::text)";
     static const char get[] =
-        "SELECT uuid, number FROM job WHERE uid = $1::bigint AND idem_key = $2";
+        "SELECT uuid, number FROM job WHERE owner = $1::bigint AND idem_key = $2";
     peri_args_t a = {0};
     peri_args_int(&a, j->uid);
     peri_args_text(&a, j->user);
@@ -34,11 +35,14 @@ static int put_job(peri_db_t *db, const peri_newjob_t *j, uint64_t ntasks,
     peri_args_text(&a, j->plan);
     peri_args_text(&a, peri_jobstate_name(PERI_JOB_WAITING));
     peri_args_int(&a, (int64_t)ntasks);
+    peri_args_int(&a, j->owner);
+    peri_args_bool(&a, j->sandbox);
     PGresult *r = peri_args_query(&a, db, put, err);
     bool made = r && PQntuples(r) > 0;
     if (r && !made) {
         PQclear(r);
-        a.n = 1;
+        a.n = 0;
+        peri_args_int(&a, j->owner);
         peri_args_text(&a, j->idem_key);
         r = peri_args_query(&a, db, get, err);
         if (r && PQntuples(r) == 0) {
@@ -86,12 +90,12 @@ static int other_job(peri_db_t *db, const peri_newjob_t *j, const struct peri_ne
     static const char sql[] =
         "SELECT number, $3::text IS NULL OR EXISTS (SELECT FROM step s WHERE s.job = "
         "number "
-        "AND s.name = $3) FROM job WHERE uuid = $1::uuid AND ($2::bigint = 0 OR uid = "
-        "$2::bigint) FOR KEY SHARE";
+        "AND s.name = $3) FROM job WHERE uuid = $1::uuid AND "
+        "perigee_rights($2::bigint, 'job', number, '') & 1 <> 0 FOR KEY SHARE";
     if (!peri_sql_uuid_valid(d->job)) goto none;
     peri_args_t a = {0};
     peri_args_text(&a, d->job);
-    peri_args_int(&a, j->uid);
+    peri_args_int(&a, j->owner);
     peri_args_text(&a, d->step);
     PGresult *r = peri_args_query(&a, db, sql, err);
     if (!r) return -1;
@@ -192,13 +196,29 @@ static int put_all(peri_db_t *db, int64_t job, const peri_newjob_t *j, peri_err_
     return put_event(db, job, j, err);
 }
 
-int peri_store_create(peri_db_t *db, const peri_newjob_t *j, char uuid[PERI_UUID_LEN + 1],
-                      int64_t *number, bool *existed, peri_err_t *err)
+static int find_owner(peri_db_t *db, peri_newjob_t *j, peri_err_t *err)
+{
+    peri_args_t a = {0};
+    if (j->owner) return 0;
+    peri_args_int(&a, j->uid);
+    peri_args_text(&a, j->user);
+    PGresult *r =
+        peri_args_query(&a, db, "SELECT perigee_account_of_uid($1::bigint, $2)", err);
+    if (!r) return -1;
+    j->owner = peri_col_int(r, 0, 0);
+    PQclear(r);
+    return 0;
+}
+
+int peri_store_create(peri_db_t *db, const peri_newjob_t *asked,
+                      char uuid[PERI_UUID_LEN + 1], int64_t *number, bool *existed,
+                      peri_err_t *err)
 {
     char id[PERI_UUID_LEN + 1];
     int64_t n = 0;
     uint64_t ntasks = 0;
     peri_dbtx_t tx;
+    peri_newjob_t own = *asked, *j = &own;
     for (size_t i = 0; i < j->nsteps; i++) {
         if (j->steps[i].nindexes == 0)
             return peri_err_set(err, PERI_EINVAL, "step \"%s\" has no tasks",
@@ -209,7 +229,7 @@ int peri_store_create(peri_db_t *db, const peri_newjob_t *j, char uuid[PERI_UUID
     if (j->resubmit_of && !peri_sql_uuid_valid(j->resubmit_of))
         return peri_store_no_job(j->resubmit_of, err);
     if (peri_dbtx_begin(&tx, db, err)) return -1;
-    int made = put_job(db, j, ntasks, id, &n, err);
+    int made = find_owner(db, j, err) ? -1 : put_job(db, j, ntasks, id, &n, err);
     int rc = made < 0 ? -1 : 0;
     if (made > 0) rc = put_all(db, n, j, err);
     if (peri_dbtx_end(&tx, rc, err)) return -1;

@@ -63,6 +63,10 @@ static int fail(peri_db_t *db, const PGresult *r, peri_err_t *err)
                             text);
     if (!state || passes(state))
         return peri_err_set(err, PERI_EIO, "the database cannot do it now: %s", text);
+    if (strcmp(state, "42501") ==
+        0) /* row-level security: a check before it was missing */
+        return peri_err_set(err, PERI_EDENIED, "the database does not allow it: %s",
+                            text);
     /* Class 22: a value that it cannot store, such as bytes that are no text. */
     return peri_err_set(err, strncmp(state, "22", 2) == 0 ? PERI_EINVAL : PERI_EINTERNAL,
                         "the database refused a statement: %s (%s)", text, state);
@@ -145,6 +149,17 @@ static int command(peri_db_t *db, const char *sql, peri_err_t *err)
 int peri_db_begin(peri_db_t *db, peri_err_t *err)
 {
     return command(db, "BEGIN", err);
+}
+
+int peri_db_begin_as(peri_db_t *db, int64_t account, peri_err_t *err)
+{
+    char sql[160];
+    snprintf(sql, sizeof(sql),
+             "BEGIN; SET LOCAL ROLE perigee_user; SET LOCAL perigee.account = '%lld'",
+             (long long)account);
+    int rc = command(db, sql, err);
+    if (rc) peri_db_rollback(db);
+    return rc;
 }
 
 int peri_db_commit(peri_db_t *db, peri_err_t *err)

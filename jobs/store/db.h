@@ -30,6 +30,9 @@ void peri_db_close(peri_db_t *db);
 PGconn *peri_db_conn(peri_db_t *db);
 
 int peri_db_begin(peri_db_t *db, peri_err_t *err);
+/* The same with the rights of an account (0: nobody): row-level security applies until
+ * the end of the transaction. */
+int peri_db_begin_as(peri_db_t *db, int64_t account, peri_err_t *err);
 int peri_db_commit(peri_db_t *db, peri_err_t *err);
 void peri_db_rollback(peri_db_t *db);
 

@@ -12,8 +12,9 @@
     "j.uuid, j.number, j.uid, j.username, j.name, j.kind, j.scheduler, j.state, j.why, " \
     "CASE WHEN j.why <> '' THEN j.sentence WHEN j.state IN ('waiting', 'queued') THEN "  \
     "j.waits ELSE '' END, j.cancel, j.priority, j.created, j.started, j.ended, "         \
-    "j.expected, j.last_seq, j.resubmit_of, " PERI_SQL_COUNTS
-enum { NCOLUMNS = 18 + PERI_TASK_NSTATES };
+    "j.expected, j.last_seq, j.resubmit_of, j.owner, j.sandbox, "                        \
+    "j.delivered, " PERI_SQL_COUNTS
+enum { NCOLUMNS = 21 + PERI_TASK_NSTATES };
 
 static void read_row(const PGresult *r, int i, peri_jobrow_t *row)
 {
@@ -34,8 +35,11 @@ static void read_row(const PGresult *r, int i, peri_jobrow_t *row)
                            .ended = peri_col_real(r, i, 14),
                            .expected = peri_col_real(r, i, 15),
                            .last_seq = (int)peri_col_int(r, i, 16),
-                           .resubmit_of = peri_col_text_or_null(r, i, 17)};
-    peri_col_counts(r, i, 18, row->count);
+                           .resubmit_of = peri_col_text_or_null(r, i, 17),
+                           .owner = peri_col_int(r, i, 18),
+                           .sandbox = peri_col_bool(r, i, 19),
+                           .delivered = peri_col_text(r, i, 20)};
+    peri_col_counts(r, i, 21, row->count);
 }
 
 /* A glob as LIKE has it: only * and ? mean something. */
@@ -66,7 +70,7 @@ int peri_store_list(peri_db_t *db, const peri_jobfilter_t *f, peri_jobrow_f each
     /* Not prepared: with the filters at hand the right index is found. */
     static const char sql[] =
         "SELECT " COLUMNS
-        " FROM job j WHERE ($1::bigint IS NULL OR j.uid = $1::bigint) AND "
+        " FROM job j WHERE ($1::bigint IS NULL OR j.owner = $1::bigint) AND "
         "($2::text IS NULL OR j.name LIKE $2) AND ($3::text IS NULL OR j.kind = $3) AND "
         "($4::text[] IS NULL OR j.state = ANY ($4::text[])) AND "
         "($5::float8 IS NULL OR j.created >= $5::float8) AND "
@@ -80,8 +84,8 @@ int peri_store_list(peri_db_t *db, const peri_jobfilter_t *f, peri_jobrow_f each
     peri_buf_t states = {0};
     if (f->states) names_of(f->states, &states);
     peri_args_t a = {0};
-    if (f->uid >= 0)
-        peri_args_int(&a, f->uid);
+    if (f->owner)
+        peri_args_int(&a, f->owner);
     else
         peri_args_text(&a, NULL);
     peri_args_text(&a, like);
@@ -169,15 +173,13 @@ static bool is_number(const char *s)
     return n > 0 && n <= 18 && s[n] == '\0';
 }
 
-int peri_store_lookup(peri_db_t *db, const char *what, int64_t uid,
-                      char uuid[PERI_UUID_LEN + 1], peri_err_t *err)
+int peri_store_lookup(peri_db_t *db, const char *what, char uuid[PERI_UUID_LEN + 1],
+                      int64_t *number_out, peri_err_t *err)
 {
     /* A number goes before a uuid that happens to start with the same digits. */
     static const char sql[] =
-        "SELECT uuid FROM job WHERE (number = $1::bigint OR uuid BETWEEN $2::uuid AND "
-        "$3::uuid) AND ($4::bigint < 0 OR uid = $4::bigint) ORDER BY number = $1::bigint "
-        "DESC "
-        "NULLS LAST, number LIMIT 2";
+        "SELECT uuid, number FROM job WHERE number = $1::bigint OR uuid BETWEEN $2::uuid "
+        "AND $3::uuid ORDER BY number = $1::bigint DESC NULLS LAST, number LIMIT 2";
     char low[PERI_UUID_LEN + 1], high[PERI_UUID_LEN + 1];
     bool number = is_number(what), start = uuid_range(what, low, high);
     if (!number && !start) return peri_store_no_job(what, err);
@@ -185,11 +187,11 @@ int peri_store_lookup(peri_db_t *db, const char *what, int64_t uid,
     peri_args_text(&a, number ? what : NULL);
     peri_args_text(&a, start ? low : NULL);
     peri_args_text(&a, start ? high : NULL);
-    peri_args_int(&a, uid);
     PGresult *r = peri_args_query(&a, db, sql, err);
     if (!r) return -1;
     int n = PQntuples(r);
     if (n) memcpy(uuid, peri_col_text(r, 0, 0), PERI_UUID_LEN + 1);
+    if (n && number_out) *number_out = peri_col_int(r, 0, 1);
     PQclear(r);
     if (n == 0) return peri_store_no_job(what, err);
     if (n > 1 && !number)

@@ -49,7 +49,8 @@ int peri_store_submission(peri_db_t *db, const char *uuid, const char *step, int
         "SELECT j.uuid, b.step, b.name, b.id, b.scheduler, j.username, j.uid, b.attempt, "
         "coalesce(t.indexes, '{}'), s.is_array, s.restartable, j.cancel, "
         "coalesce(t.lost, 0), "
-        "j.spec, b.after FROM job j JOIN submission b ON b.job = j.number JOIN step s ON "
+        "j.spec, b.after, j.owner, j.sandbox FROM job j JOIN submission b ON b.job = "
+        "j.number JOIN step s ON "
         "s.job = b.job AND s.name = b.step LEFT JOIN LATERAL (SELECT array_agg(index "
         "ORDER BY "
         "index) AS indexes, max(lost) AS lost FROM task WHERE job = b.job AND step = "
@@ -82,7 +83,9 @@ int peri_store_submission(peri_db_t *db, const char *uuid, const char *step, int
                                     .cancel_requested = peri_col_bool(r, 0, 11),
                                     .attempts_lost = (int)peri_col_int(r, 0, 12),
                                     .spec = peri_col_text(r, 0, 13),
-                                    .after = peri_col_text(r, 0, 14)};
+                                    .after = peri_col_text(r, 0, 14),
+                                    .owner = peri_col_int(r, 0, 15),
+                                    .sandbox = peri_col_bool(r, 0, 16)};
         each(&row, arg);
         free(indexes);
     }

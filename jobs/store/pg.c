@@ -161,18 +161,22 @@ static int initialise(const peri_pgplace_t *p, const char *programs, peri_err_t 
     return rc;
 }
 
-/* The role and the database of our own. */
+/* The roles and the database of our own; perigee_user is the one that requests of users
+ * run as (row-level security). */
 static int provide(const peri_pgplace_t *p, peri_err_t *err)
 {
-    if (answers(p, "perigee", "perigee")) return 0;
     char *conninfo = conninfo_of(p->socket, "postgres", "postgres");
     peri_db_t *db = peri_db_connect(conninfo, err);
     int rc = db ? 0 : -1;
     static const char *const wanted[][2] = {
         {"SELECT 1 FROM pg_roles WHERE rolname = 'perigee'", "CREATE ROLE perigee LOGIN"},
+        {"SELECT 1 FROM pg_roles WHERE rolname = 'perigee_user'",
+         "CREATE ROLE perigee_user NOLOGIN"},
+        {"SELECT 1 WHERE pg_has_role('perigee', 'perigee_user', 'MEMBER')",
+         "GRANT perigee_user TO perigee"},
         {"SELECT 1 FROM pg_database WHERE datname = 'perigee'",
          "CREATE DATABASE perigee OWNER perigee"}};
-    for (int i = 0; rc == 0 && i < 2; i++) {
+    for (size_t i = 0; rc == 0 && i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         PGresult *r = peri_db_query(db, err, wanted[i][0], 0, NULL);
         if (!r || (PQntuples(r) == 0 && peri_db_exec(db, err, wanted[i][1], 0, NULL) < 0))
             rc = -1;

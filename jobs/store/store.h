@@ -54,13 +54,15 @@ int peri_store_append(peri_db_t *db, const peri_event_t *e, size_t *applied,
 /* ---- jobs ---- */
 
 typedef struct {
-    uint32_t uid;
+    int64_t owner; /* account; 0: that of the Unix user `uid`, made if there is none */
+    uint32_t uid;  /* it runs as */
     const char *user;
+    bool sandbox;            /* it sees its owner's volumes only */
     const char *name, *kind; /* kind: of its only step, "graph" for several */
     const char *scheduler;
     int32_t priority;
     const char
-        *idem_key; /* NULL: none; the same key of the same uid gives the same job */
+        *idem_key; /* NULL: none; the same key of the same owner gives the same job */
     const char *resubmit_of; /* uuid or NULL */
     const char *spec, *plan; /* JSON text */
     struct peri_newstep {
@@ -85,8 +87,11 @@ int peri_store_create(peri_db_t *db, const peri_newjob_t *j, char uuid[PERI_UUID
 typedef struct {
     const char *uuid;
     int64_t number;
+    int64_t owner;
     uint32_t uid;
     const char *user, *name, *kind, *scheduler;
+    bool sandbox;
+    const char *delivered; /* where its results went: "OWNER/VOLUME:PATH"; "" */
     peri_jobstate_t state;
     peri_why_t why;   /* of the first task that failed */
     const char *text; /* its sentence, or why it waits */
@@ -102,7 +107,7 @@ typedef struct {
 } peri_jobrow_t;
 
 typedef struct {
-    int64_t uid;         /* < 0: of everybody */
+    int64_t owner;       /* account; 0: all that the transaction's role lets see */
     const char *name;    /* glob; NULL any */
     const char *kind;    /* NULL any */
     unsigned states;     /* bit 1u << peri_jobstate_t; 0: any */
@@ -114,10 +119,10 @@ typedef struct {
 typedef int (*peri_jobrow_f)(const peri_jobrow_t *row, void *arg); /* non-zero stops */
 int peri_store_list(peri_db_t *db, const peri_jobfilter_t *f, peri_jobrow_f each,
                     void *arg, peri_err_t *err);
-/* Number, uuid, or a start of a uuid (8 characters or more): PERI_ENOTFOUND. uid < 0: of
- * anybody; others' jobs are "not found". */
-int peri_store_lookup(peri_db_t *db, const char *what, int64_t uid,
-                      char uuid[PERI_UUID_LEN + 1], peri_err_t *err);
+/* Number, uuid, or a start of a uuid (8 characters or more): PERI_ENOTFOUND, also for
+ * jobs that the transaction's role may not see. number may be NULL. */
+int peri_store_lookup(peri_db_t *db, const char *what, char uuid[PERI_UUID_LEN + 1],
+                      int64_t *number, peri_err_t *err);
 int peri_store_get(peri_db_t *db, const char *uuid, peri_jobrow_f each, void *arg,
                    peri_err_t *err);
 
@@ -207,7 +212,9 @@ int peri_store_outbox_retry(peri_db_t *db, int64_t entry, double seconds, const 
 /* One submission, with its tasks that are not over: for building the request. */
 typedef struct {
     const char *uuid, *step, *name, *id, *scheduler, *user;
+    int64_t owner;
     uint32_t uid;
+    bool sandbox;
     int attempt;
     const int32_t *indexes;
     size_t nindexes;

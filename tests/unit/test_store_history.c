@@ -49,10 +49,12 @@ static void history_costs_nothing(void **state)
     (void)state;
     static const char *const fill[] = {"INSERT INTO job (uid, username, name, kind, "
                                        "scheduler, priority, spec, plan, state, "
-                                       "created, started, ended, last_seq, n_succeeded) "
+                                       "created, started, ended, last_seq, n_succeeded, "
+                                       "owner) "
                                        "SELECT 1000, 'ana', 'old ' || i, 'sql', "
                                        "'local', 0, repeat('x', 500), '{}', 'succeeded', "
-                                       "1.7e9 + i, 1.7e9 + i, 1.7e9 + i, 5, 1 "
+                                       "1.7e9 + i, 1.7e9 + i, 1.7e9 + i, 5, 1, "
+                                       "perigee_account_of_uid(1000, 'ana') "
                                        "FROM generate_series(1, 10000) AS i",
                                        "INSERT INTO step SELECT number, 'main', 0, "
                                        "false, false FROM job WHERE name LIKE "

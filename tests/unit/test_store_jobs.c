@@ -58,6 +58,13 @@ static void what_is_stored(void **state)
     assert_ok(peri_store_verify(fx->db, id.uuid, err));
 }
 
+static int64_t owner(unsigned uid)
+{
+    char sql[96];
+    snprintf(sql, sizeof(sql), "SELECT perigee_account_of_uid(%u, 'u%u')", uid, uid);
+    return fix_number(fx->db, sql);
+}
+
 /* A refused job leaves nothing. */
 static void what_is_refused(void **state)
 {
@@ -122,7 +129,11 @@ static void what_is_refused(void **state)
         if (!strstr(err.text, cases[i].says)) fail_msg("%s", err.text);
     }
     assert_int_equal(fix_number(fx->db, "SELECT count(*) FROM job"), before);
-    /* root may wait for anybody. */
+    /* An administrator may wait for anybody. */
+    assert_int_equal(fix_number(fx->db, "SELECT perigee_account_of_uid(0, 'root')") > 0,
+                     1);
+    fix_number(fx->db, "WITH u AS (UPDATE account SET admin = true WHERE unix_uid = 0 "
+                       "RETURNING 1) SELECT count(*) FROM u");
     peri_newjob_t j = fix_job("root's");
     j.steps = &cases[5].step;
     j.uid = 0;
@@ -220,31 +231,42 @@ static void lists(void **state)
         if (i >= 15) fix_append(fx->db, &id[i], ENDED_OK);
         if (i == 14) fix_append(fx->db, &id[i], ENDED_BAD);
     }
-    assert_int_equal(list((peri_jobfilter_t){.uid = 2000}).n, 10);
-    assert_int_equal(list((peri_jobfilter_t){.uid = 2002}).n, 0);
-    assert_true(list((peri_jobfilter_t){.uid = -1}).n >= 20);
-    assert_int_equal(list((peri_jobfilter_t){.uid = 2000, .name = "mass 50%"}).n, 5);
-    assert_int_equal(list((peri_jobfilter_t){.uid = 2001, .name = "mass_50x"}).n, 5);
-    assert_int_equal(list((peri_jobfilter_t){.uid = 2001, .name = "mass_5*"}).n, 5);
-    assert_int_equal(list((peri_jobfilter_t){.uid = 2000, .name = "*ass*"}).n, 10);
-    assert_int_equal(list((peri_jobfilter_t){.uid = 2000, .name = "mass?50%"}).n, 5);
-    assert_int_equal(list((peri_jobfilter_t){.uid = 2001, .name = "a\\b"}).n, 5);
-    assert_int_equal(list((peri_jobfilter_t){.uid = 2001, .name = "a%"}).n, 0);
-    assert_int_equal(list((peri_jobfilter_t){.uid = 2000, .name = "' OR 1=1 --"}).n, 0);
-    assert_int_equal(list((peri_jobfilter_t){.uid = 2000, .kind = "script"}).n, 2);
+    assert_int_equal(list((peri_jobfilter_t){.owner = owner(2000)}).n, 10);
+    assert_int_equal(list((peri_jobfilter_t){.owner = owner(2002)}).n, 0);
+    assert_true(list((peri_jobfilter_t){.owner = 0}).n >= 20);
+    assert_int_equal(list((peri_jobfilter_t){.owner = owner(2000), .name = "mass 50%"}).n,
+                     5);
+    assert_int_equal(list((peri_jobfilter_t){.owner = owner(2001), .name = "mass_50x"}).n,
+                     5);
+    assert_int_equal(list((peri_jobfilter_t){.owner = owner(2001), .name = "mass_5*"}).n,
+                     5);
+    assert_int_equal(list((peri_jobfilter_t){.owner = owner(2000), .name = "*ass*"}).n,
+                     10);
+    assert_int_equal(list((peri_jobfilter_t){.owner = owner(2000), .name = "mass?50%"}).n,
+                     5);
+    assert_int_equal(list((peri_jobfilter_t){.owner = owner(2001), .name = "a\\b"}).n, 5);
+    assert_int_equal(list((peri_jobfilter_t){.owner = owner(2001), .name = "a%"}).n, 0);
     assert_int_equal(
-        list((peri_jobfilter_t){.uid = 2000, .states = 1u << PERI_JOB_SUCCEEDED}).n, 2);
+        list((peri_jobfilter_t){.owner = owner(2000), .name = "' OR 1=1 --"}).n, 0);
+    assert_int_equal(list((peri_jobfilter_t){.owner = owner(2000), .kind = "script"}).n,
+                     2);
     assert_int_equal(
-        list((peri_jobfilter_t){.uid = 2000,
+        list((peri_jobfilter_t){.owner = owner(2000), .states = 1u << PERI_JOB_SUCCEEDED})
+            .n,
+        2);
+    assert_int_equal(
+        list((peri_jobfilter_t){.owner = owner(2000),
                                 .states = 1u << PERI_JOB_FAILED | 1u << PERI_JOB_QUEUED})
             .n,
         3);
     double created = fix_get(fx->db, &id[10]).row.created;
-    assert_int_equal(list((peri_jobfilter_t){.uid = 2000, .since = created}).n, 5);
-    assert_int_equal(list((peri_jobfilter_t){.uid = 2000, .until = created}).n, 6);
+    assert_int_equal(list((peri_jobfilter_t){.owner = owner(2000), .since = created}).n,
+                     5);
+    assert_int_equal(list((peri_jobfilter_t){.owner = owner(2000), .until = created}).n,
+                     6);
 
     /* Page by page, newest first, everything once. */
-    peri_jobfilter_t f = {.uid = 2000, .limit = 3};
+    peri_jobfilter_t f = {.owner = owner(2000), .limit = 3};
     int64_t last = INT64_MAX;
     int n = 0;
     for (list_t l = list(f); l.n; l = list(f)) {
@@ -271,15 +293,16 @@ static void lookup(void **state)
     snprintf(what, sizeof(what), "%lld", (long long)id.number);
     const char *const good[] = {what, id.uuid};
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(peri_store_lookup(fx->db, good[i], 1000, uuid, &err), 0);
+        assert_int_equal(peri_store_lookup(fx->db, good[i], uuid, NULL, &err), 0);
         assert_string_equal(uuid, id.uuid);
-        assert_int_equal(peri_store_lookup(fx->db, good[i], -1, uuid, &err), 0);
-        assert_int_equal(peri_store_lookup(fx->db, good[i], 1001, uuid, &err), -1);
+        assert_ok(peri_db_begin_as(fx->db, owner(1001), err));
+        assert_int_equal(peri_store_lookup(fx->db, good[i], uuid, NULL, &err), -1);
+        peri_db_rollback(fx->db);
         assert_int_equal(err.code, PERI_ENOTFOUND);
     }
     for (int n = 8; n < PERI_UUID_LEN; n++) {
         snprintf(what, sizeof(what), "%.*s", n, id.uuid);
-        assert_int_equal(peri_store_lookup(fx->db, what, 1000, uuid, &err), 0);
+        assert_int_equal(peri_store_lookup(fx->db, what, uuid, NULL, &err), 0);
         assert_string_equal(uuid, id.uuid);
     }
     const char *const bad[] = {"",
@@ -293,7 +316,7 @@ static void lookup(void **state)
                                "'; DROP TABLE job; --",
                                "6f0c0000-0000-4000-8000-000000000000-"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        assert_int_equal(peri_store_lookup(fx->db, bad[i], -1, uuid, &err), -1);
+        assert_int_equal(peri_store_lookup(fx->db, bad[i], uuid, NULL, &err), -1);
         assert_int_equal(err.code, PERI_ENOTFOUND);
     }
     /* Two that start the same. */
@@ -303,11 +326,11 @@ static void lookup(void **state)
                      "number % 2)::uuid WHERE number IN (SELECT number FROM job ORDER "
                      "BY number LIMIT 2)",
                      0, NULL) == 2);
-    assert_int_equal(peri_store_lookup(fx->db, "aaaaaaaa", -1, uuid, &err), -1);
+    assert_int_equal(peri_store_lookup(fx->db, "aaaaaaaa", uuid, NULL, &err), -1);
     assert_int_equal(err.code, PERI_EINVAL);
-    assert_int_equal(
-        peri_store_lookup(fx->db, "AAAAAAAA-0000-4000-8000-000000000001", -1, uuid, &err),
-        0);
+    assert_int_equal(peri_store_lookup(fx->db, "AAAAAAAA-0000-4000-8000-000000000001",
+                                       uuid, NULL, &err),
+                     0);
 }
 
 static int count_tasks(const peri_taskrow_t *row, void *arg)
@@ -420,9 +443,9 @@ static void pruning(void **state)
     assert_int_equal(json_array_size(gone), 2);
     json_decref(gone);
     char uuid[PERI_UUID_LEN + 1];
-    assert_int_equal(peri_store_lookup(fx->db, old.uuid, -1, uuid, NULL), -1);
-    assert_int_equal(peri_store_lookup(fx->db, needed.uuid, -1, uuid, NULL), -1);
-    assert_int_equal(peri_store_lookup(fx->db, young.uuid, -1, uuid, NULL), 0);
+    assert_int_equal(peri_store_lookup(fx->db, old.uuid, uuid, NULL, NULL), -1);
+    assert_int_equal(peri_store_lookup(fx->db, needed.uuid, uuid, NULL, NULL), -1);
+    assert_int_equal(peri_store_lookup(fx->db, young.uuid, uuid, NULL, NULL), 0);
     assert_int_equal(fix_number(fx->db,
                                 "SELECT count(*) FROM job_event e WHERE NOT EXISTS "
                                 "(SELECT FROM job WHERE number = e.job)"),

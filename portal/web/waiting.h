@@ -4,8 +4,8 @@
  * has waited long enough. No news is lost: who puts a connection aside says from which
  * mark on it has looked.
  */
-#ifndef PORTAL_WAITING_H
-#define PORTAL_WAITING_H
+#ifndef PORTAL_WEB_WAITING_H
+#define PORTAL_WEB_WAITING_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,8 +16,8 @@ struct MHD_Connection;
 
 typedef struct peri_waiter {
     struct MHD_Connection *conn;
-    char uuid[PERI_UUID_LEN + 1];
-    double until; /* peri_now() */
+    char uuid[PERI_UUID_LEN + 1]; /* "*": news of any job */
+    double until;                 /* peri_now() */
     bool listed;
     struct peri_waiter *prev, *next;
 } peri_waiter_t;

@@ -1,5 +1,5 @@
 /* waiting.c - see waiting.h. */
-#include "portal/waiting.h"
+#include "portal/web/waiting.h"
 
 #include <microhttpd.h>
 #include <pthread.h>
@@ -122,7 +122,7 @@ void peri_portal_news(const char *uuid)
     w_all.mark++;
     for (peri_waiter_t *w = w_all.first, *next; w; w = next) {
         next = w->next;
-        if (!uuid || !strcmp(w->uuid, uuid)) resume(w);
+        if (!uuid || w->uuid[0] == '*' || !strcmp(w->uuid, uuid)) resume(w);
     }
     pthread_mutex_unlock(&w_all.lock);
 }
