@@ -1,6 +1,7 @@
 /* amount.c - how much a file or a tree counts (ops.h). */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "core/base/util.h"
@@ -19,6 +20,18 @@ static bool put(ino_t *slot, size_t cap, ino_t ino)
         if (slot[i] == ino) return false;
     slot[i] = ino;
     return true;
+}
+
+/* .perigee and its own folders cost a user nothing; what a job puts beside them does. */
+static bool is_ours(const peri_visit_t *v)
+{
+    static const char *const ours[] = {PERI_PATH_PRIVATE, PERI_PATH_PRIVATE "/trash",
+                                       PERI_PATH_PRIVATE "/unfinished",
+                                       PERI_PATH_PRIVATE "/" PERI_PATH_UPLOADS};
+    if (!S_ISDIR(v->st.st_mode) || v->depth > 1) return false;
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+        if (!strcmp(v->path, ours[i])) return true;
+    return false;
 }
 
 /* True the first time. */
@@ -64,7 +77,7 @@ int peri_ops_amount(int root, const char *path, uint64_t most, const peri_stop_t
         if (peri_stop_check(stop, err)) goto out;
         if (v.event == PERI_WALK_LEAVE) continue;
         if (v.event == PERI_WALK_FAILED) *whole = false;
-        amount->files++;
+        if (*path || !is_ours(&v)) amount->files++;
         if (v.st.st_nlink <= 1 || S_ISDIR(v.st.st_mode) || seen_add(&seen, v.st.st_ino))
             amount->bytes += peri_amount_bytes(&v.st);
         if (most && amount->files >= most) {

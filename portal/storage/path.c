@@ -147,7 +147,7 @@ int peri_path_errno(peri_err_t *err, int error, const char *doing, const char *p
         return peri_err_set(err, PERI_EINVAL, "the path \"%s\" is too long", shown);
     case ENOSPC:
     case EDQUOT:
-        return peri_err_set(err, PERI_EIO,
+        return peri_err_set(err, PERI_EFULL,
                             "cannot %s \"%s\": the disk is full; tell the administrator",
                             doing, shown);
     default:

@@ -28,6 +28,7 @@
 #define PERI_PATH_MAX     4096 /* bytes of a path, without its NUL */
 #define PERI_PATH_LEVELS  64   /* names in a path */
 #define PERI_PATH_PRIVATE ".perigee"
+#define PERI_PATH_UPLOADS "uploads" /* in it: parts of uploads */
 
 /* A name: 1 to PERI_NAME_MAX bytes of UTF-8 without '/', NUL or control characters (C0,
  * DEL, C1), not "." or "..". */

@@ -2,3 +2,6 @@
 foreach(part path ops archive)
     peri_unit_test(storage_${part} peri_storage)
 endforeach()
+if(TARGET peri_volume)
+    peri_unit_test(storage_quota peri_volume peri_web)
+endif()
