@@ -2,3 +2,4 @@
 foreach(part path ops archive)
     peri_unit_test(storage_${part} peri_storage)
 endforeach()
+peri_unit_test(upload peri_uploadfile)
