@@ -1,7 +1,11 @@
 /* api.c - the table of requests, and what several of them use. */
 #include "portal/api.h"
 
-static const peri_route_t peri_api_routes[] = {
+#include "portal/access/routes.h"
+#include "portal/admin/admin.h"
+#include "portal/access/routes.h"
+
+static const peri_route_t peri_job_routes[] = {
     {"GET", "/api/v1/status", peri_api_status, .flags = PERI_ROUTE_OPEN},
     {"GET", "/api/v1/routes", peri_api_list_routes, .flags = PERI_ROUTE_OPEN},
     {"POST", "/api/v1/jobs", peri_api_job_create, .scope = PERI_SCOPE_JOBS_WRITE},
@@ -17,16 +21,21 @@ static const peri_route_t peri_api_routes[] = {
     {"GET", "/api/v1/replicas", peri_api_replicas, .scope = PERI_SCOPE_JOBS_READ},
     {"PUT", "/api/v1/replicas/*/*", peri_api_replicas_put, .scope = PERI_SCOPE_ADMIN},
 };
+static const size_t peri_job_nroutes =
+    sizeof(peri_job_routes) / sizeof(peri_job_routes[0]);
+
 /* Every folder of portal/ with its requests. */
-const peri_routes_t peri_api_tables[] = {
-    {peri_api_routes, sizeof(peri_api_routes) / sizeof(peri_api_routes[0])}, {NULL, 0}};
+const peri_routes_t peri_api_tables[] = {{peri_job_routes, &peri_job_nroutes},
+                                         {peri_access_routes, &peri_access_nroutes},
+    {peri_admin_routes, &peri_admin_nroutes},
+                                         {NULL, NULL}};
 
 int peri_api_list_routes(peri_request_t *r, peri_err_t *err)
 {
     (void)err;
     json_t *list = json_array();
     for (const peri_routes_t *t = peri_api_tables; t->routes; t++)
-        for (size_t i = 0; i < t->n; i++)
+        for (size_t i = 0; i < *t->n; i++)
             json_array_append_new(list,
                                   json_pack("{s:s, s:s}", "method", t->routes[i].method,
                                             "path", t->routes[i].path));

@@ -5,7 +5,7 @@
 #include "portal/access/access.h"
 #include "portal/web/server.h"
 
-/* All requests there are; ends with {NULL, 0}. */
+/* All requests there are; ends with {NULL, NULL}. */
 extern const peri_routes_t peri_api_tables[];
 
 /* Handlers, by file. */

@@ -133,24 +133,10 @@ int peri_volume_get(peri_db_t *db, const peri_confstorage_t *conf, int64_t accou
 static int id_of(peri_db_t *db, const char *owner, const char *name, int64_t *id,
                  peri_err_t *err)
 {
-    static const char by_account[] =
-        "SELECT v.id FROM volume v JOIN account o ON o.id = v.account WHERE "
-        "lower(o.name) = "
-        "lower($1) AND v.name = $2 AND v.team IS NULL AND v.removed IS NULL";
-    static const char by_team[] = "SELECT v.id FROM volume v JOIN team t ON t.id = "
-                                  "v.team WHERE t.name = $1 AND v.name "
-                                  "= $2 AND v.removed IS NULL";
-    static const char by_dataset[] = "SELECT v.id FROM volume v WHERE v.dataset IS NOT "
-                                     "NULL AND $1 = '' AND v.name = $2 "
-                                     "AND v.removed IS NULL";
-    const char *sql = by_account, *key = owner;
-    if (!strncmp(owner, "team:", 5))
-        sql = by_team, key = owner + 5;
-    else if (!strncmp(owner, "data:", 5))
-        sql = by_dataset, key = owner + 5;
-    PGresult *q = peri_db_query(db, err, sql, 2, (const char *const[]){key, name});
+    PGresult *q = peri_db_query(db, err, "SELECT perigee_volume($1, $2)", 2,
+                                (const char *const[]){owner, name});
     if (!q) return -1;
-    *id = PQntuples(q) ? number(q, 0, 0, 0) : 0;
+    *id = number(q, 0, 0, 0);
     PQclear(q);
     return 0;
 }

@@ -36,7 +36,7 @@ void peri_route_find(const peri_routes_t *tables, peri_request_t *r)
     const char *head = !strcmp(r->method, "HEAD") ? "GET" : NULL;
     char text[256], allowed[64] = "";
     for (const peri_routes_t *t = tables; t->routes; t++)
-        for (size_t i = 0; i < t->n; i++) {
+        for (size_t i = 0; i < *t->n; i++) {
             const peri_route_t *route = &t->routes[i];
             if (!matches(route->path, r->path, r)) continue;
             if (!strcmp(route->method, r->method)) {

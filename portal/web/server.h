@@ -8,7 +8,7 @@
 
 typedef struct {
     const peri_route_t *routes;
-    size_t n;
+    const size_t *n;
 } peri_routes_t;
 
 typedef enum {
@@ -30,7 +30,7 @@ typedef struct {
 } peri_listen_t;
 
 typedef struct peri_server peri_server_t;
-/* tables: ends with {NULL, 0}; lives as long as the server. */
+/* tables: ends with {NULL, NULL}; lives as long as the server. */
 peri_server_t *peri_server_start(peri_portal_t *p, const peri_routes_t *tables,
                                  const peri_listen_t *where, peri_err_t *err);
 /* No more connections; requests under way have so long to end. */

@@ -369,6 +369,29 @@ CREATE FUNCTION perigee_rights(who bigint, what text, id_ bigint, path_ text) RE
           AND EXISTS (SELECT 1 FROM account WHERE id = who AND state = 'active')), 0)
 $$;
 
+-- How people call a thing: "ana/persistent:halos", "team:mhd/files:", "tng", "42".
+CREATE FUNCTION perigee_label(what text, id_ bigint, path_ text) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    SELECT CASE what
+        WHEN 'volume' THEN (
+            SELECT coalesce('team:' || t.name, a.name, 'data:') || '/' || v.name || ':' || path_
+            FROM volume v LEFT JOIN team t ON t.id = v.team LEFT JOIN account a ON a.id = v.account
+            WHERE v.id = id_)
+        WHEN 'dataset' THEN (SELECT name FROM dataset WHERE id = id_)
+        WHEN 'team' THEN (SELECT name FROM team WHERE id = id_)
+        ELSE id_::text END
+$$;
+-- The volume that OWNER/NAME means: an account's, "team:NAME"'s, or "data:"'s. NULL: none.
+CREATE FUNCTION perigee_volume(owner_ text, name_ text) RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    SELECT v.id FROM volume v WHERE v.name = name_ AND v.removed IS NULL AND CASE
+        WHEN starts_with(owner_, 'team:') THEN
+            v.team = (SELECT id FROM team WHERE name = substr(owner_, 6))
+        WHEN owner_ = 'data:' THEN v.dataset IS NOT NULL
+        ELSE v.team IS NULL AND
+            v.account = (SELECT id FROM account WHERE lower(name) = lower(owner_)) END
+$$;
+
 -- Grants whose maker may no longer give them go, and what hangs on these. Returns how many.
 -- To be called after anything that takes rights away.
 CREATE FUNCTION perigee_prune_grants() RETURNS bigint
