@@ -1,34 +1,35 @@
-/* client.c - see client.h.
- *
- * Requests run through curl's multi interface in slices of a fifth of a second, so that
- * Ctrl-C is noticed also while the daemon holds an answer back.
+/* client.c - see client.h: where requests go, and what becomes of answers. The requests
+ * themselves are client_curl.c's.
  */
 #include "cli/client.h"
 
-#include <curl/curl.h>
-#include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/client_priv.h"
+#include "cli/portals.h"
 #include "core/base/util.h"
 #include "portal/config.h"
 
-#define MAX_ANSWER      (64u << 20)
-#define CONNECT_TIMEOUT 10.0
-#define USUAL_TIMEOUT   60.0
-#define SLICE_MS        200
+#define GET_FOR 30.0 /* seconds that a portal which is away is asked again */
 
-struct peri_client {
-    char *socket;
-    CURLM *multi; /* NULL until the first request */
-    CURL *easy;
-    char error[CURL_ERROR_SIZE];
-};
+/* ---- where to ---- */
+
+static const char *setting(const char *name)
+{
+    const char *s = getenv(name);
+    return s && *s ? s : NULL;
+}
+
+static char *copy(const char *s)
+{
+    return s ? peri_xstrdup(s) : NULL;
+}
 
 peri_client_t *peri_client_new_at(const char *socket)
 {
@@ -37,15 +38,64 @@ peri_client_t *peri_client_new_at(const char *socket)
     return c;
 }
 
-peri_client_t *peri_client_new(peri_err_t *err)
+peri_client_t *peri_client_new_local(peri_err_t *err)
 {
-    const char *given = getenv("PERIGEE_SOCKET");
-    if (given && *given) return peri_client_new_at(given);
+    const char *given = setting("PERIGEE_SOCKET");
+    if (given) return peri_client_new_at(given);
     peri_config_t *conf = peri_config_load(NULL, err);
     if (!conf) return NULL;
     peri_client_t *c = peri_client_new_at(conf->socket);
     peri_config_free(conf);
     return c;
+}
+
+peri_client_t *peri_client_new_portal(const char *url, const char *token,
+                                      const char *cacert)
+{
+    peri_client_t *c = peri_xcalloc(1, sizeof(*c));
+    const char *given = setting("PERIGEE_CACERT");
+    c->portal = peri_xstrdup(url);
+    c->token = copy(token);
+    c->cacert = copy(given ? given : cacert);
+    return c;
+}
+
+/* The portal at url, or the default one if url is NULL: 1, or 0 if there is no login. */
+static int at_login(const char *url, peri_client_t **out, peri_err_t *err)
+{
+    peri_login_t login;
+    int rc = peri_portals_find(url, &login, err);
+    const char *token = setting("PERIGEE_TOKEN");
+    if (rc == 1) {
+        *out =
+            peri_client_new_portal(login.url, token ? token : login.token, login.cacert);
+        if (!token) (*out)->account = copy(login.account);
+    } else if (rc == 0 && url && token) {
+        *out = peri_client_new_portal(url, token, NULL);
+        rc = 1;
+    }
+    peri_login_free(&login);
+    return rc;
+}
+
+peri_client_t *peri_client_new(peri_err_t *err)
+{
+    const char *given = setting("PERIGEE_PORTAL");
+    peri_client_t *c = NULL;
+    if (given && strcmp(given, "local") != 0) {
+        char *url = peri_portal_url(given, err);
+        if (url && at_login(url, &c, err) == 0)
+            peri_err_set(err, PERI_EDENIED,
+                         "you are not logged in to %s: 'perigee login %s' does that", url,
+                         url);
+        free(url);
+        return c;
+    }
+    if (!given && !setting("PERIGEE_SOCKET")) {
+        int rc = at_login(NULL, &c, err);
+        if (rc) return rc > 0 ? c : NULL;
+    }
+    return peri_client_new_local(err);
 }
 
 void peri_client_free(peri_client_t *c)
@@ -56,6 +106,12 @@ void peri_client_free(peri_client_t *c)
         curl_multi_cleanup(c->multi);
         curl_global_cleanup();
     }
+    if (c->token) explicit_bzero(c->token, strlen(c->token));
+    free(c->token);
+    free(c->csrf);
+    free(c->cacert);
+    free(c->account);
+    free(c->portal);
     free(c->socket);
     free(c);
 }
@@ -65,226 +121,46 @@ const char *peri_client_socket(const peri_client_t *c)
     return c->socket;
 }
 
+const char *peri_client_portal(const peri_client_t *c)
+{
+    return c->portal;
+}
+
+void peri_client_set_csrf(peri_client_t *c, const char *token)
+{
+    free(c->csrf);
+    c->csrf = copy(token);
+}
+
+const char *peri_client_account(peri_client_t *c, peri_err_t *err)
+{
+    if (c->account) return c->account;
+    json_t *j = peri_client_get(c, 0, NULL, err, "/account");
+    const char *name = peri_json_str(j, "name");
+    if (*name)
+        c->account = peri_xstrdup(name);
+    else if (j)
+        peri_err_set(err, PERI_EFORMAT, "the answer to who we are is not understood");
+    json_decref(j);
+    return c->account;
+}
+
+/* ---- what becomes of answers ---- */
+
 void peri_answer_free(peri_answer_t *a)
 {
     peri_buf_free(&a->body);
 }
 
-/* ---- one request ---- */
-
-static int set_up(peri_client_t *c, peri_err_t *err)
-{
-    if (c->multi) return 0;
-    if (curl_global_init(CURL_GLOBAL_NOTHING))
-        return peri_err_set(err, PERI_EINTERNAL, "libcurl does not start");
-    c->multi = curl_multi_init();
-    c->easy = curl_easy_init();
-    if (c->multi && c->easy) return 0;
-    curl_easy_cleanup(c->easy);
-    curl_multi_cleanup(c->multi);
-    c->multi = NULL;
-    c->easy = NULL;
-    return peri_err_set(err, PERI_EINTERNAL, "libcurl does not start");
-}
-
-static size_t on_body(char *data, size_t size, size_t n, void *arg)
-{
-    peri_answer_t *a = arg;
-    return peri_buf_append(&a->body, data, size * n) == 0 ? n : 0;
-}
-
-/* The value if the header is `name`, cut at the end of the line; else NULL. */
-static const char *header_value(const char *line, size_t len, const char *name, char *out,
-                                size_t cap)
-{
-    size_t n = strlen(name);
-    if (len <= n || strncasecmp(line, name, n) != 0 || line[n] != ':') return NULL;
-    const char *p = line + n + 1, *end = line + len;
-    while (p < end && (*p == ' ' || *p == '\t')) p++;
-    while (end > p && strchr("\r\n \t", end[-1])) end--;
-    snprintf(out, cap, "%.*s", (int)(end - p), p);
-    return out;
-}
-
-static size_t on_header(char *line, size_t size, size_t n, void *arg)
-{
-    peri_answer_t *a = arg;
-    char v[64];
-    if (header_value(line, size * n, "X-Perigee-Next", v, sizeof(v)))
-        a->next = strtoll(v, NULL, 10);
-    else if (header_value(line, size * n, "X-Perigee-Final", v, sizeof(v)))
-        a->final = strcmp(v, "1") == 0;
-    else if (header_value(line, size * n, "Retry-After", v, sizeof(v)))
-        a->retry_after = strtod(v, NULL);
-    return size * n;
-}
-
-static struct curl_slist *headers_of(const peri_call_t *call)
-{
-    /* Without "Expect:" curl waits a second for leave to send a large body. */
-    struct curl_slist *h = curl_slist_append(NULL, "Expect:");
-    if (call->body) h = curl_slist_append(h, "Content-Type: application/json");
-    if (call->key) {
-        char *s = peri_xasprintf("Idempotency-Key: %s", call->key);
-        h = curl_slist_append(h, s);
-        free(s);
-    }
-    char *cwd = call->dir ? getcwd(NULL, 0) : NULL;
-    /* A folder's name may have any byte; one that would break the header is not told. */
-    if (cwd && !strpbrk(cwd, "\r\n")) {
-        char *s = peri_xasprintf("X-Perigee-Dir: %s", cwd);
-        h = curl_slist_append(h, s);
-        free(s);
-    }
-    free(cwd);
-    return h;
-}
-
-static void prepare(peri_client_t *c, const peri_call_t *call, const char *url,
-                    struct curl_slist *headers, peri_answer_t *a)
-{
-    CURL *e = c->easy;
-    double timeout = call->timeout > 0 ? call->timeout : USUAL_TIMEOUT;
-    curl_easy_reset(e);
-    curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, c->socket);
-    curl_easy_setopt(e, CURLOPT_URL, url);
-    curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, call->method);
-    curl_easy_setopt(e, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
-    curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(e, CURLOPT_USERAGENT, "perigee/" PERIGEE_VERSION);
-    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)(1000 * CONNECT_TIMEOUT));
-    curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)(1000 * timeout));
-    curl_easy_setopt(e, CURLOPT_ERRORBUFFER, c->error);
-    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(e, CURLOPT_WRITEDATA, a);
-    curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(e, CURLOPT_HEADERDATA, a);
-    if (call->body || strcmp(call->method, "GET") != 0) {
-        /* On a connection that was used before curl would repeat it by itself. */
-        curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
-        curl_easy_setopt(e, CURLOPT_POSTFIELDS, call->body ? call->body : "");
-        curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body_len);
-    }
-}
-
-/* What curl says of it; *interrupted if the user ended it. */
-static CURLcode perform(peri_client_t *c, bool *interrupted)
-{
-    CURLcode result = CURLE_FAILED_INIT;
-    int running = 1;
-    *interrupted = false;
-    if (curl_multi_add_handle(c->multi, c->easy) != CURLM_OK) return result;
-    while (curl_multi_perform(c->multi, &running) == CURLM_OK && running) {
-        *interrupted = peri_cli_interrupted();
-        if (*interrupted) break;
-        curl_multi_poll(c->multi, NULL, 0, SLICE_MS, NULL);
-    }
-    int left;
-    for (CURLMsg *m; (m = curl_multi_info_read(c->multi, &left));)
-        if (m->msg == CURLMSG_DONE) result = m->data.result;
-    curl_multi_remove_handle(c->multi, c->easy);
-    return result;
-}
-
-/* Curl has one code for all that can be wrong with connecting; the errno tells them
- * apart.
- */
-static int no_answer(peri_client_t *c, CURLcode code, peri_answer_t *a, peri_err_t *err)
-{
-    long no = 0;
-    curl_easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &no);
-    a->status = 0;
-    a->again = true;
-    if (code == CURLE_COULDNT_CONNECT && (no == ENOENT || no == ECONNREFUSED)) {
-        a->absent = true;
-        return peri_err_set(err, PERI_EIO,
-                            "perigee is not running here (no answer at %s): start it "
-                            "with 'perigee up'",
-                            c->socket);
-    }
-    if (code == CURLE_COULDNT_CONNECT && (no == EACCES || no == EPERM)) {
-        a->again = false;
-        return peri_err_set(err, PERI_EDENIED,
-                            "the perigee at %s is not open to you: ask who runs it for "
-                            "access, or start your own with 'perigee up'",
-                            c->socket);
-    }
-    if (code == CURLE_WRITE_ERROR) {
-        a->again = false;
-        return peri_err_set(err, PERI_ELIMIT, "perigeed's answer has more than %u MiB",
-                            MAX_ANSWER >> 20);
-    }
-    if (code == CURLE_OPERATION_TIMEDOUT)
-        return peri_err_set(err, PERI_EIO,
-                            "perigeed does not answer in time: its log may say why "
-                            "('perigee status' names it)");
-    return peri_err_set(err, PERI_EIO, "the connection to perigeed at %s broke off: %s",
-                        c->socket, c->error[0] ? c->error : curl_easy_strerror(code));
-}
-
-static peri_code_t code_of(long status)
-{
-    static const struct {
-        long status;
-        peri_code_t code;
-    } table[] = {{400, PERI_EINVAL},    {401, PERI_EDENIED}, {403, PERI_EDENIED},
-                 {404, PERI_ENOTFOUND}, {409, PERI_EINVAL},  {413, PERI_ELIMIT},
-                 {500, PERI_EINTERNAL}, {503, PERI_EIO}};
-    for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
-        if (table[i].status == status) return table[i].code;
-    return status < 500 ? PERI_EINVAL : PERI_EINTERNAL;
-}
-
-static int problem(peri_answer_t *a, peri_err_t *err)
-{
-    json_t *p = json_loadb(a->body.data ? a->body.data : "", a->body.len, 0, NULL);
-    const char *detail = peri_json_str(p, "detail");
-    if (!*detail) detail = peri_json_str(p, "title");
-    a->again = a->status == 503 || a->status == 502 || a->status == 504;
-    if (*detail)
-        peri_err_set(err, code_of(a->status), "%s", detail);
-    else
-        peri_err_set(err, code_of(a->status), "perigeed answers with status %ld",
-                     a->status);
-    json_decref(p);
-    return -1;
-}
-
-int peri_client_call(peri_client_t *c, const peri_call_t *call, peri_answer_t *a,
-                     peri_err_t *err)
-{
-    *a = (peri_answer_t){.next = -1};
-    peri_buf_init(&a->body, MAX_ANSWER);
-    if (set_up(c, err)) return -1;
-    char *url = peri_xasprintf("http://perigee/api/v1%s", call->path);
-    struct curl_slist *headers = headers_of(call);
-    bool interrupted;
-    c->error[0] = '\0';
-    prepare(c, call, url, headers, a);
-    CURLcode code = perform(c, &interrupted);
-    int rc = 0;
-    if (interrupted)
-        rc = peri_err_set(err, PERI_ECANCEL, "interrupted");
-    else if (code != CURLE_OK)
-        rc = no_answer(c, code, a, err);
-    else
-        curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &a->status);
-    if (rc == 0 && a->status >= 400) rc = problem(a, err);
-    curl_slist_free_all(headers);
-    free(url);
-    return rc;
-}
-
 json_t *peri_answer_json(const peri_answer_t *a, peri_err_t *err)
 {
     json_error_t e;
-    json_t *j = json_loadb(a->body.data ? a->body.data : "", a->body.len, 0, &e);
+    if (a->body.len == 0) return json_object();
+    json_t *j = json_loadb(a->body.data, a->body.len, 0, &e);
     if (json_is_object(j)) return j;
-    json_decref(j);
     peri_err_set(err, PERI_EFORMAT, "perigeed's answer is not understood: %s",
                  j ? "not an object" : e.text);
+    json_decref(j);
     return NULL;
 }
 
@@ -294,22 +170,38 @@ static json_t *ask(peri_client_t *c, const peri_call_t *call, peri_answer_t *tol
     peri_answer_t a;
     json_t *j = peri_client_call(c, call, &a, err) ? NULL : peri_answer_json(&a, err);
     peri_answer_free(&a);
-    if (told)
-        *told = (peri_answer_t){.status = a.status, .absent = a.absent, .again = a.again};
+    *told = (peri_answer_t){.status = a.status, .absent = a.absent, .again = a.again};
+    memcpy(told->etag, a.etag, sizeof(a.etag));
     return j;
 }
 
-json_t *peri_client_get(peri_client_t *c, double timeout, peri_answer_t *a,
+/* Again and again until there is an answer, or `until`; 0: for ever. */
+static json_t *insist(peri_client_t *c, const peri_call_t *call, double until,
+                      peri_answer_t *a, peri_err_t *err)
+{
+    for (int tries = 0;;) {
+        json_t *j = ask(c, call, a, err);
+        if (j || !a->again || (until > 0 && peri_now() > until)) return j;
+        if (peri_client_pause(c, &tries)) continue;
+        peri_err_set(err, PERI_ECANCEL, "interrupted");
+        return NULL;
+    }
+}
+
+json_t *peri_client_get(peri_client_t *c, double timeout, peri_answer_t *told,
                         peri_err_t *err, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    char *s = NULL;
-    if (vasprintf(&s, fmt, ap) < 0) abort();
+    char *path = NULL;
+    if (vasprintf(&path, fmt, ap) < 0) abort();
     va_end(ap);
-    json_t *j =
-        ask(c, &(peri_call_t){.method = "GET", .path = s, .timeout = timeout}, a, err);
-    free(s);
+    const peri_call_t call = {.method = "GET", .path = path, .timeout = timeout};
+    peri_answer_t a;
+    json_t *j = c->portal ? insist(c, &call, peri_now() + GET_FOR, &a, err)
+                          : ask(c, &call, &a, err);
+    if (told) *told = a;
+    free(path);
     return j;
 }
 
@@ -320,17 +212,8 @@ json_t *peri_client_await(peri_client_t *c, peri_err_t *err, const char *fmt, ..
     char *path = NULL;
     if (vasprintf(&path, fmt, ap) < 0) abort();
     va_end(ap);
-    const peri_call_t call = {.method = "GET", .path = path};
-    json_t *j;
-    for (int tries = 0;;) {
-        peri_answer_t a;
-        j = ask(c, &call, &a, err);
-        if (j || !a.again) break;
-        if (!peri_client_pause(c, &tries)) {
-            peri_err_set(err, PERI_ECANCEL, "interrupted");
-            break;
-        }
-    }
+    peri_answer_t a;
+    json_t *j = insist(c, &(peri_call_t){.method = "GET", .path = path}, 0, &a, err);
     free(path);
     return j;
 }
@@ -353,8 +236,8 @@ char *peri_url_escape(const char *s)
 bool peri_client_pause(const peri_client_t *c, int *tries)
 {
     if ((*tries)++ == 3)
-        fprintf(stderr, "perigee: perigeed at %s does not answer; waiting for it\n",
-                c->socket);
+        fprintf(stderr, "perigee: %s%s does not answer; waiting for it\n",
+                c->portal ? "" : "perigeed at ", c->portal ? c->portal : c->socket);
     double until = peri_now() + (*tries < 4 ? 0.2 : *tries < 10 ? 0.5 : 2);
     while (peri_now() < until && !peri_cli_interrupted()) usleep(50000);
     return !peri_cli_interrupted();

@@ -207,7 +207,7 @@ static int tell_files(const peri_dataset_t *d, const request_t *r)
     json_t *seen = peri_replicas_look(d, NULL, &err);
     if (!seen) return peri_cli_fail(&err);
     int status = 0;
-    peri_client_t *c = r->save ? NULL : peri_client_new(&err);
+    peri_client_t *c = r->save ? NULL : peri_client_new_local(&err);
     if (r->save)
         status = peri_replicas_save(seen, r->save, &err) ? peri_cli_fail(&err) : 0;
     else if (c && peri_replicas_tell(c, seen, &absent, &err) && !absent)

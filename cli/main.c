@@ -2,36 +2,44 @@
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "core/base/util.h"
 #include "core/h5/h5.h"
 
+/* Where a command works: on this machine; on whatever --portal names; there, but words
+ * behind its options belong to another program. */
+typedef enum { HERE, PORTAL, PORTAL_FIRST } where_t;
+
 static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
     const char *summary;
+    where_t where;
 } commands[] = {
-    {"query", peri_cmd_query, "run SQL over HDF5 files, in parallel"},
-    {"run", peri_cmd_run, "run a kernel: halos, power spectra, images, your own"},
-    {"kernels", peri_cmd_kernels, "list the kernels, and what each of them wants"},
-    {"describe", peri_cmd_describe, "show what is in a file, a dataset or a table"},
-    {"dataset", peri_cmd_dataset, "register, list and check datasets"},
-    {"index", peri_cmd_index, "make the index that lets queries skip chunks"},
-    {"submit", peri_cmd_submit, "hand SQL, a script or a program to perigee as a job"},
-    {"jobs", peri_cmd_jobs, "list jobs"},
-    {"job", peri_cmd_job, "show all that is known of one job"},
-    {"logs", peri_cmd_logs, "show what a job prints"},
-    {"wait", peri_cmd_wait, "wait until jobs are over"},
-    {"cancel", peri_cmd_cancel, "end jobs"},
-    {"resubmit", peri_cmd_resubmit, "submit jobs again"},
-    {"locate", peri_cmd_locate, "tell perigee where a dataset's files are"},
-    {"replicas", peri_cmd_replicas, "show which nodes hold a dataset"},
-    {"up", peri_cmd_up, "start perigee on this machine"},
-    {"down", peri_cmd_down, "stop it; jobs that run go on"},
-    {"status", peri_cmd_status, "say whether all is well"},
-    {"doctor", peri_cmd_doctor, "look for what is missing or wrong, and say what to do"},
+    {"query", peri_cmd_query, "run SQL over HDF5 files, in parallel", HERE},
+    {"run", peri_cmd_run, "run a kernel: halos, power spectra, images, your own", HERE},
+    {"kernels", peri_cmd_kernels, "list the kernels, and what each of them wants", HERE},
+    {"describe", peri_cmd_describe, "show what is in a file, a dataset or a table", HERE},
+    {"dataset", peri_cmd_dataset, "register, list and check datasets", HERE},
+    {"index", peri_cmd_index, "make the index that lets queries skip chunks", HERE},
+    {"submit", peri_cmd_submit, "hand SQL, a script or a program to perigee as a job",
+     PORTAL_FIRST},
+    {"jobs", peri_cmd_jobs, "list jobs", PORTAL},
+    {"job", peri_cmd_job, "show all that is known of one job", PORTAL},
+    {"logs", peri_cmd_logs, "show what a job prints", PORTAL},
+    {"wait", peri_cmd_wait, "wait until jobs are over", PORTAL},
+    {"cancel", peri_cmd_cancel, "end jobs", PORTAL},
+    {"resubmit", peri_cmd_resubmit, "submit jobs again", PORTAL},
+    {"locate", peri_cmd_locate, "tell perigee where a dataset's files are", PORTAL},
+    {"replicas", peri_cmd_replicas, "show which nodes hold a dataset", PORTAL},
+    {"up", peri_cmd_up, "start perigee on this machine", HERE},
+    {"down", peri_cmd_down, "stop it; jobs that run go on", HERE},
+    {"status", peri_cmd_status, "say whether all is well", HERE},
+    {"doctor", peri_cmd_doctor, "look for what is missing or wrong, and say what to do",
+     HERE},
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -46,6 +54,14 @@ static void help(void)
         printf("  %-10s %s\n", commands[i].name, commands[i].summary);
     puts("\n"
          "'perigee COMMAND --help' explains one, with an example.\n"
+         "\n"
+         "Commands for jobs, storage and teams speak to the portal of 'perigee login', "
+         "else to\n"
+         "the perigee of this machine:\n"
+         "  --portal URL   to this portal; \"local\": this machine (also "
+         "$PERIGEE_PORTAL)\n"
+         "  --cacert FILE  trust the authority of this certificate (also "
+         "$PERIGEE_CACERT)\n"
          "\n"
          "First steps:\n"
          "  perigee describe catalogue.hdf5\n"
@@ -63,10 +79,64 @@ static int unknown(const char *name)
     return 2;
 }
 
-static int run(int argc, char **argv)
+/* ---- --portal and --cacert ---- */
+
+static const struct {
+    const char *option, *var;
+} portal_options[] = {{"--portal", "PERIGEE_PORTAL"}, {"--cacert", "PERIGEE_CACERT"}};
+
+/* How many of the words at argv are such an option: 0 if it is none, -1 if it lacks its
+ * value. */
+static int take_portal_option(char **argv)
+{
+    for (size_t i = 0; i < sizeof(portal_options) / sizeof(*portal_options); i++) {
+        size_t n = strlen(portal_options[i].option);
+        if (strncmp(argv[0], portal_options[i].option, n)) continue;
+        const char *value = argv[0][n] == '=' ? argv[0] + n + 1 : argv[1];
+        if (argv[0][n] && argv[0][n] != '=') continue;
+        if (value && *value) {
+            setenv(portal_options[i].var, value, 1);
+            return argv[0][n] ? 1 : 2;
+        }
+        fprintf(stderr, "perigee: %s needs a value.\nTry 'perigee --help'.\n",
+                portal_options[i].option);
+        return -1;
+    }
+    return 0;
+}
+
+/* Takes them out of a command's words, up to "--"; with `first` up to the first word that
+ * is not one. 0, or 2. */
+static int take_portal_options(int *argc, char **argv, bool first)
+{
+    int to = 1, at = 1;
+    while (at < *argc && strcmp(argv[at], "--") != 0) {
+        int n = take_portal_option(argv + at);
+        if (n < 0) return 2;
+        if (n == 0 && first) break;
+        at += n;
+        if (n == 0) argv[to++] = argv[at++];
+    }
+    while (at < *argc) argv[to++] = argv[at++];
+    argv[to] = NULL;
+    *argc = to;
+    return 0;
+}
+
+static int run(int argc, char **argv, bool portal)
 {
     for (size_t i = 0; i < NCOMMANDS; i++) {
         if (strcmp(argv[0], commands[i].name)) continue;
+        if (portal && commands[i].where == HERE) {
+            fprintf(stderr,
+                    "perigee: %s works on this machine alone: it has no --portal and no "
+                    "--cacert.\n",
+                    argv[0]);
+            return 2;
+        }
+        if (commands[i].where != HERE &&
+            take_portal_options(&argc, argv, commands[i].where == PORTAL_FIRST))
+            return 2;
         peri_h5_guard_signals();
         return commands[i].run(argc, argv);
     }
@@ -80,7 +150,13 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     if (argc == 3 && !strcmp(argv[1], "help")) {
         char option[] = "--help";
-        return run(2, (char *[]){argv[2], option, NULL});
+        return run(2, (char *[]){argv[2], option, NULL}, false);
+    }
+    bool portal = false;
+    for (int n; argc > 1 && (n = take_portal_option(argv + 1)) != 0; portal = true) {
+        if (n < 0) return 2;
+        argc -= n;
+        argv += n;
     }
     if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") ||
         !strcmp(argv[1], "help")) {
@@ -91,5 +167,5 @@ int main(int argc, char **argv)
         puts("perigee " PERIGEE_VERSION);
         return 0;
     }
-    return run(argc - 1, argv + 1);
+    return run(argc - 1, argv + 1, portal);
 }

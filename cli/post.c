@@ -1,8 +1,10 @@
 /* post.c - see post.h. */
 #include "cli/post.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -12,6 +14,7 @@
 #define TRY_FOR   60.0 /* seconds from the first try to the last */
 #define TRY_TIME  15.0 /* of one try */
 #define PAUSE_MAX 10.0
+#define BODY_MAX  (16u << 20)
 
 char *peri_key_new(void)
 {
@@ -22,15 +25,28 @@ char *peri_key_new(void)
     return key;
 }
 
+/* What is lost when there is no answer; for the error. */
+static void say_lost(const peri_post_t *p, peri_err_t *err)
+{
+    if (p->again && p->key)
+        peri_err_prefix(err,
+                        "it is not known whether the job was taken ('perigee jobs' shows "
+                        "it; %s %s is safe)",
+                        p->again, p->key);
+    else if (p->once)
+        peri_err_prefix(err, "it is not known whether it was done; look before you "
+                             "repeat it");
+}
+
 json_t *peri_client_post(peri_client_t *c, const peri_post_t *p, peri_err_t *err)
 {
-    const peri_call_t call = {.method = "POST",
+    const peri_call_t call = {.method = p->method ? p->method : "POST",
                               .path = p->path,
                               .body = p->body ? p->body->data : NULL,
                               .body_len = p->body ? p->body->len : 0,
                               .key = p->key,
                               .dir = true,
-                              .timeout = TRY_TIME};
+                              .timeout = p->timeout > 0 ? p->timeout : TRY_TIME};
     double until = peri_now() + TRY_FOR;
     json_t *got = NULL;
     bool lost = false; /* an answer: the request may have been heard */
@@ -38,9 +54,13 @@ json_t *peri_client_post(peri_client_t *c, const peri_post_t *p, peri_err_t *err
         peri_answer_t a;
         int rc = peri_client_call(c, &call, &a, err);
         if (rc == 0) got = peri_answer_json(&a, err);
-        bool again = rc != 0 && a.again && !(a.absent && tries == 0);
+        /* What is gone was removed by the try whose answer was lost. */
+        if (rc && a.status == 404 && lost && !strcmp(call.method, "DELETE"))
+            got = json_object();
+        bool again = !got && rc != 0 && a.again && !(a.absent && tries == 0) &&
+                     !(a.heard && p->once);
         double pause = a.retry_after > 0 && a.retry_after < PAUSE_MAX ? a.retry_after : 1;
-        lost = lost || (rc != 0 && a.status == 0 && !a.absent);
+        lost = lost || (rc != 0 && a.heard);
         peri_answer_free(&a);
         if (!again || peri_now() + pause > until || peri_cli_interrupted()) break;
         fprintf(stderr, "perigee: %s; trying again\n", err->text);
@@ -48,10 +68,38 @@ json_t *peri_client_post(peri_client_t *c, const peri_post_t *p, peri_err_t *err
              peri_now() < end && !peri_cli_interrupted();)
             usleep(50000);
     }
-    if (!got && lost && p->again && p->key)
-        peri_err_prefix(err,
-                        "it is not known whether the job was taken ('perigee jobs' shows "
-                        "it; %s %s is safe)",
-                        p->again, p->key);
+    if (!got && lost) say_lost(p, err);
     return got;
+}
+
+json_t *peri_client_send(peri_client_t *c, peri_err_t *err, const char *method,
+                         json_t *body, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    char *path = NULL;
+    if (vasprintf(&path, fmt, ap) < 0) abort();
+    va_end(ap);
+    peri_buf_t b;
+    peri_buf_init(&b, BODY_MAX);
+    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    json_t *j = NULL;
+    if (text) {
+        peri_buf_puts(&b, text);
+        explicit_bzero(text, strlen(text)); /* it may have a password */
+    }
+    if (peri_buf_check(&b, "the request", err) == 0)
+        j = peri_client_post(c,
+                             &(peri_post_t){.method = method,
+                                            .path = path,
+                                            .body = body ? &b : NULL,
+                                            .once = !strcmp(method, "POST"),
+                                            .timeout = 60},
+                             err);
+    if (b.data) explicit_bzero(b.data, b.len);
+    peri_buf_free(&b);
+    json_decref(body);
+    free(text);
+    free(path);
+    return j;
 }

@@ -1,7 +1,9 @@
 /* post.h - requests that change something, made once however often they must be sent.
  *
  * "Once" rests on the Idempotency-Key: made before the first try, the same for every try,
- * so that a submission whose answer was lost is found again and not doubled.
+ * so that a submission whose answer was lost is found again and not doubled. Where there
+ * is none it rests on the method: what may have been heard is sent again if it is a PUT,
+ * PATCH or DELETE, never if it is a POST.
  */
 #ifndef CLI_POST_H
 #define CLI_POST_H
@@ -9,17 +11,24 @@
 #include "cli/client.h"
 
 typedef struct {
+    const char *method; /* NULL: POST */
     const char *path;
     const peri_buf_t *body; /* JSON, or NULL */
     const char *key;        /* NULL: the request may be repeated as it is */
+    bool once;              /* unless it must not be */
     const char *again;      /* what the user can do with the key, or NULL */
+    double timeout;         /* of one try; 0: 15 s */
 } peri_post_t;
 
 /* A random key; the caller frees. */
 char *peri_key_new(void);
 /* The answer, a new reference. Tries for a minute when the connection breaks or the
- * daemon says "not now", and says so. A daemon that is not there at all is an error at
+ * server says "not now", and says so. A server that is not there at all is an error at
  * once. */
 json_t *peri_client_post(peri_client_t *c, const peri_post_t *p, peri_err_t *err);
+/* The same for any method; takes `body` over, NULL: none. */
+json_t *peri_client_send(peri_client_t *c, peri_err_t *err, const char *method,
+                         json_t *body, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
 
 #endif

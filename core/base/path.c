@@ -62,7 +62,7 @@ static int write_all(int fd, const char *data, size_t len)
     return 0;
 }
 
-int peri_file_write_atomic(const char *path, const void *data, size_t len,
+static int write_with_mode(const char *path, const void *data, size_t len, mode_t mode,
                            peri_err_t *err)
 {
     char *tmp = peri_xasprintf("%s.%ld.XXXXXX", path, (long)getpid());
@@ -74,7 +74,7 @@ int peri_file_write_atomic(const char *path, const void *data, size_t len,
     }
     mode_t mask = umask(0);
     umask(mask);
-    if (write_all(fd, data, len) || fchmod(fd, 0666 & ~mask) || fsync(fd)) {
+    if (write_all(fd, data, len) || fchmod(fd, mode & ~mask) || fsync(fd)) {
         peri_err_set(err, PERI_EIO, "cannot write %s: %s", path, strerror(errno));
         goto out;
     }
@@ -90,6 +90,18 @@ out:
     }
     free(tmp);
     return rc;
+}
+
+int peri_file_write_atomic(const char *path, const void *data, size_t len,
+                           peri_err_t *err)
+{
+    return write_with_mode(path, data, len, 0666, err);
+}
+
+int peri_file_write_private(const char *path, const void *data, size_t len,
+                            peri_err_t *err)
+{
+    return write_with_mode(path, data, len, 0600, err);
 }
 
 static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)

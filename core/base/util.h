@@ -34,6 +34,9 @@ int peri_file_slurp(const char *path, size_t max, char **out, size_t *len,
 /* Write to a temporary name beside path, fsync, rename: path is whole or untouched. */
 int peri_file_write_atomic(const char *path, const void *data, size_t len,
                            peri_err_t *err);
+/* The same, readable and writable by its owner only. */
+int peri_file_write_private(const char *path, const void *data, size_t len,
+                            peri_err_t *err);
 /* Remove a folder and what is in it, as far as that goes; follows no links. */
 void peri_folder_sweep(const char *path);
 /* mkdir -p */

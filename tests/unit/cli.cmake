@@ -1,0 +1,1 @@
+peri_unit_test(place peri_client)
