@@ -169,9 +169,8 @@ static json_t *ask(peri_client_t *c, const peri_call_t *call, peri_answer_t *tol
 {
     peri_answer_t a;
     json_t *j = peri_client_call(c, call, &a, err) ? NULL : peri_answer_json(&a, err);
-    peri_answer_free(&a);
-    *told = (peri_answer_t){.status = a.status, .absent = a.absent, .again = a.again};
-    memcpy(told->etag, a.etag, sizeof(a.etag));
+    peri_answer_free(&a); /* leaves it empty */
+    *told = a;
     return j;
 }
 

@@ -62,6 +62,7 @@ typedef struct {
     int64_t next;  /* X-Perigee-Next; -1: none */
     bool final;    /* X-Perigee-Final */
     char etag[96]; /* "" if none */
+    char word[32]; /* a problem's "code" */
 } peri_answer_t;
 
 /* 0 for a status below 400. On failure *a still says how it failed. Free *a either way.

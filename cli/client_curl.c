@@ -262,6 +262,7 @@ int peri_client_problem(peri_client_t *c, peri_answer_t *a, peri_err_t *err)
 {
     json_t *p = json_loadb(a->body.data ? a->body.data : "", a->body.len, 0, NULL);
     const char *detail = peri_json_str(p, "detail"), *text = "";
+    snprintf(a->word, sizeof(a->word), "%s", peri_json_str(p, "code"));
     peri_code_t code = a->status < 500 ? PERI_EINVAL : PERI_EINTERNAL;
     for (size_t i = 0; i < sizeof(statuses) / sizeof(*statuses); i++) {
         if (statuses[i].status != a->status) continue;

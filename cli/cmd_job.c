@@ -259,8 +259,9 @@ int peri_cmd_job(int argc, char **argv)
 {
     options_t o = {0};
     peri_err_t err = {0};
-    const peri_option_t options[] = {
-        {"events", &o.events, NULL}, {"spec", &o.spec, NULL}, {"json", &o.json, NULL}};
+    const peri_option_t options[] = {{"events", &o.events, NULL, 0},
+                                     {"spec", &o.spec, NULL, 0},
+                                     {"json", &o.json, NULL, 0}};
     int status = peri_options_read(argc, argv, help_text, options,
                                    sizeof(options) / sizeof(*options));
     if (status >= 0) return status;

@@ -69,9 +69,9 @@ static int locate(const char *dataset, const options_t *o)
 int peri_cmd_locate(int argc, char **argv)
 {
     options_t o = {0};
-    const peri_option_t options[] = {{"all-nodes", &o.all, NULL},
-                                     {"scheduler", NULL, &o.scheduler},
-                                     {"save", NULL, &o.save}};
+    const peri_option_t options[] = {{"all-nodes", &o.all, NULL, 0},
+                                     {"scheduler", NULL, &o.scheduler, 0},
+                                     {"save", NULL, &o.save, 0}};
     int status = peri_options_read(argc, argv, help_text, options,
                                    sizeof(options) / sizeof(*options));
     if (status >= 0) return status;

@@ -122,7 +122,8 @@ static int show(const char *dataset, const options_t *o)
 int peri_cmd_replicas(int argc, char **argv)
 {
     options_t o = {0};
-    const peri_option_t options[] = {{"files", &o.files, NULL}, {"json", &o.json, NULL}};
+    const peri_option_t options[] = {{"files", &o.files, NULL, 0},
+                                     {"json", &o.json, NULL, 0}};
     int status = peri_options_read(argc, argv, help_text, options,
                                    sizeof(options) / sizeof(*options));
     if (status >= 0) return status;

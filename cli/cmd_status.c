@@ -228,7 +228,8 @@ int peri_cmd_status(int argc, char **argv)
 {
     const char *config = NULL;
     bool json = false;
-    const peri_option_t options[] = {{"config", NULL, &config}, {"json", &json, NULL}};
+    const peri_option_t options[] = {{"config", NULL, &config, 0},
+                                     {"json", &json, NULL, 0}};
     int status = peri_options_read(argc, argv, help_text, options,
                                    sizeof(options) / sizeof(*options));
     if (status >= 0) return status;

@@ -3,24 +3,35 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/cli.h"
+#include "core/base/util.h"
 
 #define MAX_OPTIONS 16
+#define MAX_VERBS   16
 #define FIRST       256 /* behind all letters */
 
 int peri_options_read(int argc, char **argv, const char *help, const peri_option_t *o,
                       size_t n)
 {
     struct option table[MAX_OPTIONS + 2] = {{"help", no_argument, NULL, 'h'}};
-    for (size_t i = 0; i < n && i < MAX_OPTIONS; i++)
+    char letters[2 * MAX_OPTIONS + 2] = "h", *end = letters + 1;
+    for (size_t i = 0; i < n && i < MAX_OPTIONS; i++) {
         table[i + 1] = (struct option){
             o[i].name, o[i].text ? required_argument : no_argument, NULL, FIRST + (int)i};
-    for (int c; (c = getopt_long(argc, argv, "h", table, NULL)) != -1;) {
+        if (o[i].letter) *end++ = o[i].letter;
+        if (o[i].letter && o[i].text) *end++ = ':';
+    }
+    *end = '\0';
+    optind = 1;
+    for (int c; (c = getopt_long(argc, argv, letters, table, NULL)) != -1;) {
         if (c == 'h') {
             fputs(help, stdout);
             return 0;
         }
+        for (size_t i = 0; c < FIRST && i < n; i++)
+            if (o[i].letter == c) c = FIRST + (int)i;
         if (c < FIRST) return peri_cli_usage(argv[0]);
         const peri_option_t *found = &o[c - FIRST];
         if (found->text)
@@ -29,4 +40,43 @@ int peri_options_read(int argc, char **argv, const char *help, const peri_option
             *found->flag = true;
     }
     return -1;
+}
+
+int peri_verbs_run(int argc, char **argv, const char *help, const peri_verb_t *v,
+                   size_t n, int (*otherwise)(int argc, char **argv))
+{
+    const char *names[MAX_VERBS];
+    if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
+        fputs(help, stdout);
+        return 0;
+    }
+    for (size_t i = 0; i < n && i < MAX_VERBS; i++) {
+        names[i] = v[i].name;
+        if (argc < 2 || strcmp(argv[1], v[i].name) != 0) continue;
+        char name[64];
+        snprintf(name, sizeof(name), "%s %s", argv[0], argv[1]);
+        argv[1] = name;
+        return v[i].run(argc - 1, argv + 1);
+    }
+    if (otherwise && (argc < 2 || argv[1][0] == '-')) return otherwise(argc, argv);
+    if (argc < 2) {
+        fprintf(stderr, "perigee: %s needs to be told what to do.\n", argv[0]);
+        return peri_cli_usage(argv[0]);
+    }
+    const char *near = peri_did_you_mean(argv[1], names, n);
+    fprintf(stderr, "perigee: %s does not know \"%s\"%s%s%s.\n", argv[0], argv[1],
+            near ? "; did you mean \"" : "", near ? near : "", near ? "\"" : "");
+    return peri_cli_usage(argv[0]);
+}
+
+int peri_words_check(int argc, char **argv, int min, int max, const char *needs)
+{
+    int n = argc - optind;
+    if (n >= min && n <= max) return -1;
+    if (n > max)
+        fprintf(stderr, "perigee: %s: \"%s\" is too much.\n", argv[0],
+                argv[optind + max]);
+    else
+        fprintf(stderr, "perigee: %s needs %s.\n", argv[0], needs);
+    return peri_cli_usage(argv[0]);
 }

@@ -1,0 +1,323 @@
+/* cmd_login.c - `perigee login` and `logout`: a password becomes a personal
+ * access token, which is kept (portals.h); the password is not.
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/options.h"
+#include "cli/portals.h"
+#include "cli/prompt.h"
+#include "cli/talk.h"
+#include "cli/when.h"
+#include "core/base/util.h"
+
+#define DAYS      90
+#define TOKEN_MAX 4096
+
+static const char login_help[] =
+    "Usage: perigee login [OPTION...] URL\n"
+    "\n"
+    "Logs in to a portal: asks for your name, password and, if you have one, the code of "
+    "your\n"
+    "second factor, and keeps a token that is good for 90 days. From then on commands go "
+    "to\n"
+    "this portal. Where you sign in without a password, make a token in the browser and "
+    "give\n"
+    "it with --token-file.\n"
+    "\n"
+    "      --name NAME        who you are there\n"
+    "      --token-file FILE  keep the token in FILE (\"-\": standard input)\n"
+    "      --stdin            read name, password and code from standard input, a line "
+    "each\n"
+    "      --admin            for administrators: the token may do what they may\n"
+    "      --json             print who you are as JSON\n"
+    "  -h, --help             show this\n"
+    "\n"
+    "Example\n"
+    "  perigee login https://perigee.example.org\n";
+
+static const char logout_help[] =
+    "Usage: perigee logout [OPTION...]\n"
+    "\n"
+    "Forgets the token of a login, here and at the portal.\n"
+    "\n"
+    "      --force  forget it here also when the portal does not answer\n"
+    "  -h, --help   show this\n"
+    "\n"
+    "Example\n"
+    "  perigee logout --portal https://perigee.example.org\n";
+
+/* ---- login ---- */
+
+typedef struct {
+    char *url;
+    const char *name, *token_file, *cacert;
+    bool from_stdin, admin, json;
+} login_t;
+
+/* One request that must not be made twice by itself: a wrong password is counted. */
+static json_t *once(peri_client_t *c, const char *path, json_t *body, peri_answer_t *a,
+                    peri_err_t *err)
+{
+    char *text = json_dumps(body, JSON_COMPACT);
+    json_t *j = NULL;
+    if (peri_client_call(
+            c,
+            &(peri_call_t){
+                .method = "POST", .path = path, .body = text, .body_len = strlen(text)},
+            a, err) == 0)
+        j = peri_answer_json(a, err);
+    peri_answer_free(a);
+    explicit_bzero(text, strlen(text));
+    free(text);
+    json_decref(body);
+    return j;
+}
+
+/* The answer of sign-in: a session, by cookie. */
+static json_t *sign_in(peri_client_t *c, const login_t *l, const char *name,
+                       const char *password, peri_err_t *err)
+{
+    peri_answer_t a;
+    char code[PERI_PROMPT_MAX];
+    json_t *j =
+        once(c, "/sign-in", json_pack("{s:s, s:s}", "name", name, "password", password),
+             &a, err);
+    if (j || strcmp(a.word, "code_needed") != 0) return j;
+    if (peri_prompt("code of your second factor", NULL, true, l->from_stdin, code, err))
+        return NULL;
+    j = once(
+        c, "/sign-in",
+        json_pack("{s:s, s:s, s:s}", "name", name, "password", password, "code", code),
+        &a, err);
+    explicit_bzero(code, sizeof(code));
+    return j;
+}
+
+static json_t *make_token(peri_client_t *c, bool admin, peri_err_t *err)
+{
+    char host[HOST_NAME_MAX + 1] = "";
+    gethostname(host, sizeof(host) - 1);
+    peri_answer_t a;
+    json_t *scopes =
+        admin ? json_pack("[s, s]", "all", "admin") : json_pack("[s]", "all");
+    return once(c, "/account/tokens",
+                json_pack("{s:s, s:o, s:f}", "name", *host ? host : "perigee", "scopes",
+                          scopes, "expires", peri_when_now() + DAYS * 86400.0),
+                &a, err);
+}
+
+static void revoke_token(peri_client_t *c, int64_t id)
+{
+    peri_err_t err = {0};
+    if (id > 0)
+        json_decref(peri_client_send(c, &err, "DELETE", NULL, "/account/tokens/%lld",
+                                     (long long)id));
+}
+
+/* The old token of this portal is of no use any more once the new one is kept. */
+static int keep(const login_t *l, const char *account, const char *token, int64_t id,
+                double expires, peri_client_t *session, peri_err_t *err)
+{
+    peri_login_t old = {0};
+    char *cacert = l->cacert ? realpath(l->cacert, NULL) : NULL;
+    (void)peri_portals_find(l->url, &old, NULL);
+    const peri_login_t login = {.url = l->url,
+                                .account = (char *)account,
+                                .token = (char *)token,
+                                .token_id = id,
+                                .expires = expires,
+                                .cacert = cacert};
+    int rc = peri_portals_put(&login, err);
+    if (rc == 0 && session && old.token_id != id) revoke_token(session, old.token_id);
+    peri_login_free(&old);
+    free(cacert);
+    return rc;
+}
+
+static int with_session(const login_t *l, peri_client_t *c, const char *name,
+                        const char *password, char **account, peri_err_t *err)
+{
+    json_t *who = sign_in(c, l, name, password, err), *t = NULL;
+    int rc = -1;
+    if (!who) return -1;
+    peri_client_set_csrf(c, peri_json_str(who, "csrf"));
+    t = make_token(c, l->admin, err);
+    *account =
+        peri_xstrdup(*peri_json_str(who, "name") ? peri_json_str(who, "name") : name);
+    if (t && !*peri_json_str(t, "token"))
+        peri_err_set(err, PERI_EFORMAT, "the portal's answer has no token");
+    else if (t)
+        rc = keep(l, *account, peri_json_str(t, "token"), peri_json_int(t, "id", 0),
+                  peri_json_num(t, "expires", 0), c, err);
+    peri_err_t ignored = {0};
+    json_decref(peri_client_send(c, &ignored, "POST", NULL, "/sign-out"));
+    json_decref(t);
+    json_decref(who);
+    return rc;
+}
+
+static int with_password(const login_t *l, char **account, peri_err_t *err)
+{
+    peri_client_t *c = peri_client_new_portal(l->url, NULL, l->cacert);
+    char name[PERI_PROMPT_MAX], password[PERI_PROMPT_MAX];
+    peri_login_t old = {0};
+    int rc = -1;
+    json_t *ways = peri_client_get(c, 0, NULL, err, "/sign-in/ways");
+    if (!ways) goto out;
+    if (*peri_json_str(ways, "banner"))
+        fprintf(stderr, "%s\n", peri_json_str(ways, "banner"));
+    (void)peri_portals_find(l->url, &old, NULL);
+    snprintf(name, sizeof(name), "%s", l->name ? l->name : "");
+    if (!l->name && peri_prompt("name", old.account ? old.account : getenv("USER"), false,
+                                l->from_stdin, name, err))
+        goto out;
+    if (peri_prompt("password", NULL, true, l->from_stdin, password, err)) goto out;
+    rc = with_session(l, c, name, password, account, err);
+    explicit_bzero(password, sizeof(password));
+out:
+    peri_login_free(&old);
+    json_decref(ways);
+    peri_client_free(c);
+    return rc;
+}
+
+static int read_token(const char *file, char out[PERI_PROMPT_MAX], peri_err_t *err)
+{
+    char *text = NULL;
+    if (!strcmp(file, "-")) return peri_prompt("token", NULL, true, true, out, err);
+    if (peri_file_slurp(file, TOKEN_MAX, &text, NULL, err)) return -1;
+    text[strcspn(text, "\r\n")] = '\0';
+    snprintf(out, PERI_PROMPT_MAX, "%s", text);
+    explicit_bzero(text, strlen(text));
+    free(text);
+    return 0;
+}
+
+/* When the token ends is known if it may read the list of tokens. */
+static int with_token(const login_t *l, char **account, peri_err_t *err)
+{
+    char token[PERI_PROMPT_MAX];
+    if (read_token(l->token_file, token, err)) return -1;
+    if (!*token || strlen(token) != strcspn(token, " \t\r\n"))
+        return peri_err_set(err, PERI_EINVAL, "%s has no token: it is one word, pgt_...",
+                            l->token_file);
+    peri_client_t *c = peri_client_new_portal(l->url, token, l->cacert);
+    json_t *who = peri_client_get(c, 0, NULL, err, "/account");
+    int rc = -1;
+    if (who) {
+        const json_t *t = json_object_get(who, "token");
+        *account = peri_xstrdup(peri_json_str(who, "name"));
+        rc = keep(l, *account, token, peri_json_int(t, "id", 0),
+                  peri_json_num(t, "expires", 0), NULL, err);
+    }
+    json_decref(who);
+    peri_client_free(c);
+    explicit_bzero(token, sizeof(token));
+    return rc;
+}
+
+static void say_json(const char *url, const char *account)
+{
+    json_t *j = json_pack("{s:s, s:s}", "portal", url, "account", account);
+    peri_talk_print(j);
+    json_decref(j);
+}
+
+int peri_cmd_login(int argc, char **argv)
+{
+    login_t l = {.cacert = getenv("PERIGEE_CACERT")};
+    const peri_option_t options[] = {{"name", NULL, &l.name, 0},
+                                     {"token-file", NULL, &l.token_file, 0},
+                                     {"stdin", &l.from_stdin, NULL, 0},
+                                     {"admin", &l.admin, NULL, 0},
+                                     {"json", &l.json, NULL, 0}};
+    int status = peri_options_read(argc, argv, login_help, options, 5);
+    const char *portal = getenv("PERIGEE_PORTAL");
+    bool given = portal && *portal && strcmp(portal, "local") != 0;
+    if (status < 0) status = peri_words_check(argc, argv, !given, 1, "a portal's URL");
+    if (status >= 0) return status;
+    peri_err_t err = {0};
+    char *account = NULL;
+    l.url = peri_portal_url(optind < argc ? argv[optind] : portal, &err);
+    int rc = !l.url         ? -1
+             : l.token_file ? with_token(&l, &account, &err)
+                            : with_password(&l, &account, &err);
+    if (rc)
+        status = peri_cli_fail(&err);
+    else if (l.json)
+        say_json(l.url, account);
+    else
+        printf("logged in to %s as %s\n", l.url, account);
+    free(account);
+    free(l.url);
+    return rc ? status : peri_cli_done(0);
+}
+
+/* ---- logout ---- */
+
+/* The login that commands use now. */
+static int chosen(peri_login_t *login, peri_err_t *err)
+{
+    const char *given = getenv("PERIGEE_PORTAL");
+    char *url = given && *given ? peri_portal_url(given, err) : NULL;
+    if (given && *given && !url) return -1;
+    int rc = peri_portals_find(url, login, err);
+    if (rc == 0)
+        peri_err_set(err, PERI_ENOTFOUND, "you are not logged in%s%s", url ? " to " : "",
+                     url ? url : "");
+    free(url);
+    return rc == 1 ? 0 : -1;
+}
+
+/* A token that does not know its number finds it by itself: it is gone when it is used
+ * next. */
+static int sign_off(const peri_login_t *login, peri_err_t *err)
+{
+    peri_client_t *c = peri_client_new_portal(login->url, login->token, login->cacert);
+    peri_answer_t a;
+    int64_t id = login->token_id;
+    int rc = 0;
+    json_t *who = id ? NULL : peri_client_get(c, 0, &a, err, "/account");
+    if (who) id = peri_json_int(json_object_get(who, "token"), "id", 0);
+    if (id) {
+        char *path = peri_xasprintf("/account/tokens/%lld", (long long)id);
+        rc = peri_client_call(c, &(peri_call_t){.method = "DELETE", .path = path}, &a,
+                              err);
+        peri_answer_free(&a);
+        if (rc && (a.status == 401 || a.status == 404)) rc = 0; /* it is gone already */
+        free(path);
+    } else if (!who && a.status != 401) {
+        rc = -1;
+    }
+    json_decref(who);
+    peri_client_free(c);
+    return rc;
+}
+
+int peri_cmd_logout(int argc, char **argv)
+{
+    bool force = false;
+    peri_err_t err = {0};
+    peri_login_t login = {0};
+    const peri_option_t options[] = {{"force", &force, NULL, 0}};
+    int status = peri_options_read(argc, argv, logout_help, options, 1);
+    if (status < 0) status = peri_words_check(argc, argv, 0, 0, "no argument");
+    if (status >= 0) return status;
+    int rc = chosen(&login, &err);
+    if (rc == 0 && sign_off(&login, &err)) {
+        rc = force ? 0 : -1;
+        if (!force)
+            peri_err_prefix(&err, "the token is not revoked (--force forgets it here all "
+                                  "the same)");
+    }
+    if (rc == 0) rc = peri_portals_remove(login.url, &err);
+    status = rc ? peri_cli_fail(&err) : 0;
+    if (rc == 0) printf("logged out of %s\n", login.url);
+    peri_login_free(&login);
+    return rc ? status : peri_cli_done(0);
+}
