@@ -46,13 +46,15 @@ typedef struct {
     const char *from;
     const char *user, *password_file; /* NULL: none */
     enum { PERI_MAIL_TLS_REQUIRED, PERI_MAIL_TLS_TRY, PERI_MAIL_TLS_OFF } tls;
+    const char *ca_file; /* certificates that are trusted; NULL: the system's */
 } peri_confmail_t;
 
 typedef struct {
     const char *name, *title; /* of the provider: in paths, for people */
     const char *issuer, *client_id, *client_secret_file;
-    const char *scopes; /* "openid profile email" */
-    bool sign_up;       /* a first sign-in makes an account */
+    const char *scopes;  /* "openid profile email" */
+    bool sign_up;        /* a first sign-in makes an account */
+    const char *ca_file; /* certificates that are trusted; NULL: the system's */
 } peri_confoidc_t;
 
 typedef struct {

@@ -84,8 +84,9 @@ static int read_accounts(peri_confload_t *l, peri_node_t *at, peri_err_t *err)
 
 static int read_mail(peri_confload_t *l, peri_node_t *at, peri_err_t *err)
 {
-    enum { SERVER, FROM, USER, PASSWORD, TLS, N };
-    static const char *const keys[N] = {"server", "from", "user", "password_file", "tls"};
+    enum { SERVER, FROM, USER, PASSWORD, TLS, CA, N };
+    static const char *const keys[N] = {"server",        "from", "user",
+                                        "password_file", "tls",  "ca_file"};
     static const char *const ways[] = {"required", "try", "off", NULL};
     peri_confmail_t *m = &l->c->mail;
     peri_node_t *v[N];
@@ -95,7 +96,8 @@ static int read_mail(peri_confload_t *l, peri_node_t *at, peri_err_t *err)
         peri_conf_text(l, v[FROM], "from", &m->from, err) ||
         peri_conf_text(l, v[USER], "user", &m->user, err) ||
         peri_conf_folder(l, v[PASSWORD], "password_file", &m->password_file, err) ||
-        peri_conf_word(l, v[TLS], "tls", ways, &tls, err))
+        peri_conf_word(l, v[TLS], "tls", ways, &tls, err) ||
+        peri_conf_folder(l, v[CA], "ca_file", &m->ca_file, err))
         return -1;
     m->tls = tls;
     if (at && (!m->server || !m->from))
@@ -106,10 +108,10 @@ static int read_mail(peri_confload_t *l, peri_node_t *at, peri_err_t *err)
 static int read_provider(peri_confload_t *l, peri_node_t *at, peri_confoidc_t *p,
                          peri_err_t *err)
 {
-    enum { NAME, TITLE, ISSUER, CLIENT, SECRET, SCOPES, SIGN_UP, N };
+    enum { NAME, TITLE, ISSUER, CLIENT, SECRET, SCOPES, SIGN_UP, CA, N };
     static const char *const keys[N] = {
-        "name",   "title",  "issuer", "client_id", "client_secret_file",
-        "scopes", "sign_up"};
+        "name",   "title",   "issuer", "client_id", "client_secret_file",
+        "scopes", "sign_up", "ca_file"};
     peri_node_t *v[N];
     p->scopes = "openid profile email";
     if (fields(l, at, "a provider", keys, N, v, err) ||
@@ -120,7 +122,8 @@ static int read_provider(peri_confload_t *l, peri_node_t *at, peri_confoidc_t *p
         peri_conf_folder(l, v[SECRET], "client_secret_file", &p->client_secret_file,
                          err) ||
         peri_conf_text(l, v[SCOPES], "scopes", &p->scopes, err) ||
-        read_bool(l, v[SIGN_UP], "sign_up", &p->sign_up, err))
+        read_bool(l, v[SIGN_UP], "sign_up", &p->sign_up, err) ||
+        peri_conf_folder(l, v[CA], "ca_file", &p->ca_file, err))
         return -1;
     if (!p->name || !p->issuer || !p->client_id)
         return peri_yaml_error(&l->yaml, at, err,

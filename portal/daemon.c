@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "core/base/util.h"
+#include "portal/account/mail.h"
 #include "portal/api.h"
 #include "portal/log.h"
 #include "portal/manager.h"
@@ -230,9 +231,15 @@ static int serve(peri_portal_t *p, peri_err_t *err)
 {
     pthread_t manager;
     sigset_t block, old;
+    peri_mailer_t *mailer = NULL;
     if (migrate(p, err) || open_backends(p, err)) return -1;
-    if (start_thread(&manager, peri_manager_run, p))
+    if (p->config->mail.server &&
+        !(mailer = peri_mailer_start(&p->config->mail, p->db, err)))
+        return -1;
+    if (start_thread(&manager, peri_manager_run, p)) {
+        peri_mailer_stop(mailer);
         return peri_err_set(err, PERI_EINTERNAL, "cannot start a thread");
+    }
     sigemptyset(&block);
     sigaddset(&block, SIGTERM);
     sigaddset(&block, SIGINT);
@@ -249,6 +256,7 @@ static int serve(peri_portal_t *p, peri_err_t *err)
     atomic_store(&p->stop, true);
     peri_portal_wake(p);
     pthread_join(manager, NULL);
+    peri_mailer_stop(mailer);
     return serves ? 0 : -1;
 }
 
@@ -271,6 +279,7 @@ static int run(const char *config, peri_err_t *err)
     p.db = peri_dbpool_new(p.conninfo, DB_CONNECTIONS);
     p.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     catch_signals();
+    if (c->mail.server && peri_mailconf_check(&c->mail, err)) goto out;
     if (make_folders(c, err)) goto out;
     if ((pidfile = lock_pidfile(c->pidfile, err)) < 0) goto out;
     rc = serve(&p, err);

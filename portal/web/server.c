@@ -13,6 +13,7 @@
 
 #include "core/base/util.h"
 #include "portal/log.h"
+#include "portal/web/stats.h"
 #include "portal/web/web_priv.h"
 
 #define CONNECTIONS  1200
@@ -98,6 +99,7 @@ static enum MHD_Result queue_answer(call_t *c)
     struct MHD_Response *resp = make_response(c);
     if (!resp) return MHD_NO;
     c->answered = true;
+    peri_stats_answer(r->status ? r->status : 200, peri_now() - r->first);
     MHD_add_response_header(resp, "X-Request-Id", r->id);
     if (!has_header(r, "Cache-Control"))
         MHD_add_response_header(resp, "Cache-Control", "no-store");
@@ -168,6 +170,7 @@ static call_t *new_call(peri_server_t *s, struct MHD_Connection *conn, const cha
              (unsigned long long)atomic_fetch_add(&serial, 1));
     peri_buf_init(&c->body, PERI_HTTP_BODY_MAX);
     atomic_fetch_add(&s->under_way, 1);
+    peri_stats_begin();
     return c;
 }
 
@@ -232,6 +235,7 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **state,
     peri_buf_free(&c->body);
     peri_arena_free(c->r.arena);
     atomic_fetch_sub(&c->server->under_way, 1);
+    peri_stats_end();
     free(c);
     *state = NULL;
 }

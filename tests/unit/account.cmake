@@ -1,0 +1,5 @@
+peri_unit_test(account_secrets peri_secrets)
+if(TARGET peri_accounts)
+    peri_unit_test(account_db peri_accounts)
+    peri_unit_test(account_signin peri_accounts)
+endif()
