@@ -262,7 +262,7 @@ peri_query_t *peri_query_start(const peri_queryspec_t *spec, int nranks, peri_er
     q->arena = peri_arena_new();
     q->nranks = nranks;
     copy_spec(q, spec);
-    if (peri_tempdir_make(&q->temp, q->spec.temp_dir, err)) goto fail;
+    if (peri_tempdir_make(&q->temp, PERI_TEMP_SPILL, q->spec.temp_dir, err)) goto fail;
     const uint64_t memory = peri_queryspec_memory(spec, nranks);
     limit_memory(memory);
     peri_limits_t limits = {.threads = spec->threads,

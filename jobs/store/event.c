@@ -11,12 +11,17 @@ static const char cancelled[] = "cancelled before it was submitted";
 
 /* ---- submissions ---- */
 
+/* What was lost more than once waits before it is submitted again: a scheduler that keeps
+ * dying forgets the jobs of its last seconds each time. */
 static int put_outbox(peri_joblock_t *j, const char *kind, const char *step, int attempt,
                       peri_err_t *err)
 {
     static const char sql[] =
         "INSERT INTO outbox (kind, job, step, attempt, due) VALUES ($1, $2::bigint, $3, "
-        "$4::int, " PERI_SQL_NOW ") ON CONFLICT DO NOTHING";
+        "$4::int, " PERI_SQL_NOW " + CASE WHEN $1 = 'submit' AND $4::int > 2 THEN "
+        "(SELECT CASE WHEN max(lost) > 2 THEN 30 WHEN max(lost) = 2 THEN 5 ELSE 0 END "
+        "FROM task WHERE job = $2::bigint AND step = $3 AND attempt = $4::int) "
+        "ELSE 0 END) ON CONFLICT DO NOTHING";
     peri_args_t a = {0};
     peri_args_text(&a, kind);
     peri_args_int(&a, j->number);

@@ -43,11 +43,12 @@ typedef struct {
  * late news of an attempt that was revoked does not end it); if none is left (and it is
  * not CREATED, CANCEL, NOTE) nothing is stored. *applied (may be NULL): number of tasks
  * it changed. INTENT makes the submission row (name "perigee-UUID-STEP-ATTEMPT",
- * `scheduler` in context) and the outbox entry "submit". CANCEL sets the job's flag, ends
- * its waiting tasks as cancelled (ENDED events of the same transaction), and puts an
- * entry "cancel" into the outbox for each submission with tasks that are not final. ENDED
- * of the last task of a job ends the job. REVOKED of a cancelled job's tasks ends them as
- * cancelled. Sends NOTIFY perigee_jobs, 'UUID'. */
+ * `scheduler` in context) and the outbox entry "submit", due later if its tasks were lost
+ * more than once. CANCEL sets the job's flag, ends its waiting tasks as cancelled (ENDED
+ * events of the same transaction), and puts an entry "cancel" into the outbox for each
+ * submission with tasks that are not final. ENDED of the last task of a job ends the job.
+ * REVOKED of a cancelled job's tasks ends them as cancelled. Sends NOTIFY
+ * perigee_jobs, 'UUID'. */
 int peri_store_append(peri_db_t *db, const peri_event_t *e, size_t *applied,
                       peri_err_t *err);
 

@@ -9,12 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "core/base/arena.h"
 #include "core/base/util.h"
 #include "core/engine/session.h"
+#include "core/query/tempdir.h"
 #include "core/sql/kernelcall.h"
 #include "mpi/hosts.h"
 
@@ -180,27 +179,21 @@ static int tell_steps(steps_t *s, int rank, MPI_Comm comm, peri_err_t *err)
 
 /* ---- folders for rows ---- */
 
-/* The same name on every node; rank 0 chooses it. */
-static int make_folder(const peri_queryspec_t *spec, size_t nsteps, int rank,
-                       MPI_Comm comm, char path[4096], peri_err_t *err)
+/* The same name on every node; rank 0 chooses it. All ranks hold it. */
+static int make_folder(peri_tempdir_t *t, const peri_queryspec_t *spec, size_t nsteps,
+                       int rank, MPI_Comm comm, peri_err_t *err)
 {
+    char path[4096] = "";
     int rc = 0;
-    path[0] = '\0';
     if (rank == 0) {
-        const char *below = spec->temp_dir ? spec->temp_dir : getenv("TMPDIR");
-        snprintf(path, 4096, "%s/perigee-kernels-XXXXXX",
-                 below && *below ? below : "/tmp");
-        if (!mkdtemp(path)) {
-            rc =
-                peri_err_set(err, PERI_EIO,
-                             "cannot make a temporary folder %s: %m (choose another with "
-                             "--temp-dir)",
-                             path);
-            path[0] = '\0';
-        }
+        rc = peri_tempdir_make(t, PERI_TEMP_KERNELS, spec->temp_dir, err);
+        if (rc == 0 && snprintf(path, sizeof(path), "%s", t->path) >= (int)sizeof(path))
+            rc = peri_err_set(err, PERI_EIO,
+                              "the name of the temporary folder is too long");
     }
     if (peri_ranks_agree(rc, comm, err)) return -1;
-    MPI_Bcast(path, 4096, MPI_CHAR, 0, comm);
+    MPI_Bcast(path, sizeof(path), MPI_CHAR, 0, comm);
+    if (rank) rc = peri_tempdir_join(t, path, err);
     for (size_t i = 0; i < nsteps && rc == 0; i++) {
         char *folder = peri_xasprintf("%s/%zu", path, i);
         rc = peri_mkdirs(folder, err);
@@ -210,10 +203,10 @@ static int make_folder(const peri_queryspec_t *spec, size_t nsteps, int rank,
 }
 
 /* Others may still read theirs: on a node all ranks share it. */
-static void remove_folder(const char *path, MPI_Comm comm)
+static void remove_folder(peri_tempdir_t *t, MPI_Comm comm)
 {
     MPI_Barrier(comm);
-    if (*path) peri_folder_sweep(path);
+    peri_tempdir_remove(t);
 }
 
 /* ---- running ---- */
@@ -282,7 +275,7 @@ int peri_steps_run(MPI_Comm comm, const peri_registry_t *registry,
     peri_queryspec_t own = {0};
     peri_hosts_t hosts = {0};
     peri_execresult_t reads = {0};
-    char folder[4096] = "";
+    peri_tempdir_t folder = {0};
     int rank, rc = 0;
     memset(res, 0, sizeof(*res));
     MPI_Comm_rank(comm, &rank);
@@ -299,13 +292,13 @@ int peri_steps_run(MPI_Comm comm, const peri_registry_t *registry,
     }
     if (s.n) {
         peri_hosts_find(&hosts, comm);
-        rc = make_folder(spec, s.n, rank, comm, folder, err);
+        rc = make_folder(&folder, spec, s.n, rank, comm, err);
         if (rank == 0) {
-            own.results = folder;
+            own.results = folder.path;
             own.results_on_nodes = hosts.many;
         }
         peri_hosts_free(&hosts);
-        if (rc == 0) rc = run_steps(&s, spec, folder, rank, comm, o, &reads, err);
+        if (rc == 0) rc = run_steps(&s, spec, folder.path, rank, comm, o, &reads, err);
         if (rc) goto out;
         own.result = s.results;
         own.nresults = s.n;
@@ -314,7 +307,7 @@ int peri_steps_run(MPI_Comm comm, const peri_registry_t *registry,
     peri_execresult_add_reads(res, &reads);
 out:
     peri_execresult_clear(&reads);
-    if (!res->stuck && s.n) remove_folder(folder, comm);
+    if (!res->stuck && s.n) remove_folder(&folder, comm);
     for (size_t i = 0; i < s.n; i++) json_decref(s.steps[i].arguments);
     peri_arena_free(s.arena);
     return rc;

@@ -1,6 +1,7 @@
 """Kernels from the user's side: one built outside the tree against the installed header, one
 that misbehaves in every way, and what the framework makes of both.
 """
+import glob
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ import h5py
 import numpy as np
 
 import harness
+from chaos_world import of_process
 from harness import EXAMPLE, SOURCE, text_of
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -202,10 +204,10 @@ class Kernels(harness.Case):
 
     # ---- time ----
 
-    def start(self, *options):
+    def start(self, *options, **env):
         words = [os.path.join(harness.BIN, "perigee"), "run", "-n", "2", "moody", SNAPSHOT,
                  *options]
-        return subprocess.Popen(words, env=self.w.env, stdout=subprocess.PIPE,
+        return subprocess.Popen(words, env=dict(self.w.env, **env), stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True, cwd=self.w.path)
 
     def test_cancel(self):
@@ -218,6 +220,33 @@ class Kernels(harness.Case):
             self.assertLess(time.time() - started, 5)
             p.communicate()
             self.assertEqual(self.w.leftovers(), [])
+
+    def test_killed_hard(self):
+        """On nodes of a cluster nobody tidies up behind a SIGKILL, but the next query."""
+        below = self.w.file("temp")
+        os.mkdir(below)
+        p = self.start("--mood", "deaf", "--temp-dir", below, OAR_NODEFILE="/dev/null")
+        until = time.time() + 20
+        while not (glob.glob(f"{below}/perigee-kernels-*") and len(self.ranks_alive()) == 2):
+            self.assertIsNone(p.poll())
+            self.assertLess(time.time(), until)
+            time.sleep(0.05)
+        folders = glob.glob(f"{below}/perigee-kernels-*")
+        self.w.query("SELECT 1", "-q", "--temp-dir", below)
+        self.assertEqual(glob.glob(f"{below}/perigee-kernels-*"), folders)  # in use
+        for pid in self.ranks_alive():
+            os.kill(pid, signal.SIGKILL)
+        self.assertNotEqual(p.wait(20), 0)
+        p.communicate()
+        self.assertEqual(glob.glob(f"{below}/perigee-kernels-*"), folders)
+        self.w.query("SELECT 1", "-q", "--temp-dir", below)
+        self.assertEqual(os.listdir(below), [])
+
+    def ranks_alive(self):
+        mark = b"PERIGEE_STATE=" + self.w.env["PERIGEE_STATE"].encode()
+        return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
+                if b"perigee-task" in of_process(pid, "comm") and
+                mark in of_process(pid, "environ")]
 
     def test_time_limit(self):
         done = self.moody("counts", "--timeout", "1s")

@@ -238,26 +238,71 @@ static void killed_processes_leave_no_folders(void **state)
     peri_tempdir_t mine = {0};
     pid_t child = fork();
     if (child == 0) {
-        peri_tempdir_t t = {0};
-        if (peri_tempdir_make(&t, dir, NULL) == 0) {
-            char *file = peri_xasprintf("%s/spilled", t.path);
-            close(open(file, O_CREAT | O_WRONLY, 0600));
+        for (int kind = PERI_TEMP_SPILL; kind <= PERI_TEMP_KERNELS; kind++) {
+            peri_tempdir_t t = {0};
+            if (peri_tempdir_make(&t, kind, dir, NULL) == 0) {
+                char *file = peri_xasprintf("%s/spilled", t.path);
+                close(open(file, O_CREAT | O_WRONLY, 0600));
+            }
         }
         raise(SIGKILL);
     }
     int status;
     waitpid(child, &status, 0);
-    assert_int_equal(count_spill_folders(), 1);
-    assert_int_equal(peri_tempdir_make(&mine, dir, &err), 0);
+    assert_int_equal(count_spill_folders(), 2);
+    assert_int_equal(peri_tempdir_make(&mine, PERI_TEMP_SPILL, dir, &err), 0);
     assert_int_equal(count_spill_folders(), 1); /* mine instead of the child's */
     peri_tempdir_t other = {0};
-    assert_int_equal(peri_tempdir_make(&other, dir, &err), 0);
+    assert_int_equal(peri_tempdir_make(&other, PERI_TEMP_KERNELS, dir, &err), 0);
     assert_int_equal(count_spill_folders(), 2); /* mine is alive */
     peri_tempdir_remove(&other);
     peri_tempdir_remove(&mine);
     assert_int_equal(count_spill_folders(), 0);
-    assert_int_equal(peri_tempdir_make(&mine, "/nonexistent", &err), -1);
+    assert_int_equal(peri_tempdir_make(&mine, PERI_TEMP_SPILL, "/nonexistent", &err), -1);
     assert_non_null(strstr(err.text, "--temp-dir"));
+}
+
+/* As ranks of a kernel do, here and on a node where the folder is not yet. */
+static void processes_share_a_folder(void **state)
+{
+    (void)state;
+    peri_err_t err = {0};
+    peri_tempdir_t first = {0}, other = {0};
+    char *path = peri_xasprintf("%s/deep/perigee-kernels-shared", dir);
+    int told[2], go[2], status;
+    char byte = 0;
+    assert_int_equal(pipe(told) | pipe(go), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        peri_tempdir_t t = {0};
+        byte = peri_tempdir_join(&t, path, NULL) == 0;
+        if (write(told[1], &byte, 1) == 1 && read(go[0], &byte, 1) == 1) raise(SIGKILL);
+        _exit(1);
+    }
+    assert_int_equal(read(told[0], &byte, 1), 1);
+    assert_int_equal(byte, 1);
+    assert_int_equal(peri_tempdir_join(&first, path, &err), 0);
+    char *below = peri_xasprintf("%s/deep", dir);
+    close(first.lock); /* as if killed: the child lives, and nobody sweeps */
+    assert_int_equal(peri_tempdir_make(&other, PERI_TEMP_SPILL, below, &err), 0);
+    peri_tempdir_remove(&other);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(write(go[1], &byte, 1), 1);
+    waitpid(child, &status, 0);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(peri_tempdir_make(&other, PERI_TEMP_SPILL, below, &err), 0);
+    peri_tempdir_remove(&other);
+    assert_int_equal(access(path, F_OK), -1);
+    /* What is there by this name, but is no folder, or a link to one. */
+    assert_int_equal(symlink(below, path), 0);
+    assert_int_equal(peri_tempdir_join(&other, path, &err), -1);
+    assert_non_null(strstr(err.text, "cannot lock the temporary folder"));
+    unlink(path);
+    rmdir(below);
+    for (int i = 0; i < 2; i++) close(told[i]), close(go[i]);
+    free(first.path);
+    free(below);
+    free(path);
 }
 
 static void names_that_are_not_there(void **state)
@@ -289,6 +334,7 @@ int main(void)
         cmocka_unit_test(explanation_names_everything),
         cmocka_unit_test(messages_to_workers),
         cmocka_unit_test(killed_processes_leave_no_folders),
+        cmocka_unit_test(processes_share_a_folder),
         cmocka_unit_test(names_that_are_not_there)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

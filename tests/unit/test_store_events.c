@@ -163,11 +163,17 @@ static void stopping_in_time_is_no_loss(void **state)
     static const peri_why_t whys[] = {PERI_WHY_NODE, PERI_WHY_NODE, PERI_WHY_TIME,
                                       PERI_WHY_TIME, PERI_WHY_NODE};
     static const int lost[] = {1, 2, 1, 1, 2};
+    /* What is lost again and again is submitted again later and later. */
+    static const int wait[] = {0, 0, 5, 0, 0};
     peri_newjob_t j = fix_job("chain");
     jobid_t id = fix_create(fx->db, &j);
     for (int i = 0; i < 5; i++) {
         const int n = i + 1;
         assert_int_equal(fix_append(fx->db, &id, EV(INTENT, .attempt = n)), 1);
+        const int64_t due = fix_number(
+            fx->db, "SELECT due - extract(epoch FROM clock_timestamp()) FROM outbox "
+                    "WHERE kind = 'submit' ORDER BY entry DESC LIMIT 1");
+        assert_true(due <= wait[i] && due >= wait[i] - 4);
         assert_int_equal(fix_append(fx->db, &id, EV(STARTED, .attempt = n)), 1);
         assert_int_equal(
             fix_append(fx->db, &id, EV(REVOKED, .attempt = n, .why = whys[i])), 1);
