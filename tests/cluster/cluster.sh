@@ -10,6 +10,7 @@
 set -u
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 self=$(realpath "$0")
+. "$(dirname "$self")/admin.sh"
 
 usage() {
     cat <<'USAGE'
@@ -23,6 +24,8 @@ usage: cluster.sh up DIR [NODES]               start (3 nodes); everything lies 
        cluster.sh node-off DIR NODE            the node loses its power
        cluster.sh node-on DIR NODE             and starts again
        cluster.sh wait DIR [SECONDS]           until all nodes are idle
+       cluster.sh resume DIR                   nodes that a kill has put out of service; says which
+       cluster.sh show DIR                     nodes, daemons, last words: what went wrong?
 DIR/env, for `source`, says where things are. Exit status 77: this machine cannot do it.
 Environment of `up`: CPUS (of a node: 2), MEMORY (of a node, MB: 4000), FEATURES_n1 (comma list),
 CLUSTER_CONF (lines for slurm.conf), CLUSTER_KEEP (further folders in /tmp that nodes are to see).
@@ -199,24 +202,41 @@ start_munged() {
 
 slurmctld_answers() { on_head timeout 5 scontrol ping 2>/dev/null | grep -q 'is UP'; }
 
+slurmctld_settled() { ended "$1" || slurmctld_answers; }
+
 start_slurmctld() {
     pid_of "$dir/slurmctld.pid" >/dev/null && return
-    local head
+    local head pid try
     head=$(pid_of "$dir/head.pid") || fail "there is no head: is the cluster up?"
-    setsid nsenter -t "$head" --uts slurmctld -D </dev/null >>"$dir/slurmctld.out" 2>&1 &
-    echo $! >"$dir/slurmctld.pid"
-    until_true 30 slurmctld_answers || fail "slurmctld does not start: see $dir/slurmctld.log"
+    for try in 1 2 3; do
+        setsid nsenter -t "$head" --uts slurmctld -D </dev/null >>"$dir/slurmctld.out" 2>&1 &
+        pid=$!
+        echo $pid >"$dir/slurmctld.pid"
+        until_true 60 slurmctld_settled $pid || break
+        ended $pid || return 0
+        echo "slurmctld ended at its start (try $try)" >&2
+        sleep 0.5
+    done
+    fail "slurmctld does not start: see $dir/slurmctld.log"
 }
 
 # Process ids in a node's files are those of its own namespace.
-slurmd_runs() { on_node "$1" sh -c 'kill -0 "$(cat "$0")"' "$dir/nodes/$1/slurmd.pid" 2>/dev/null; }
+slurmd_runs() {
+    on_node "$1" sh -c 'grep -qx slurmd "/proc/$(cat "$0")/comm"' "$dir/nodes/$1/slurmd.pid" \
+        2>/dev/null
+}
 slurmd_gone() { ! slurmd_runs "$1"; }
 
 start_slurmd() {
-    slurmd_runs "$1" && return
-    on_node "$1" slurmd -N "$1" </dev/null >>"$dir/nodes/$1/slurmd.out" 2>&1 &&
-        until_true 10 slurmd_runs "$1" ||
-        fail "slurmd of node $1 does not start: see $dir/nodes/$1"
+    local try
+    for try in 1 2 3; do
+        slurmd_runs "$1" && return
+        on_node "$1" slurmd -N "$1" </dev/null >>"$dir/nodes/$1/slurmd.out" 2>&1 &&
+            until_true 10 slurmd_runs "$1" && return
+        echo "slurmd of node $1 did not start (try $try)" >&2
+        sleep 0.5
+    done
+    fail "slurmd of node $1 does not start: see $dir/nodes/$1"
 }
 
 kill_slurmd() {
@@ -465,6 +485,8 @@ node-on)
     start_slurmd "$3"
     ;;
 wait) until_true "${3:-40}" all_idle || fail "not all nodes are idle" ;;
+resume) resume ;;
+show) show ;;
 node-init) node_init "$dir" "$3" ;;
 *) usage ;;
 esac

@@ -117,6 +117,18 @@ c node-on n3
 c wait 40 || problem "n3 does not come back"
 expect "of n3" head srun -w n3 cat "$work/local/file"
 
+# Nodes that slurmctld drained because of its own end come back; others do not.
+head scontrol update nodename=n1 state=drain reason="Duplicate jobid"
+head scontrol update nodename=n2 state=drain reason="disk exchange"
+expect "resumed n1, which was drained: Duplicate jobid" c resume
+expect "" c resume
+expect "n1 idle n2 drained n3 idle" sorted head \
+    sh -c "sinfo -h -p normal -N -o '%N %T' | tr -d '*'" # *: has not been asked since
+c show | grep -q '^n2 drained .*disk exchange' || problem "show does not say why n2 is drained"
+c kill slurmd n3
+[ "$(c show | grep -c 'slurmd runs')" = 2 ] || problem "show does not see which slurmd runs"
+c start slurmd n3
+
 # Down, with a job that ignores signals.
 head sbatch -o /dev/null --wrap 'trap "" TERM INT HUP; sleep 1000; sleep 1000' >/dev/null
 sleep 1

@@ -336,6 +336,8 @@ if __name__ == "__main__":
     c = Cluster()
     try:
         result = unittest.main(exit=False).result
+        if not result.wasSuccessful():
+            print(c.do("show", c.dir, check=False).stdout)
     finally:
         c.close()
     sys.exit(0 if result.wasSuccessful() else 1)

@@ -56,6 +56,19 @@ static void answer_again(void)
     CHECK(drive_poll(true, &err), "%s", err.text);
 }
 
+/* What began just before slurmctld was killed, and is unknown to it, still runs: its node
+ * would refuse another job with that number, and slurmctld would drain it. */
+static void nothing_runs(void)
+{
+    double end = peri_now() + 30;
+    for (int i = 1; i <= 3; i++) {
+        char args[64];
+        snprintf(args, sizeof(args), "n%d pgrep -x slurmstepd >/dev/null", i);
+        while (drive_cluster("exec", args) == 0 && peri_now() < end) usleep(200000);
+    }
+    CHECK(peri_now() < end, "jobs run for ever");
+}
+
 static void test_slurmctld_killed(void)
 {
     sub_t waits, runs;
@@ -114,6 +127,7 @@ static void test_forgotten(void)
     CHECK(known >= 0, "%s", err.text);
     if (known == 1) return; /* it was quick: nothing to see */
     CHECK(!drive_told(&lost, NO), "forgotten, and yet told");
+    nothing_runs();
     for (int i = 0; i < 3 && strtol(other.id, NULL, 10) < strtol(lost.id, NULL, 10);
          i++) {
         drive_make(&other, "other", "sleep 5; echo ran >ran\n");
@@ -125,6 +139,7 @@ static void test_forgotten(void)
     const told_t *t = drive_wait(&other, NO, PERI_SCHED_ENDED, 40);
     CHECK(t->end == PERI_END_EXITED && *drive_file(&other, "ran"),
           "the job with the number of the lost one was cancelled");
+    drive_cluster("resume", "");
 }
 
 static void test_slurmd_killed(void)

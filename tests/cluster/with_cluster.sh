@@ -2,7 +2,8 @@
 # with_cluster.sh COMMAND... - run it on the head of a new cluster, which goes afterwards. What
 # cluster.sh gives in DIR/env is in its environment. Exit status: the command's, or 77.
 #
-# From the environment: NODES, and what cluster.sh up reads. A failure shows Slurm's last words.
+# From the environment: NODES, and what cluster.sh up reads. A failure shows Slurm's state and
+# last words.
 set -u
 cluster=$(dirname "$(realpath "$0")")/cluster.sh
 work=$(mktemp -d /tmp/pc.XXXXXX)
@@ -30,8 +31,5 @@ child=$!
 wait $child
 status=$?
 child=
-if [ $status != 0 ]; then
-    echo "---- slurmctld"
-    grep -v debug "$work/slurmctld.log" | tail -n 60
-fi
+[ $status = 0 ] || [ $status = 77 ] || "$cluster" show "$work"
 exit $status

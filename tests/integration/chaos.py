@@ -18,7 +18,6 @@ import collections
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import threading
@@ -41,6 +40,7 @@ BLAMED_ON_ALL = {
     "slurmd": {"launcher_killed", "node_failed", "signal", "cancelled_in_scheduler"},
     "slurmctld": {"launcher_killed", "node_failed", "signal", "cancelled_in_scheduler"},
 }
+MAX_LOST = 3  # times that a job that Slurm has forgotten is submitted again
 
 
 class Chaos:
@@ -52,7 +52,7 @@ class Chaos:
         self.over = threading.Event()
         self.jobs = {}  # key -> what it is to do
         self.no_mpi = 0  # jobs that Open MPI itself did not get started
-        self.problems = []
+        self.problems = self.world.problems
 
     # ---- jobs ----
 
@@ -126,10 +126,13 @@ class Chaos:
 
     def all_jobs(self):
         jobs, before = [], None
+        until = time.monotonic() + 120
         while True:
             url = "/jobs?limit=1000" + ("&user=*" if os.geteuid() == 0 else "")
             answer = self.world.ask("GET", url + (f"&before={before}" if before else ""))
             if not answer or answer[0] != 200:
+                if time.monotonic() > until:
+                    raise SystemExit(f"perigeed does not answer: {answer}")
                 time.sleep(0.3)
                 continue
             jobs += answer[1]["jobs"]
@@ -138,17 +141,29 @@ class Chaos:
                 return jobs
 
     def wait_for_all(self):
-        until = time.monotonic() + self.args.patience
-        while time.monotonic() < until:
+        """As long as jobs end, however slow the machine is."""
+        began = progress = time.monotonic()
+        ended = -1
+        while True:
             jobs = self.all_jobs()
-            if all(j["state"] in FINAL for j in jobs):
+            now = time.monotonic()
+            left = [j for j in jobs if j["state"] not in FINAL]
+            if not left:
                 return jobs
+            if len(jobs) - len(left) > ended:
+                ended, progress = len(jobs) - len(left), now
+            if now > min(progress + self.args.patience, began + self.args.longest):
+                break
             time.sleep(0.5)
-        for j in self.all_jobs():
-            if j["state"] not in FINAL:
-                self.problems.append(f"{j['name']} ({j['id']}) is still {j['state']}: "
-                                     f"{j['text']}")
-        return self.all_jobs()
+        self.problems.append(f"{len(left)} jobs have not ended; in the last "
+                             f"{now - progress:.0f} s none has")
+        alike = collections.defaultdict(list)
+        for j in left:
+            alike[f"{j['state']}: {j['text']}"].append(f"{j['name']} ({j['id']})")
+        for text, names in sorted(alike.items(), key=lambda a: -len(a[1])):
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            self.problems.append(f"{', '.join(names[:3])}{more} are still {text}")
+        return jobs
 
     # ---- the count ----
 
@@ -162,6 +177,8 @@ class Chaos:
                 true |= reasons
                 # srun gives up and says so with its status.
                 true |= {"exit"} if what["ranks"] else set()
+        if self.world.kills["slurmctld"] > MAX_LOST:
+            true |= {"lost"}  # accepted, and forgotten, each time
         if what["point"] and what["point"] != "launch.told" and what["id"] in self.armed:
             true |= {"launcher_killed"}
         return true
@@ -266,8 +283,31 @@ class Chaos:
         threads = [threading.Thread(target=world.keep_up, args=[self.over])]
         if self.args.mode == "random":
             threads.append(threading.Thread(target=world.strike_all, args=[self.over]))
+            if world.slurm:
+                threads.append(threading.Thread(target=world.strike_cluster, args=[self.over]))
         for t in threads:
             t.start()
+        quiet = threading.Event()  # comes with the end of the last job
+        watch = threading.Thread(target=world.administer, args=[quiet])
+        if world.slurm:
+            watch.start()
+        try:
+            jobs = self.go_through(threads)
+        finally:
+            quiet.set()
+            if world.slurm:
+                watch.join()
+        self.check(jobs)
+        self.check_log()
+        states = collections.Counter(j["state"] for j in jobs)
+        print(f"chaos: {dict(states)}; killed: {dict(world.kills)}; perigeed started anew "
+              f"{world.starts} times; launchers with a point to die at: {len(self.armed)}; "
+              f"failed in MPI_Init: {self.no_mpi}; nodes resumed after: {dict(world.resumed)}")
+        self.check_kills()
+        self.problems += world.in_log()
+
+    def go_through(self, threads):
+        """All jobs, first while parts are killed, then in peace."""
         pace = random.Random(f"{self.args.seed} pace")
         try:
             for n in range(self.args.jobs):
@@ -278,20 +318,8 @@ class Chaos:
             self.over.set()
             for t in threads:
                 t.join()
-        # Peace: whatever is down comes up again, without failpoints.
-        for pid in world.ours("perigeed"):
-            os.kill(pid, signal.SIGTERM)
-        time.sleep(0.5)
-        world.up(True)
-        jobs = self.wait_for_all()
-        self.check(jobs)
-        self.check_log()
-        states = collections.Counter(j["state"] for j in jobs)
-        print(f"chaos: {dict(states)}; killed: {dict(world.kills)}; perigeed started anew "
-              f"{world.starts} times; launchers with a point to die at: {len(self.armed)}; "
-              f"failed in MPI_Init: {self.no_mpi}")
-        self.check_kills()
-        self.problems += world.in_log()
+        self.world.peace()
+        return self.wait_for_all()
 
 
 def main():
@@ -302,7 +330,9 @@ def main():
     p.add_argument("--mpi", type=float, default=0.15, help="part of jobs that are MPI programs")
     p.add_argument("--seed", type=int, default=None)
     p.add_argument("--mode", default="random", choices=("random", "failpoints"))
-    p.add_argument("--patience", type=float, default=180)
+    p.add_argument("--patience", type=float, default=120,
+                   help="seconds in which no job ends, after the last kill")
+    p.add_argument("--longest", type=float, default=480, help="seconds after the last kill")
     p.add_argument("--dir", default=None)
     p.add_argument("--bin", default=os.environ.get("PERIGEE_BIN") or
                    os.path.join(HERE, "../../build/release/bin"))
@@ -313,6 +343,11 @@ def main():
     chaos = Chaos(args)
     try:
         chaos.run()
+    except SystemExit as e:
+        chaos.problems.append(str(e))
+    except BaseException as e:
+        chaos.problems.append(repr(e))
+        raise
     finally:
         chaos.world.close(keep=bool(chaos.problems))
     for problem in chaos.problems:

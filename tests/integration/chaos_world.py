@@ -15,6 +15,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CLUSTER = os.path.join(HERE, "..", "cluster", "cluster.sh")
+NODES = os.environ.get("CLUSTER_NODES", "").split()
 
 # Where perigeed can be made to kill itself: peri_failpoint() in portal/, jobs/, scheduler/local.
 DAEMON_POINTS = [
@@ -86,7 +87,7 @@ def parent_of(pid):
 
 def lines(path):
     try:
-        with open(path, encoding="utf-8") as f:
+        with open(path, encoding="utf-8", errors="replace") as f:
             return f.read().split("\n")[:-1]
     except FileNotFoundError:
         return []
@@ -110,9 +111,11 @@ class World:
         self.up_rng = random.Random(f"{args.seed} up")
         self.strike_rng = random.Random(f"{args.seed} strike")
         self.points = []
+        self.problems = []  # sentences: the test fails with them
         self.kills = collections.Counter()
         self.hit = collections.defaultdict(set)  # victim -> uuids of jobs
         self.starts = 0  # of the daemon, after the first
+        self.resumed = collections.Counter()  # nodes that Slurm had put out of service
         self.write_config()
         if args.mode == "failpoints":
             self.put_launcher()
@@ -154,8 +157,12 @@ class World:
             env["PERIGEE_FAILPOINT_LOG"] = os.path.join(self.dir, "points")
         words = [os.path.join(self.bin, "perigee"), "up"]
         with open(os.path.join(self.dir, "up.log"), "a", encoding="utf-8") as log:
-            return subprocess.run(words, env=env, stdin=subprocess.DEVNULL, stdout=log,
-                                  stderr=log, timeout=120, check=False).returncode
+            try:
+                return subprocess.run(words, env=env, stdin=subprocess.DEVNULL, stdout=log,
+                                      stderr=log, timeout=120, check=False).returncode
+            except subprocess.TimeoutExpired:
+                print("chaos: perigee up takes more than 120 s", flush=True)
+                return 1
 
     def keep_up(self, over):
         """Somebody watches over the daemon: systemd, or an administrator."""
@@ -168,6 +175,42 @@ class World:
             elif self.args.mode == "failpoints" and time.monotonic() > since + LIFE:
                 self.strike("perigeed")
             time.sleep(0.1)
+
+    def peace(self):
+        """Whatever is down comes up again, without failpoints."""
+        self.end("perigeed", by=signal.SIGTERM)
+        until = time.monotonic() + 60
+        while self.ours("perigeed"):
+            if time.monotonic() > until:
+                raise SystemExit("perigeed lives 60 s after a SIGTERM")
+            time.sleep(0.1)
+        if self.slurm:
+            self.start("slurmctld")
+            for node in NODES:
+                self.start("slurmd", node)
+        if self.up(True) and self.up(True):
+            raise SystemExit(f"perigee up failed; see {self.dir}/up.log")
+
+    # ---- the cluster ----
+
+    def cluster(self, verb, *words):
+        """What cluster.sh does not get done, and says, is part of the test's output."""
+        done = subprocess.run(["bash", CLUSTER, verb, os.environ["PERIGEE_CLUSTER"], *words],
+                              check=False, stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True)
+        for line in done.stderr.splitlines():
+            print(f"chaos: {verb} {' '.join(words)}: {line}", flush=True)
+        return done
+
+    def start(self, *words):
+        if self.cluster("start", *words).returncode:
+            self.problems.append(f"the cluster's {' '.join(words)} does not start")
+
+    def administer(self, over):
+        """Somebody watches over the nodes of the cluster, too."""
+        while not over.wait(1):
+            for line in self.cluster("resume").stdout.splitlines():
+                self.resumed[line.rpartition(": ")[2]] += 1
 
     def ask(self, method, url, body=None, headers=None):
         return request(self.socket, method, "/api/v1" + url, body, headers)
@@ -185,6 +228,13 @@ class World:
                 if mark in env or state in env or any(self.dir.encode() in e for e in env):
                     found.append(int(pid))
         return found
+
+    def end(self, *names, by):
+        for pid in self.ours(*names):
+            try:
+                os.kill(pid, by)
+            except ProcessLookupError:
+                pass
 
     def postgres(self):
         """The server, or one of its processes."""
@@ -221,15 +271,6 @@ class World:
         return ""
 
     def strike(self, what):
-        if what in ("slurmctld", "slurmd"):
-            node = [] if what == "slurmctld" else [f"n{self.strike_rng.randint(1, 3)}"]
-            for verb in ("kill", "start"):
-                subprocess.run(["bash", CLUSTER, verb, os.environ["PERIGEE_CLUSTER"], what,
-                                *node], check=False, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
-                time.sleep(self.strike_rng.uniform(0.1, 2))
-            self.kills[what] += 1
-            return
         pids = self.victims(what)
         if not pids:
             return
@@ -248,12 +289,19 @@ class World:
     def strike_all(self, over):
         targets = ["perigeed"] * 5 + ["launch"] * 3 + ["program", "starter"] + \
             ["rank"] * 2 + ["postgres"] * 2
-        if self.slurm:
-            targets += ["slurmctld"] * 2 + ["slurmd"] * 2
-        while not over.is_set():
-            time.sleep(self.strike_rng.uniform(0.05, 1.2))
-            if not over.is_set():
-                self.strike(self.strike_rng.choice(targets))
+        longest = 2.4 if self.slurm else 1.2  # jobs take longer there
+        while not over.wait(self.strike_rng.uniform(0.05, longest)):
+            self.strike(self.strike_rng.choice(targets))
+
+    def strike_cluster(self, over):
+        """In a thread of its own: however long they take to start, the others die too."""
+        rng = random.Random(f"{self.args.seed} cluster")
+        while not over.wait(rng.uniform(0.5, 6)):
+            what = rng.choice([["slurmctld"], ["slurmd", rng.choice(NODES)]])
+            self.cluster("kill", *what)
+            self.kills[what[0]] += 1
+            time.sleep(rng.uniform(0.1, 2))
+            self.cluster("start", *what)  # at the latest it has to in peace
 
     # ---- the end ----
 
@@ -274,9 +322,11 @@ class World:
     def close(self, keep):
         subprocess.run([os.path.join(self.bin, "perigee"), "down"], env=self.env,
                        capture_output=True, check=False)
-        for pid in self.ours("perigee-launch", "chaos-program", "chaos-rank", "perigeed"):
-            os.kill(pid, signal.SIGKILL)
+        self.end("perigee-launch", "chaos-program", "chaos-rank", "perigeed",
+                 by=signal.SIGKILL)
         if keep:
-            print(f"chaos: everything is kept in {self.dir}")
+            for path in (f"{self.dir}/up.log", f"{self.state}/perigeed.log"):
+                print(f"---- {path}", *lines(path)[-30:], sep="\n")
+            print(f"chaos: everything is kept in {self.dir}, as long as that is kept")
         else:
             shutil.rmtree(self.dir, ignore_errors=True)

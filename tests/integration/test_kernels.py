@@ -249,7 +249,7 @@ class Kernels(harness.Case):
                 mark in of_process(pid, "environ")]
 
     def test_time_limit(self):
-        done = self.moody("counts", "--timeout", "1s")
+        done = self.moody("counts", "--timeout", "1s", "-q")
         self.fails(done, "did not finish within 1 seconds", status=1)
 
     def test_checkpoint_and_restart(self):
