@@ -30,7 +30,7 @@ static const char help_text[] =
 static peri_check_f *const checks[] = {
     peri_check_programs, peri_check_machine,    peri_check_parallel, peri_check_filters,
     peri_check_build,    peri_check_state,      peri_check_spool,    peri_check_clock,
-    peri_check_postgres, peri_check_schedulers, peri_check_daemon};
+    peri_check_postgres, peri_check_schedulers, peri_check_sandbox,  peri_check_daemon};
 
 static const char *const names[] = {"ok", "warning", "problem"};
 

@@ -30,6 +30,6 @@ peri_check_f peri_check_programs, peri_check_parallel, peri_check_filters,
     peri_check_build, peri_check_machine, peri_check_clock;
 /* doctor_service.c: folders, PostgreSQL, schedulers, the daemon. */
 peri_check_f peri_check_state, peri_check_spool, peri_check_postgres,
-    peri_check_schedulers, peri_check_daemon;
+    peri_check_schedulers, peri_check_sandbox, peri_check_daemon;
 
 #endif

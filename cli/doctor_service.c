@@ -17,6 +17,7 @@
 #include "cli/doctor.h"
 #include "cli/spawn.h"
 #include "core/base/util.h"
+#include "jobs/sandbox/sandbox.h"
 #include "jobs/store/db.h"
 
 #define ASK_TIME   10.0
@@ -294,6 +295,21 @@ void peri_check_schedulers(peri_doctor_t *d)
                             "jobs can run on this machine%s",
                             strcmp(c->scheduler, "local") == 0 ? ", the default" : "");
     }
+}
+
+/* ---- the sandbox ---- */
+
+void peri_check_sandbox(peri_doctor_t *d)
+{
+    peri_err_t err = {0};
+    if (peri_sandbox_probe(&err))
+        peri_doctor_say(d, PERI_DOCTOR_WARNING, "sandbox",
+                        "docs/admin/install.md, \"The sandbox\"; jobs of this machine's "
+                        "own users need none",
+                        "jobs of the portal's accounts would fail here: %s", err.text);
+    else
+        peri_doctor_say(d, PERI_DOCTOR_OK, "sandbox", NULL,
+                        "bubblewrap can make one on this machine");
 }
 
 /* ---- the daemon ---- */

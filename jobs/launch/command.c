@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "jobs/launch/inside.h"
 #include "jobs/launch/why.h"
 #include "jobs/task/io.h"
 
@@ -80,14 +81,44 @@ static int check_ahead(const peri_task_t *t, const peri_command_t *c, const char
     return peri_err_set(err, PERI_ENOTFOUND, "%s", peri_command_why(t, &alone, e, false));
 }
 
+/* The starter of ranks that is outside, the outer half, the one that is inside, the
+ * program: only the outer half looks for what is inside. */
+static int make_walled(const peri_task_t *t, peri_command_t *c, peri_err_t *err)
+{
+    const peri_launch_t *l = &t->l;
+    const char **in = peri_arena_calloc(t->arena, l->argc + PREFIX_MAX, sizeof(*in));
+    size_t n = l->mpi && !t->srun ? local_prefix(t, in) : 0, nouter;
+    const size_t starter = n;
+    c->dir = t->folder;
+    c->envp = peri_command_bare_environ(t);
+    if (l->script) {
+        if (write_script(t, err)) return -1;
+        in[n++] = peri_arena_printf(t->arena, "%s/script", t->folder);
+    }
+    for (size_t i = 0; i < l->argc; i++) in[n++] = peri_command_fill(t, l->argv[i]);
+    c->program = l->script ? "the script" : in[starter];
+    const char **outer = peri_outside_words(t, in, n, starter, &nouter);
+    const char **w = peri_arena_calloc(t->arena, nouter + PREFIX_MAX, sizeof(*w));
+    n = t->srun ? slurm_prefix(t, w) : 0;
+    memcpy(w + n, outer, nouter * sizeof(*w));
+    c->argv = (char *const *)w;
+    c->path = peri_why_find(w[0], "/usr/local/bin:/usr/bin:/bin", "/", t->arena);
+    if (!c->path)
+        return peri_err_set(err, PERI_ENOTFOUND,
+                            "%s, which starts MPI programs, was not found on node %s",
+                            w[0], t->host);
+    return 0;
+}
+
 int peri_command_make(const peri_task_t *t, peri_command_t *c, peri_err_t *err)
 {
     const peri_launch_t *l = &t->l;
+    if (l->sandbox) return make_walled(t, c, err);
     const char **w = peri_arena_calloc(t->arena, l->argc + PREFIX_MAX, sizeof(*w));
     size_t n = 0;
     c->dir = l->dir ? l->dir : t->folder;
     c->envp = peri_command_environ(t);
-    if (l->mpi) n = t->in_slurm ? slurm_prefix(t, w) : local_prefix(t, w);
+    if (l->mpi) n = t->srun ? slurm_prefix(t, w) : local_prefix(t, w);
     const size_t first = n;
     if (l->script) {
         if (write_script(t, err)) return -1;

@@ -16,7 +16,10 @@ typedef struct {
  * such program, and the text says so to the user; any other code is a fault. */
 int peri_command_make(const peri_task_t *t, peri_command_t *c, peri_err_t *err);
 
+/* Of the program. In a sandbox only what is known to be harmless comes from our own. */
 char *const *peri_command_environ(const peri_task_t *t);
+/* Of what starts a sandbox: our own, and nothing of the user's. */
+char *const *peri_command_bare_environ(const peri_task_t *t);
 /* A word of the command with the task's parameters for {name}, {index}; {{ is {. */
 const char *peri_command_fill(const peri_task_t *t, const char *word);
 

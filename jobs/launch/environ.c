@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/buf.h"
 #include "jobs/launch/command.h"
@@ -44,15 +45,69 @@ static void set_in_folder(env_t *e, const peri_task_t *t, const char *name,
     put(e, peri_arena_printf(e->arena, "%s=%s/%s", name, t->folder, file));
 }
 
+static bool begins(const char *var, const char *const *with, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strncmp(var, with[i], strlen(with[i]))) return true;
+    return false;
+}
+
+/* What a sandboxed program may know of the place. That of srun is for ranks only: others
+ * would take it as a reason to ask Slurm, which is outside. */
+static bool is_harmless(const peri_task_t *t, const char *var)
+{
+    static const char *const always[] = {
+        "LANG=", "LC_", "TZ=", "OMP_", "SLURM_CPUS_PER_TASK=", "SLURM_ARRAY_TASK_ID="};
+    static const char *const ranks[] = {"SLURM_", "PMIX_", "PMI_", "OMPI_"};
+    static const char *const never[] = {"SLURM_JWT", "SLURM_CONF"};
+    if (begins(var, never, sizeof(never) / sizeof(*never))) return false;
+    return begins(var, always, sizeof(always) / sizeof(*always)) ||
+           (t->srun && begins(var, ranks, sizeof(ranks) / sizeof(*ranks)));
+}
+
+static void put_walled(env_t *e, const peri_task_t *t)
+{
+    const peri_sandbox_t *s = t->l.sandbox;
+    char bin[4096] = "";
+    ssize_t n = readlink("/proc/self/exe", bin, sizeof(bin) - 1);
+    if (n > 0) bin[n] = '\0';
+    char *slash = strrchr(bin, '/');
+    if (slash) *slash = '\0';
+    set(e, "", "PATH",
+        peri_arena_printf(e->arena, "%s%s/usr/local/bin:/usr/bin:/bin", bin,
+                          *bin ? ":" : ""));
+    set(e, "", "HOME", s->home ? s->home : "/tmp");
+    set(e, "", "USER", s->user ? s->user : "user");
+    set(e, "", "LOGNAME", s->user ? s->user : "user");
+    set(e, "", "TMPDIR", "/tmp");
+    /* Each rank in a sandbox of its own may not look into the memory of another. */
+    if (t->srun) set(e, "", "OMPI_MCA_btl_vader_single_copy_mechanism", "none");
+}
+
+char *const *peri_command_bare_environ(const peri_task_t *t)
+{
+    size_t n = 0;
+    while (environ[n]) n++;
+    env_t e = {.arena = t->arena, .cap = n + 1};
+    e.vars = peri_arena_calloc(t->arena, e.cap + 1, sizeof(*e.vars));
+    for (size_t i = 0; i < n; i++)
+        if (strncmp(environ[i], "PERIGEE_FAILPOINT", 17) != 0) put(&e, environ[i]);
+    set(&e, "", PERI_MARK_ENV, t->mark);
+    return e.vars;
+}
+
 char *const *peri_command_environ(const peri_task_t *t)
 {
     size_t inherited = 0;
     while (environ[inherited]) inherited++;
-    env_t e = {.arena = t->arena, .cap = inherited + t->l.nenv + t->nparams + 16};
+    env_t e = {.arena = t->arena, .cap = inherited + t->l.nenv + t->nparams + 24};
     e.vars = peri_arena_calloc(t->arena, e.cap + 1, sizeof(*e.vars));
     for (size_t i = 0; i < inherited; i++)
         /* Meant for this process, not for what it runs. */
-        if (strncmp(environ[i], "PERIGEE_FAILPOINT", 17) != 0) put(&e, environ[i]);
+        if (t->l.sandbox ? is_harmless(t, environ[i])
+                         : strncmp(environ[i], "PERIGEE_FAILPOINT", 17) != 0)
+            put(&e, environ[i]);
+    if (t->l.sandbox) put_walled(&e, t);
     for (size_t i = 0; i < t->l.nenv; i++)
         set(&e, "", t->l.env[i].name, t->l.env[i].value);
     for (size_t i = 0; i < t->nparams; i++)
@@ -65,7 +120,7 @@ char *const *peri_command_environ(const peri_task_t *t)
     set_in_folder(&e, t, "PERIGEE_PROGRESS", "progress");
     set_in_folder(&e, t, "PERIGEE_REPORT", "report");
     set(&e, "", PERI_MARK_ENV, t->mark);
-    if (t->l.mpi && !t->in_slurm) { /* Open MPI asks before it runs as root */
+    if (t->l.mpi && !t->srun) { /* Open MPI asks before it runs as root */
         set(&e, "", "OMPI_ALLOW_RUN_AS_ROOT", "1");
         set(&e, "", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
     }

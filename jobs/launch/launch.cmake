@@ -4,6 +4,8 @@ add_executable(perigee-launch
     ${CMAKE_CURRENT_LIST_DIR}/nodes.c
     ${CMAKE_CURRENT_LIST_DIR}/environ.c
     ${CMAKE_CURRENT_LIST_DIR}/command.c
+    ${CMAKE_CURRENT_LIST_DIR}/outside.c
+    ${CMAKE_CURRENT_LIST_DIR}/inside.c
     ${CMAKE_CURRENT_LIST_DIR}/why.c
     ${CMAKE_CURRENT_LIST_DIR}/journal.c
     ${CMAKE_CURRENT_LIST_DIR}/stream.c
@@ -15,4 +17,4 @@ add_executable(perigee-launch
     ${CMAKE_CURRENT_LIST_DIR}/space.c
     ${CMAKE_CURRENT_LIST_DIR}/starter.c
     ${CMAKE_CURRENT_LIST_DIR}/verdict.c)
-target_link_libraries(perigee-launch peri_jobtask Threads::Threads)
+target_link_libraries(perigee-launch peri_sandbox peri_jobtask Threads::Threads)

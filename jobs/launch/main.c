@@ -9,6 +9,7 @@
  * program.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 
 #include "core/base/failpoint.h"
 #include "core/base/util.h"
+#include "jobs/launch/inside.h"
 #include "jobs/launch/start.h"
 #include "jobs/launch/verdict.h"
 #include "jobs/task/folder.h"
@@ -35,6 +37,7 @@ typedef struct {
     peri_command_t command;
     peri_watch_t watch;
     int signals;
+    int tale; /* of the outer half of a sandbox that failed; -1: none */
 } run_t;
 
 static void complain(const char *text)
@@ -88,6 +91,7 @@ static int tell_how(run_t *run)
         _exit(peri_verdict_status(&r));
     }
     peri_verdict(&run->watch, &run->command, &r);
+    peri_outside_failed(run->tale, run->t.arena, &r);
     /* The notes at the end of the files belong before the record. */
     peri_writer_close(&run->writer);
     run->has_writer = false;
@@ -135,6 +139,7 @@ static int run_program(run_t *run)
     peri_start_t s = {.command = &run->command,
                       .out = run->writer.out.program,
                       .err = run->writer.err.program,
+                      .keep = run->t.tell,
                       .cgroup = -1};
     int error;
     bool in_dir;
@@ -150,6 +155,8 @@ static int run_program(run_t *run)
     close(run->writer.out.program);
     close(run->writer.err.program);
     run->writer.out.program = run->writer.err.program = -1;
+    if (run->t.tell >= 0) close(run->t.tell);
+    run->t.tell = -1;
     if (w->child < 0) {
         peri_watch_tidy(w);
         if (error >= 0) return tell_not_started(run, error, in_dir);
@@ -166,6 +173,17 @@ static int run_program(run_t *run)
     peri_failpoint("launch.ended");
     peri_watch_tidy(w);
     return tell_how(run);
+}
+
+static int open_tale(run_t *run, peri_err_t *err)
+{
+    int ends[2];
+    if (!run->t.l.sandbox || run->t.srun) return 0;
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK))
+        return peri_err_set(err, PERI_EINTERNAL, "cannot make a pipe: %m");
+    run->tale = ends[0];
+    run->t.tell = ends[1];
+    return 0;
 }
 
 /* With the claim. */
@@ -188,7 +206,7 @@ static int run_task(run_t *run)
         goto out;
     }
     run->has_writer = true;
-    if (peri_command_make(&run->t, &run->command, &err)) {
+    if (open_tale(run, &err) || peri_command_make(&run->t, &run->command, &err)) {
         status = tell_fault(run, &err);
     } else if (peri_watch_told(run->signals)) {
         peri_record_t r = {.exit = PERI_EXIT_TERMINATED,
@@ -198,6 +216,7 @@ static int run_task(run_t *run)
         status = run_program(run);
     }
 out:
+    if (run->tale >= 0) close(run->tale);
     if (run->has_writer) peri_writer_close(&run->writer);
     peri_cgroup_free(run->watch.cgroup);
     peri_meter_free(&run->meter);
@@ -210,6 +229,7 @@ static int launch(const char *folder, int64_t index)
     run_t *run = peri_xcalloc(1, sizeof(*run));
     peri_err_t err;
     int status = OWN_FAULT;
+    run->tale = -1;
     run->signals = peri_watch_signals(&err);
     if (run->signals < 0 || peri_task_load(folder, index, &run->t, &err)) {
         complain(err.text);
@@ -249,6 +269,10 @@ int main(int argc, char **argv)
 {
     const char *folder = NULL;
     int64_t index = -1;
+    if (argc > 1 && strcmp(argv[1], PERI_SANDBOX_ARG) == 0)
+        return peri_outside_main(argc, argv);
+    if (argc > 1 && strcmp(argv[1], PERI_INSIDE_ARG) == 0)
+        return peri_inside_main(argc, argv);
     for (int i = 1; i < argc; i++) {
         char *end;
         if (strcmp(argv[i], "--version") == 0) {

@@ -32,6 +32,7 @@ static int wire(const peri_start_t *s)
         return -1;
     /* Whatever the scheduler has left open is not the program's. */
     close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+    if (s->keep >= 0) fcntl(s->keep, F_SETFD, 0);
     return 0;
 }
 

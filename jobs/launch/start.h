@@ -11,6 +11,7 @@
 typedef struct {
     const peri_command_t *command;
     int out, err;      /* become its stdout and stderr */
+    int keep;          /* a descriptor that it gets besides; -1: none */
     int cgroup;        /* to enter (peri_cgroup_enter_fd), or -1 */
     uint64_t data_max; /* RLIMIT_DATA of each process; 0: as it is */
 } peri_start_t;

@@ -74,7 +74,7 @@ int peri_task_load(const char *attempt_folder, int64_t index, peri_task_t *t,
 {
     char whole[PATH_MAX], *text = NULL;
     size_t len;
-    *t = (peri_task_t){.arena = peri_arena_new(), .dirfd = -1};
+    *t = (peri_task_t){.arena = peri_arena_new(), .dirfd = -1, .tell = -1};
     if (!realpath(attempt_folder, whole)) {
         peri_err_set(err, PERI_ENOTFOUND, "there is no folder %s on this node: %m",
                      attempt_folder);
@@ -105,6 +105,9 @@ int peri_task_load(const char *attempt_folder, int64_t index, peri_task_t *t,
     free(mark);
     t->host = host_name(t->arena);
     t->in_slurm = getenv("SLURM_JOB_ID") != NULL;
+    /* In a sandbox on one node mpirun needs nothing from outside. */
+    t->srun = t->in_slurm && t->l.mpi &&
+              (!t->l.sandbox || peri_env_int("SLURM_JOB_NUM_NODES", 1) > 1);
     if (t->in_slurm)
         name_slurm(t);
     else
@@ -119,5 +122,5 @@ void peri_task_close(peri_task_t *t)
 {
     if (t->arena && t->dirfd >= 0) close(t->dirfd);
     peri_arena_free(t->arena);
-    *t = (peri_task_t){.dirfd = -1};
+    *t = (peri_task_t){.dirfd = -1, .tell = -1};
 }

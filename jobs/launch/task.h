@@ -22,6 +22,8 @@ typedef struct {
     int dirfd;          /* of it */
     const char *mark;   /* see jobs/task/sweep.h */
     bool in_slurm;
+    bool srun; /* its ranks are started by srun; otherwise, if it is MPI, by mpirun */
+    int tell;  /* where the outer half of a sandbox tells that it failed; -1: nowhere */
     const char *host, *nodes, *scheduler; /* for the started record */
     const char *tag;                      /* for the claim */
 } peri_task_t;

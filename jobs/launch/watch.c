@@ -77,7 +77,7 @@ bool peri_watch_told(int signals)
 
 static bool is_srun(const peri_watch_t *w)
 {
-    return w->t->l.mpi && w->t->in_slurm;
+    return w->t->srun;
 }
 
 /* Of an MPI program: its processes on this node without the starter. How many. */

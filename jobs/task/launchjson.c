@@ -63,6 +63,8 @@ static json_t *head_json(const peri_launch_t *l)
            put_int(o, "warn_seconds", l->warn_seconds) |
            put_int(o, "output_max", l->output_max) |
            json_object_set_new(o, "heartbeat", json_real(l->heartbeat));
+    if (l->sandbox)
+        bad |= json_object_set_new(o, "sandbox", peri_launch_sandbox_json(l->sandbox));
     if (!bad) return o;
     json_decref(o);
     return NULL;
@@ -235,6 +237,11 @@ static void get_all(in_t *in, peri_launch_t *l)
     l->heartbeat = json_number_value(beat);
     if ((beat && !json_is_number(beat)) || l->heartbeat < 0 || l->heartbeat > 86400)
         fail(in, "heartbeat", "is not a number of seconds");
+    const json_t *sandbox = json_object_get(in->o, "sandbox");
+    if (sandbox && !in->failed) {
+        l->sandbox = peri_launch_sandbox_read(sandbox, in->arena, in->err);
+        in->failed = !l->sandbox;
+    }
     if (l->uuid && !peri_uuid_valid(l->uuid)) fail(in, "uuid", "is not a uuid");
     if (l->step && (!*l->step || strlen(l->step) > 200 || strchr(l->step, '/')))
         fail(in, "step", "is not the name of a step");

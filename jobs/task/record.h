@@ -31,6 +31,31 @@ typedef struct {
     size_t nparams;
 } peri_launchtask_t;
 
+/* A folder that a sandboxed program sees. */
+typedef struct {
+    const char *from; /* outside, absolute; links in it are followed */
+    const char *path; /* beneath `from`: no link is followed. NULL: `from` itself */
+    const char *to;   /* inside, absolute */
+    bool write;
+} peri_bind_t;
+
+/* What the program sees and may do (jobs/sandbox). Besides the binds: the system's
+ * programs, the task's folder and the results. */
+typedef struct {
+    const peri_bind_t *binds;
+    size_t nbinds;
+    const char *const
+        *read; /* folders that it sees at the same place, if they are there */
+    size_t nread;
+    const char *const *hide; /* folders in them that it does not */
+    size_t nhide;
+    const char *user, *home; /* her name; an absolute folder inside. NULL: "user", /tmp */
+    bool network;            /* that of the machine; otherwise only itself */
+} peri_sandbox_t;
+
+#define PERI_SANDBOX_BINDS 256
+#define PERI_SANDBOX_PATHS 1024
+
 typedef struct {
     const char *uuid, *step;
     int attempt;
@@ -51,6 +76,7 @@ typedef struct {
     uint32_t warn_signal, warn_seconds;
     uint64_t output_max; /* bytes of stdout and of stderr that are kept; 0: 1 GiB */
     double heartbeat;    /* seconds between heartbeats; 0: 10 */
+    const peri_sandbox_t *sandbox; /* NULL: none; `dir` is then a folder inside */
 } peri_launch_t;
 
 int peri_launch_to_json(const peri_launch_t *l, peri_buf_t *out, peri_err_t *err);

@@ -4,6 +4,7 @@ add_library(peri_jobtask STATIC
     ${CMAKE_CURRENT_LIST_DIR}/claim.c
     ${CMAKE_CURRENT_LIST_DIR}/record.c
     ${CMAKE_CURRENT_LIST_DIR}/launchjson.c
+    ${CMAKE_CURRENT_LIST_DIR}/launchsandbox.c
     ${CMAKE_CURRENT_LIST_DIR}/text.c
     ${CMAKE_CURRENT_LIST_DIR}/io.c
     ${CMAKE_CURRENT_LIST_DIR}/procs.c
