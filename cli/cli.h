@@ -48,6 +48,8 @@ int peri_cmd_up(int argc, char **argv);
 int peri_cmd_down(int argc, char **argv);
 int peri_cmd_status(int argc, char **argv);
 int peri_cmd_doctor(int argc, char **argv);
+int peri_cmd_backup(int argc, char **argv);
+int peri_cmd_restore(int argc, char **argv);
 
 /* Print the error as a command does; returns its exit status. */
 int peri_cli_fail(const peri_err_t *err);

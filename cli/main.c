@@ -59,6 +59,8 @@ static const struct command {
     {"up", peri_cmd_up, "start perigee on this machine", HERE},
     {"down", peri_cmd_down, "stop it; jobs that run go on", HERE},
     {"status", peri_cmd_status, "say whether all is well", HERE},
+    {"backup", peri_cmd_backup, "copy all that must not be lost into a folder", HERE},
+    {"restore", peri_cmd_restore, "bring a backup back", HERE},
     {"doctor", peri_cmd_doctor, "look for what is missing or wrong, and say what to do",
      HERE},
 };
