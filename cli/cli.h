@@ -35,6 +35,7 @@ int peri_cmd_df(int argc, char **argv);
 int peri_cmd_mkdir(int argc, char **argv);
 int peri_cmd_rm(int argc, char **argv);
 int peri_cmd_mv(int argc, char **argv);
+int peri_cmd_cp(int argc, char **argv);
 int peri_cmd_cat(int argc, char **argv);
 int peri_cmd_trash(int argc, char **argv);
 int peri_cmd_team(int argc, char **argv);

@@ -33,6 +33,7 @@ static const struct command {
     {"wait", peri_cmd_wait, "wait until jobs are over", PORTAL},
     {"cancel", peri_cmd_cancel, "end jobs", PORTAL},
     {"resubmit", peri_cmd_resubmit, "submit jobs again", PORTAL},
+    {"cp", peri_cmd_cp, "copy files to and from the portal's storage", PORTAL},
     {"locate", peri_cmd_locate, "tell perigee where a dataset's files are", PORTAL},
     {"replicas", peri_cmd_replicas, "show which nodes hold a dataset", PORTAL},
     {"login", peri_cmd_login,

@@ -3,6 +3,7 @@
 
 #include "portal/access/routes.h"
 #include "portal/admin/admin.h"
+#include "portal/storage/api_upload.h"
 #include "portal/access/routes.h"
 
 static const peri_route_t peri_job_routes[] = {
@@ -28,6 +29,7 @@ static const size_t peri_job_nroutes =
 const peri_routes_t peri_api_tables[] = {{peri_job_routes, &peri_job_nroutes},
                                          {peri_access_routes, &peri_access_nroutes},
     {peri_admin_routes, &peri_admin_nroutes},
+                                         {peri_upload_routes, &peri_upload_nroutes},
                                          {NULL, NULL}};
 
 int peri_api_list_routes(peri_request_t *r, peri_err_t *err)

@@ -22,6 +22,7 @@
 #include "portal/api.h"
 #include "portal/log.h"
 #include "portal/manager.h"
+#include "portal/storage/upload.h"
 #include "portal/web/waiting.h"
 
 #define DB_CONNECTIONS 12
@@ -213,16 +214,19 @@ static int open_doors(peri_portal_t *p, peri_err_t *err)
         [WEB] = {PERI_DOOR_WEB, who, c->web_socket, 0600, 4, 32u << 10},
         [TRANSFER] = {PERI_DOOR_WEB, who, c->transfer_socket, 0600, 4, 512u << 10}};
     peri_waiting_start();
+    p->uploads = peri_uploads_start(p->db, &c->storage, peri_portal_news, err);
+    if (!p->uploads) return -1;
     for (int i = 0; i < NDOORS; i++)
         if (!(doors[i] = peri_server_start(p, peri_api_tables, &where[i], err)))
             return -1;
     return 0;
 }
 
-static void close_doors(void)
+static void close_doors(peri_portal_t *p)
 {
     peri_waiting_stop(); /* who is put aside answers now */
     for (int i = 0; i < NDOORS; i++) peri_server_stop(doors[i], END_SECONDS);
+    peri_uploads_stop(p->uploads);
 }
 
 /* ---- */
@@ -252,7 +256,7 @@ static int serve(peri_portal_t *p, peri_err_t *err)
         wait_for_end();
         peri_log(PERI_LOG_INFO, "ending (signal %d); jobs that run go on", (int)ended);
     }
-    close_doors();
+    close_doors(p);
     atomic_store(&p->stop, true);
     peri_portal_wake(p);
     pthread_join(manager, NULL);

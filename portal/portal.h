@@ -26,6 +26,7 @@ typedef struct {
     peri_dbpool_t *db;
     peri_backend_t *backends; /* in the order of config->schedulers */
     size_t nbackends;
+    struct peri_uploads *uploads; /* portal/storage/upload.h */
     int wake_fd; /* eventfd of the manager */
     atomic_bool stop;
     atomic_bool asked; /* a request has changed something: waiting tasks, the outbox */
