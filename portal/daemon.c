@@ -19,6 +19,7 @@
 
 #include "core/base/util.h"
 #include "portal/account/mail.h"
+#include "portal/account/oidc.h"
 #include "portal/account/password.h"
 #include "portal/account/routes.h"
 #include "portal/api.h"
@@ -27,6 +28,7 @@
 #include "portal/storage/upload.h"
 #include "portal/web/waiting.h"
 
+#define URL            "http://127.0.0.1:8750" /* what nginx has by default */
 #define DB_CONNECTIONS 12
 #define END_SECONDS    5 /* for requests under way */
 
@@ -233,19 +235,33 @@ static void close_doors(peri_portal_t *p)
 
 /* ---- */
 
+/* What talks to others for the portal: the mail server, OpenID providers. */
+static peri_mailer_t *mailer;
+
+static int start_talkers(peri_portal_t *p, peri_err_t *err)
+{
+    const peri_config_t *c = p->config;
+    const peri_oidcsetup_t oidc = {c->oidc, c->noidc, p->url, peri_portal_news};
+    if (c->mail.server && !(mailer = peri_mailer_start(&c->mail, p->db, err))) return -1;
+    if (c->noidc && !(p->oidc = peri_oidc_start(&oidc, err))) return -1;
+    return 0;
+}
+
+static void stop_talkers(peri_portal_t *p)
+{
+    peri_oidc_stop(p->oidc);
+    peri_mailer_stop(mailer);
+}
+
 static int serve(peri_portal_t *p, peri_err_t *err)
 {
     pthread_t manager;
     sigset_t block, old;
-    peri_mailer_t *mailer = NULL;
-    if (peri_password_init(err) || migrate(p, err) || open_backends(p, err)) return -1;
-    if (p->config->mail.server &&
-        !(mailer = peri_mailer_start(&p->config->mail, p->db, err)))
+    if (peri_password_init(err) || migrate(p, err) || open_backends(p, err) ||
+        start_talkers(p, err))
         return -1;
-    if (start_thread(&manager, peri_manager_run, p)) {
-        peri_mailer_stop(mailer);
+    if (start_thread(&manager, peri_manager_run, p))
         return peri_err_set(err, PERI_EINTERNAL, "cannot start a thread");
-    }
     sigemptyset(&block);
     sigaddset(&block, SIGTERM);
     sigaddset(&block, SIGINT);
@@ -262,13 +278,12 @@ static int serve(peri_portal_t *p, peri_err_t *err)
     atomic_store(&p->stop, true);
     peri_portal_wake(p);
     pthread_join(manager, NULL);
-    peri_mailer_stop(mailer);
     return serves ? 0 : -1;
 }
 
 static int run(const char *config, peri_err_t *err)
 {
-    peri_portal_t p = {.wake_fd = -1, .started = peri_epoch()};
+    peri_portal_t p = {.wake_fd = -1, .started = peri_epoch(), .url = URL};
     int rc = -1, pidfile = -1;
     peri_config_t *c = peri_config_load(config, err);
     if (!c) return -1;
@@ -289,6 +304,7 @@ static int run(const char *config, peri_err_t *err)
     if (make_folders(c, err)) goto out;
     if ((pidfile = lock_pidfile(c->pidfile, err)) < 0) goto out;
     rc = serve(&p, err);
+    stop_talkers(&p);
     /* Never removed: a lock on a file that has no name guards nothing. */
     if (ftruncate(pidfile, 0)) peri_log(PERI_LOG_WARN, "cannot empty %s", c->pidfile);
 out:
