@@ -58,6 +58,8 @@ static const struct command {
     {"admin", peri_cmd_admin, "administrators: sign-ups, audit log, banner", PORTAL},
     {"up", peri_cmd_up, "start perigee on this machine", HERE},
     {"down", peri_cmd_down, "stop it; jobs that run go on", HERE},
+    {"reload", peri_cmd_reload, "let it take a changed configuration or certificate",
+     HERE},
     {"status", peri_cmd_status, "say whether all is well", HERE},
     {"doctor", peri_cmd_doctor, "look for what is missing or wrong, and say what to do",
      HERE},
