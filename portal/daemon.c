@@ -23,13 +23,13 @@
 #include "portal/account/password.h"
 #include "portal/account/routes.h"
 #include "portal/api.h"
+#include "portal/front/front.h"
 #include "portal/handover.h"
 #include "portal/log.h"
 #include "portal/manager.h"
 #include "portal/storage/upload.h"
 #include "portal/web/waiting.h"
 
-#define URL            "http://127.0.0.1:8750" /* what nginx has by default */
 #define DB_CONNECTIONS 12
 #define END_SECONDS    5 /* for requests under way */
 
@@ -82,6 +82,23 @@ peri_backend_t *peri_portal_backend(peri_portal_t *p, const char *name)
     for (size_t i = 0; i < p->nbackends; i++)
         if (!strcmp(p->backends[i].conf->name, name)) return &p->backends[i];
     return NULL;
+}
+
+const char *peri_portal_url(const peri_portal_t *p)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static char url[300];
+    static bool known;
+    pthread_mutex_lock(&lock);
+    if (!known) { /* at the very first start the port is found after us */
+        peri_front_t f;
+        peri_front_init(&f, p->config);
+        known = f.conf.port != 0;
+        snprintf(url, sizeof(url), "%s", f.url);
+        peri_front_free(&f);
+    }
+    pthread_mutex_unlock(&lock);
+    return url;
 }
 
 /* ---- start ---- */
@@ -271,7 +288,8 @@ static peri_mailer_t *mailer;
 static int start_talkers(peri_portal_t *p, peri_err_t *err)
 {
     const peri_config_t *c = p->config;
-    const peri_oidcsetup_t oidc = {c->oidc, c->noidc, p->url, peri_portal_news};
+    const peri_oidcsetup_t oidc = {c->oidc, c->noidc, peri_portal_url(p),
+                                   peri_portal_news};
     if (c->mail.server && !(mailer = peri_mailer_start(&c->mail, p->db, err))) return -1;
     if (c->noidc && !(p->oidc = peri_oidc_start(&oidc, err))) return -1;
     return 0;
@@ -328,7 +346,7 @@ static int hand_over(const peri_config_t *c, int pidfile, char **argv, peri_err_
 
 static int run(const char *config, char **argv, peri_err_t *err)
 {
-    peri_portal_t p = {.wake_fd = -1, .started = peri_epoch(), .url = URL};
+    peri_portal_t p = {.wake_fd = -1, .started = peri_epoch()};
     int rc = -1, pidfile = -1;
     peri_config_t *c = peri_config_load(config, err);
     if (!c) return -1;
