@@ -15,6 +15,7 @@ import time
 import unittest
 
 import harness
+import portal_world
 from harness import BIN
 from tus import MB, TYPE, Client, Data, Nginx, b64, cut, metadata, sha256_of
 
@@ -31,8 +32,8 @@ def until(condition, seconds=20, what="it"):
     raise AssertionError(f"{what} did not happen in {seconds} s")
 
 
-class Portal(harness.Case):
-    """perigeed with a configuration of its own; nginx before it."""
+class Service(harness.Case):
+    """A portal with nginx before it, and ana, who has a token."""
 
     extra = ""
 
@@ -44,38 +45,32 @@ class Portal(harness.Case):
             raise unittest.SkipTest("PostgreSQL is not installed")
         if not Nginx.there():
             raise unittest.SkipTest("nginx is not installed")
-        os.chmod(cls.w.path, 0o711)
-        cls.state = cls.w.env["PERIGEE_STATE"]
-        os.mkdir(cls.state, 0o711)
-        cls.w.env.update(PERIGEE_PORTAL="local", XDG_CACHE_HOME=cls.w.file("cache"),
-                         XDG_CONFIG_HOME=cls.w.file("config"))
-        for name in ("PERIGEE_CONFIG", "PERIGEE_SOCKET", "XDG_STATE_HOME"):
-            cls.w.env.pop(name, None)
-        cls.w.write("state/perigee.yaml",
-                    f"storage:\n  persistent_quota: {QUOTA}MB\n{cls.extra}")
-        cls.addClassCleanup(cls.end)
-        cls.up()
-        cls.nginx = Nginx(cls.w.file("nginx"), f"{cls.state}/perigeed.sock")
+        cls.p = portal_world.Portal(f"storage:\n  persistent_quota: {QUOTA}MB\n{cls.extra}")
+        cls.addClassCleanup(cls.p.close)
+        os.chmod(cls.p.work.path, 0o711)
+        cls.state = cls.p.state
+        cls.p.up()
+        cls.nginx = Nginx(cls.w.file("nginx"), cls.p.socket("transfer"))
         cls.addClassCleanup(cls.nginx.stop)
-        cls.c = Client(cls.nginx.where)
+        cls.ana = cls.p.person("ana")
+        cls.c = cls.client(cls.ana)
 
     @classmethod
-    def up(cls):
-        done = cls.w.run("up", timeout=60)
-        if done.status:
-            raise AssertionError(done.err)
-
-    @classmethod
-    def end(cls):
-        done = cls.w.run("down", timeout=60)
-        if done.status:
-            raise AssertionError(done.err)
+    def client(cls, person):
+        return Client(cls.nginx.where, Authorization=f"Bearer {person.token}")
 
     @classmethod
     def kill(cls):
-        with open(f"{cls.state}/perigeed.pid", encoding="utf-8") as f:
-            pid = int(f.read().split()[0])
-        os.kill(pid, signal.SIGKILL)
+        os.kill(cls.p.pid(), signal.SIGKILL)
+
+    @classmethod
+    def up(cls):
+        cls.p.up()
+
+    def environment(self, person):
+        """For the command, as she uses it."""
+        return dict(self.p.env, PERIGEE_PORTAL=f"http://127.0.0.1:{self.nginx.port}",
+                    PERIGEE_TOKEN=person.token, XDG_CACHE_HOME=self.w.file("cache"))
 
     def stored(self, name):
         """The path of a file of the volume on the disk."""
@@ -100,7 +95,7 @@ class Portal(harness.Case):
                 self.assertIn(w, problem["detail"])
 
 
-class Large(Portal):
+class Large(Service):
     def test_cut_twice_and_killed(self):
         data = Data(BIG)
         sha = data.sha256()
@@ -139,7 +134,7 @@ class Large(Portal):
 
         def begin(least):
             with open(where, "w", encoding="utf-8") as err:
-                p = subprocess.Popen(words, env=self.w.env, stderr=err, stdout=err)
+                p = subprocess.Popen(words, env=self.environment(self.ana), stderr=err, stdout=err)
             until(lambda: p.poll() is not None or
                   any(os.path.getsize(f) > least for f in self.parts()), what="the upload")
             return p
@@ -160,7 +155,7 @@ class Large(Portal):
         os.unlink(path)
 
 
-class Protocol(Portal):
+class Protocol(Service):
     def test_options(self):
         a = self.c.ask("OPTIONS", "/api/v1/uploads", Tus_Resumable=None)
         self.assertIn(a.status, (200, 204))
@@ -320,7 +315,8 @@ class Protocol(Portal):
         return p.stdout.strip()
 
     def used(self):
-        return int(self.sql("SELECT coalesce(sum(used), 0) FROM volume"))
+        return int(self.sql("SELECT coalesce(sum(v.used), 0) FROM volume v JOIN account a "
+                            "ON a.id = v.account WHERE a.name = 'ana'"))
 
     def test_quota(self):
         before = self.used()
@@ -398,6 +394,38 @@ class Protocol(Portal):
         self.assertEqual(self.c.offset(url), 5)
         self.assertEqual(harness.text_of(self.stored("nearly")), "12345")
 
+    def test_two_users(self):
+        """To another user an upload is not there, and neither is the volume."""
+        bo = self.client(self.p.person("bo"))
+        url = self.c.begin(5, filename="private", volume="persistent")
+        self.assertEqual(bo.ask("HEAD", url).status, 404)
+        self.assertEqual(bo.patch(url, 0, b"12345").status, 404)
+        self.assertEqual(bo.ask("DELETE", url).status, 404)
+        self.says(bo.create(5, filename="private", volume="ana/persistent"), 404)
+        nobody = Client(self.nginx.where)
+        for a in (nobody.ask("HEAD", url), nobody.patch(url, 0, b"12345"),
+                  nobody.create(5, filename="a", volume="persistent"),
+                  Client(self.nginx.where, Authorization="Bearer pgt_x").ask("HEAD", url)):
+            self.assertEqual(a.status, 401, a)
+        # A token for reading only.
+        reader = self.client(self.p.signed_in("ana", scopes=["files:read"]))
+        self.says(reader.patch(url, 0, b"12345"), 403, "files:write")
+        # A right that is taken away counts at once, also for an upload that has begun.
+        volume = self.sql("SELECT v.id FROM volume v JOIN account a ON a.id = v.account WHERE "
+                          "a.name = 'ana' AND v.name = 'persistent'")
+        self.sql("INSERT INTO access_grant (kind, thing, to_account, rights, by) SELECT 'volume', "
+                 f"{volume}, b.id, 7, a.id FROM account a, account b WHERE a.name = 'ana' AND "
+                 "b.name = 'bo'")
+        theirs = bo.begin(5, filename="shared", volume="ana/persistent")
+        self.assertEqual(bo.patch(theirs, 0, b"123").status, 204)
+        self.assertEqual(self.c.ask("HEAD", theirs).status, 404)
+        self.sql("UPDATE access_grant SET rights = 3")
+        self.says(bo.patch(theirs, 3, b"45"), 403, "write")
+        self.sql("DELETE FROM access_grant")
+        self.assertEqual(bo.patch(theirs, 3, b"45").status, 404)
+        self.assertEqual(bo.ask("DELETE", theirs).status, 204)
+        self.assertEqual(self.c.ask("DELETE", url).status, 204)
+
     def test_method_override(self):
         url = self.c.begin(5, filename="posted", volume="persistent")
         a = self.c.ask("POST", url, b"12345", X_HTTP_Method_Override="PATCH", Upload_Offset=0,
@@ -413,7 +441,8 @@ class Protocol(Portal):
         path = data.write(self.w.file("js.bin"))
         done = subprocess.run(
             ["node", os.path.join(harness.SOURCE, "tests/integration/tus_client.js"), modules,
-             f"http://127.0.0.1:{self.nginx.port}/api/v1/uploads", path, "persistent", "js.bin"],
+             f"http://127.0.0.1:{self.nginx.port}/api/v1/uploads", path, "persistent", "js.bin",
+             self.ana.token],
             capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(sha256_of(self.stored("js.bin")), data.sha256())
@@ -422,7 +451,7 @@ class Protocol(Portal):
         self.assertLess(said["resumed_at"], data.size)
 
 
-class FullDisk(Portal):
+class FullDisk(Service):
     """A file system of its own for the volumes."""
 
     @classmethod
