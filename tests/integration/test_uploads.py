@@ -17,7 +17,8 @@ import unittest
 import harness
 import portal_world
 from harness import BIN
-from tus import MB, TYPE, Client, Data, Nginx, b64, cut, metadata, sha256_of
+from test_front import NGINX, free_port
+from tus import MB, TYPE, Client, Data, b64, cut, metadata, sha256_of
 
 BIG = (2048 if os.environ.get("PERIGEE_BIG") else 300) * MB + 12345
 QUOTA = 4000 if os.environ.get("PERIGEE_BIG") else 900  # MB
@@ -33,7 +34,7 @@ def until(condition, seconds=20, what="it"):
 
 
 class Service(harness.Case):
-    """A portal with nginx before it, and ana, who has a token."""
+    """A portal with its web door, and ana, who has a token."""
 
     extra = ""
 
@@ -43,21 +44,21 @@ class Service(harness.Case):
             raise unittest.SkipTest("perigeed is not built")
         if not (shutil.which("initdb") or glob.glob("/usr/lib/postgresql/*/bin/initdb")):
             raise unittest.SkipTest("PostgreSQL is not installed")
-        if not Nginx.there():
+        if not NGINX:
             raise unittest.SkipTest("nginx is not installed")
-        cls.p = portal_world.Portal(f"storage:\n  persistent_quota: {QUOTA}MB\n{cls.extra}")
+        cls.door = ("127.0.0.1", free_port())
+        cls.p = portal_world.Portal("user: root\nweb: {listen: \"%s:%d\"}\n" % cls.door +
+                                    f"storage:\n  persistent_quota: {QUOTA}MB\n{cls.extra}")
         cls.addClassCleanup(cls.p.close)
         os.chmod(cls.p.work.path, 0o711)
         cls.state = cls.p.state
         cls.p.up()
-        cls.nginx = Nginx(cls.w.file("nginx"), cls.p.socket("transfer"))
-        cls.addClassCleanup(cls.nginx.stop)
         cls.ana = cls.p.person("ana")
         cls.c = cls.client(cls.ana)
 
     @classmethod
     def client(cls, person):
-        return Client(cls.nginx.where, Authorization=f"Bearer {person.token}")
+        return Client(cls.door, Authorization=f"Bearer {person.token}")
 
     @classmethod
     def kill(cls):
@@ -69,7 +70,7 @@ class Service(harness.Case):
 
     def environment(self, person):
         """For the command, as she uses it."""
-        return dict(self.p.env, PERIGEE_PORTAL=f"http://127.0.0.1:{self.nginx.port}",
+        return dict(self.p.env, PERIGEE_PORTAL="http://%s:%d" % self.door,
                     PERIGEE_TOKEN=person.token, XDG_CACHE_HOME=self.w.file("cache"))
 
     def stored(self, name):
@@ -402,10 +403,10 @@ class Protocol(Service):
         self.assertEqual(bo.patch(url, 0, b"12345").status, 404)
         self.assertEqual(bo.ask("DELETE", url).status, 404)
         self.says(bo.create(5, filename="private", volume="ana/persistent"), 404)
-        nobody = Client(self.nginx.where)
+        nobody = Client(self.door)
         for a in (nobody.ask("HEAD", url), nobody.patch(url, 0, b"12345"),
                   nobody.create(5, filename="a", volume="persistent"),
-                  Client(self.nginx.where, Authorization="Bearer pgt_x").ask("HEAD", url)):
+                  Client(self.door, Authorization="Bearer pgt_x").ask("HEAD", url)):
             self.assertEqual(a.status, 401, a)
         # A token for reading only.
         reader = self.client(self.p.signed_in("ana", scopes=["files:read"]))
@@ -441,7 +442,7 @@ class Protocol(Service):
         path = data.write(self.w.file("js.bin"))
         done = subprocess.run(
             ["node", os.path.join(harness.SOURCE, "tests/integration/tus_client.js"), modules,
-             f"http://127.0.0.1:{self.nginx.port}/api/v1/uploads", path, "persistent", "js.bin",
+             "http://%s:%d/api/v1/uploads" % self.door, path, "persistent", "js.bin",
              self.ana.token],
             capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 0, done.stderr)

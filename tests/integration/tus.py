@@ -1,16 +1,11 @@
-"""A client of tus 1.0.0 that can be cut anywhere, files to send with it, and nginx in front of
-perigeed. For the tests of uploads; no test lives here."""
+"""A client of tus 1.0.0 that can be cut anywhere, and files to send with it. For the tests of
+uploads; no test lives here."""
 import base64
 import collections
 import hashlib
 import http.client
-import os
-import shutil
-import signal
 import socket
 import struct
-import subprocess
-import time
 
 MB = 1 << 20
 TYPE = "application/offset+octet-stream"
@@ -67,21 +62,17 @@ def metadata(**keys):
 
 
 class Client:
-    """where: a path (Unix socket) or (host, port)."""
+    """where: (host, port) of a web door."""
 
     def __init__(self, where, **headers):
         self.where = where
         self.headers = {"Tus-Resumable": "1.0.0", **headers}
 
     def connect(self, timeout=60):
-        kind = socket.AF_UNIX if isinstance(self.where, str) else socket.AF_INET
-        s = socket.socket(kind, socket.SOCK_STREAM)
-        s.settimeout(timeout)
-        s.connect(self.where)
-        return s
+        return socket.create_connection(self.where, timeout)
 
     def send_head(self, sock, method, path, headers):
-        all_headers = {"Host": "localhost", **self.headers, **headers}
+        all_headers = {"Host": "%s:%d" % self.where, **self.headers, **headers}
         lines = [f"{method} {path} HTTP/1.1"]
         lines += [f"{k}: {v}" for k, v in all_headers.items() if v is not None]
         sock.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
@@ -146,58 +137,3 @@ def cut(sock):
     """As when a cable is pulled and the machine is gone: no orderly end."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
-
-
-class Nginx:
-    """In front of one of perigeed's sockets, as portal/front sets it up for uploads."""
-
-    def __init__(self, folder, upstream, header=""):
-        self.folder = folder
-        os.makedirs(folder, exist_ok=True)
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
-        user = "user root;" if os.geteuid() == 0 else ""
-        with open(f"{folder}/nginx.conf", "w", encoding="utf-8") as f:
-            f.write(f"""
-daemon off; {user} worker_processes 1; pid {folder}/pid; error_log {folder}/error.log warn;
-events {{ worker_connections 256; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-    upstream perigeed {{ server unix:{upstream}; }}
-    server {{
-        listen 127.0.0.1:{self.port};
-        location / {{
-            client_max_body_size 0; client_body_buffer_size 512k;
-            proxy_request_buffering off; proxy_buffering off; proxy_http_version 1.1;
-            proxy_read_timeout 1h; proxy_send_timeout 1h;
-            proxy_set_header Connection "close"; proxy_set_header Host $http_host;
-            proxy_set_header X-Perigee-Client $remote_addr;
-            proxy_set_header X-Forwarded-Proto $scheme; {header}
-            proxy_pass http://perigeed;
-        }}
-    }}
-}}
-""")
-        self.p = subprocess.Popen(["nginx", "-c", f"{folder}/nginx.conf", "-p", folder,
-                                   "-e", f"{folder}/error.log"])
-        self.where = ("127.0.0.1", self.port)
-        end = time.monotonic() + 10
-        while time.monotonic() < end:
-            try:
-                socket.create_connection(self.where).close()
-                return
-            except OSError:
-                time.sleep(0.02)
-        raise AssertionError("nginx does not start")
-
-    @staticmethod
-    def there():
-        os.environ["PATH"] += ":/usr/sbin:/sbin"
-        return shutil.which("nginx")
-
-    def stop(self):
-        self.p.send_signal(signal.SIGTERM)
-        self.p.wait()
