@@ -2,8 +2,8 @@
 #include "portal/api.h"
 
 #include "portal/access/routes.h"
+#include "portal/account/routes.h"
 #include "portal/admin/admin.h"
-#include "portal/access/routes.h"
 
 static const peri_route_t peri_job_routes[] = {
     {"GET", "/api/v1/status", peri_api_status, .flags = PERI_ROUTE_OPEN},
@@ -27,7 +27,8 @@ static const size_t peri_job_nroutes =
 /* Every folder of portal/ with its requests. */
 const peri_routes_t peri_api_tables[] = {{peri_job_routes, &peri_job_nroutes},
                                          {peri_access_routes, &peri_access_nroutes},
-    {peri_admin_routes, &peri_admin_nroutes},
+                                         {peri_account_routes, &peri_account_nroutes},
+                                         {peri_admin_routes, &peri_admin_nroutes},
                                          {NULL, NULL}};
 
 int peri_api_list_routes(peri_request_t *r, peri_err_t *err)

@@ -19,6 +19,8 @@
 
 #include "core/base/util.h"
 #include "portal/account/mail.h"
+#include "portal/account/password.h"
+#include "portal/account/routes.h"
 #include "portal/api.h"
 #include "portal/log.h"
 #include "portal/manager.h"
@@ -206,7 +208,7 @@ static peri_server_t *doors[NDOORS];
 static int open_doors(peri_portal_t *p, peri_err_t *err)
 {
     const peri_config_t *c = p->config;
-    const peri_who_f who = NULL; /* portal/account: peri_account_who */
+    const peri_who_f who = peri_account_who;
     const peri_listen_t where[NDOORS] = {
         [LOCAL] = {PERI_DOOR_LOCAL, NULL, c->socket, c->all_users ? 0666 : 0600, 4,
                    32u << 10},
@@ -232,7 +234,7 @@ static int serve(peri_portal_t *p, peri_err_t *err)
     pthread_t manager;
     sigset_t block, old;
     peri_mailer_t *mailer = NULL;
-    if (migrate(p, err) || open_backends(p, err)) return -1;
+    if (peri_password_init(err) || migrate(p, err) || open_backends(p, err)) return -1;
     if (p->config->mail.server &&
         !(mailer = peri_mailer_start(&p->config->mail, p->db, err)))
         return -1;

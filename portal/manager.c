@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/base/util.h"
+#include "portal/account/account.h"
 #include "portal/log.h"
 
 #define IDLE        30.0 /* seconds between rounds when nothing is to do */
@@ -116,6 +117,8 @@ static void prune(peri_manager_t *m)
 {
     const peri_portal_t *p = m->portal;
     peri_err_t err = {0};
+    if (peri_account_sweep(m->db, peri_epoch(), &err))
+        peri_log(PERI_LOG_WARN, "what has expired stays: %s", err.text);
     if (p->config->keep_days <= 0) return;
     double before = peri_epoch() - p->config->keep_days * 86400;
     if (peri_store_prune(m->db, before, 1000, on_pruned, m->portal, &err))

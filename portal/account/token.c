@@ -9,7 +9,7 @@
 static int put_scopes(peri_buf_t *b, unsigned scopes)
 {
     char sep = '{';
-    for (unsigned bit = 1; bit && bit <= PERI_SCOPE_ALL; bit <<= 1) {
+    for (unsigned bit = 1; bit <= PERI_SCOPE_ALL; bit <<= 1) {
         if (!(scopes & bit)) continue;
         peri_buf_putc(b, sep);
         peri_buf_puts(b, peri_scope_name(bit));
