@@ -35,6 +35,7 @@ int peri_cmd_df(int argc, char **argv);
 int peri_cmd_mkdir(int argc, char **argv);
 int peri_cmd_rm(int argc, char **argv);
 int peri_cmd_mv(int argc, char **argv);
+int peri_cmd_cp(int argc, char **argv);
 int peri_cmd_cat(int argc, char **argv);
 int peri_cmd_trash(int argc, char **argv);
 int peri_cmd_team(int argc, char **argv);
@@ -48,6 +49,8 @@ int peri_cmd_up(int argc, char **argv);
 int peri_cmd_down(int argc, char **argv);
 int peri_cmd_status(int argc, char **argv);
 int peri_cmd_doctor(int argc, char **argv);
+int peri_cmd_backup(int argc, char **argv);
+int peri_cmd_restore(int argc, char **argv);
 
 /* Print the error as a command does; returns its exit status. */
 int peri_cli_fail(const peri_err_t *err);

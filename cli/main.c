@@ -33,6 +33,7 @@ static const struct command {
     {"wait", peri_cmd_wait, "wait until jobs are over", PORTAL},
     {"cancel", peri_cmd_cancel, "end jobs", PORTAL},
     {"resubmit", peri_cmd_resubmit, "submit jobs again", PORTAL},
+    {"cp", peri_cmd_cp, "copy files to and from the portal's storage", PORTAL},
     {"locate", peri_cmd_locate, "tell perigee where a dataset's files are", PORTAL},
     {"replicas", peri_cmd_replicas, "show which nodes hold a dataset", PORTAL},
     {"login", peri_cmd_login,
@@ -59,6 +60,8 @@ static const struct command {
     {"up", peri_cmd_up, "start perigee on this machine", HERE},
     {"down", peri_cmd_down, "stop it; jobs that run go on", HERE},
     {"status", peri_cmd_status, "say whether all is well", HERE},
+    {"backup", peri_cmd_backup, "copy all that must not be lost into a folder", HERE},
+    {"restore", peri_cmd_restore, "bring a backup back", HERE},
     {"doctor", peri_cmd_doctor, "look for what is missing or wrong, and say what to do",
      HERE},
 };

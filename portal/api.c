@@ -4,6 +4,8 @@
 #include "portal/access/routes.h"
 #include "portal/account/routes.h"
 #include "portal/admin/admin.h"
+#include "portal/account/oidc_api.h"
+#include "portal/storage/api_upload.h"
 
 static const peri_route_t peri_job_routes[] = {
     {"GET", "/api/v1/status", peri_api_status, .flags = PERI_ROUTE_OPEN},
@@ -29,6 +31,8 @@ const peri_routes_t peri_api_tables[] = {{peri_job_routes, &peri_job_nroutes},
                                          {peri_access_routes, &peri_access_nroutes},
                                          {peri_account_routes, &peri_account_nroutes},
                                          {peri_admin_routes, &peri_admin_nroutes},
+                                         {peri_upload_routes, &peri_upload_nroutes},
+                                         {peri_oidc_routes, &peri_oidc_nroutes},
                                          {NULL, NULL}};
 
 int peri_api_list_routes(peri_request_t *r, peri_err_t *err)

@@ -19,13 +19,16 @@
 
 #include "core/base/util.h"
 #include "portal/account/mail.h"
+#include "portal/account/oidc.h"
 #include "portal/account/password.h"
 #include "portal/account/routes.h"
 #include "portal/api.h"
 #include "portal/log.h"
 #include "portal/manager.h"
+#include "portal/storage/upload.h"
 #include "portal/web/waiting.h"
 
+#define URL            "http://127.0.0.1:8750" /* what nginx has by default */
 #define DB_CONNECTIONS 12
 #define END_SECONDS    5 /* for requests under way */
 
@@ -215,33 +218,50 @@ static int open_doors(peri_portal_t *p, peri_err_t *err)
         [WEB] = {PERI_DOOR_WEB, who, c->web_socket, 0600, 4, 32u << 10},
         [TRANSFER] = {PERI_DOOR_WEB, who, c->transfer_socket, 0600, 4, 512u << 10}};
     peri_waiting_start();
+    p->uploads = peri_uploads_start(p->db, &c->storage, peri_portal_news, err);
+    if (!p->uploads) return -1;
     for (int i = 0; i < NDOORS; i++)
         if (!(doors[i] = peri_server_start(p, peri_api_tables, &where[i], err)))
             return -1;
     return 0;
 }
 
-static void close_doors(void)
+static void close_doors(peri_portal_t *p)
 {
     peri_waiting_stop(); /* who is put aside answers now */
     for (int i = 0; i < NDOORS; i++) peri_server_stop(doors[i], END_SECONDS);
+    peri_uploads_stop(p->uploads);
 }
 
 /* ---- */
+
+/* What talks to others for the portal: the mail server, OpenID providers. */
+static peri_mailer_t *mailer;
+
+static int start_talkers(peri_portal_t *p, peri_err_t *err)
+{
+    const peri_config_t *c = p->config;
+    const peri_oidcsetup_t oidc = {c->oidc, c->noidc, p->url, peri_portal_news};
+    if (c->mail.server && !(mailer = peri_mailer_start(&c->mail, p->db, err))) return -1;
+    if (c->noidc && !(p->oidc = peri_oidc_start(&oidc, err))) return -1;
+    return 0;
+}
+
+static void stop_talkers(peri_portal_t *p)
+{
+    peri_oidc_stop(p->oidc);
+    peri_mailer_stop(mailer);
+}
 
 static int serve(peri_portal_t *p, peri_err_t *err)
 {
     pthread_t manager;
     sigset_t block, old;
-    peri_mailer_t *mailer = NULL;
-    if (peri_password_init(err) || migrate(p, err) || open_backends(p, err)) return -1;
-    if (p->config->mail.server &&
-        !(mailer = peri_mailer_start(&p->config->mail, p->db, err)))
+    if (peri_password_init(err) || migrate(p, err) || open_backends(p, err) ||
+        start_talkers(p, err))
         return -1;
-    if (start_thread(&manager, peri_manager_run, p)) {
-        peri_mailer_stop(mailer);
+    if (start_thread(&manager, peri_manager_run, p))
         return peri_err_set(err, PERI_EINTERNAL, "cannot start a thread");
-    }
     sigemptyset(&block);
     sigaddset(&block, SIGTERM);
     sigaddset(&block, SIGINT);
@@ -254,17 +274,16 @@ static int serve(peri_portal_t *p, peri_err_t *err)
         wait_for_end();
         peri_log(PERI_LOG_INFO, "ending (signal %d); jobs that run go on", (int)ended);
     }
-    close_doors();
+    close_doors(p);
     atomic_store(&p->stop, true);
     peri_portal_wake(p);
     pthread_join(manager, NULL);
-    peri_mailer_stop(mailer);
     return serves ? 0 : -1;
 }
 
 static int run(const char *config, peri_err_t *err)
 {
-    peri_portal_t p = {.wake_fd = -1, .started = peri_epoch()};
+    peri_portal_t p = {.wake_fd = -1, .started = peri_epoch(), .url = URL};
     int rc = -1, pidfile = -1;
     peri_config_t *c = peri_config_load(config, err);
     if (!c) return -1;
@@ -285,6 +304,7 @@ static int run(const char *config, peri_err_t *err)
     if (make_folders(c, err)) goto out;
     if ((pidfile = lock_pidfile(c->pidfile, err)) < 0) goto out;
     rc = serve(&p, err);
+    stop_talkers(&p);
     /* Never removed: a lock on a file that has no name guards nothing. */
     if (ftruncate(pidfile, 0)) peri_log(PERI_LOG_WARN, "cannot empty %s", c->pidfile);
 out:

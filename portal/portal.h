@@ -26,7 +26,10 @@ typedef struct {
     peri_dbpool_t *db;
     peri_backend_t *backends; /* in the order of config->schedulers */
     size_t nbackends;
-    int wake_fd; /* eventfd of the manager */
+    struct peri_uploads *uploads; /* portal/storage/upload.h */
+    const char *url;              /* as browsers see it, without a slash at the end */
+    struct peri_oidc *oidc;       /* portal/account/oidc.h; NULL: no provider */
+    int wake_fd;                  /* eventfd of the manager */
     atomic_bool stop;
     atomic_bool asked; /* a request has changed something: waiting tasks, the outbox */
     double started;    /* epoch */

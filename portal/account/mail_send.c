@@ -15,9 +15,9 @@
 #include "portal/account/secret_file.h"
 #include "portal/log.h"
 
-#define POLL        1.0  /* seconds between two looks into the table */
-#define REST        3.0  /* after the server could not be had */
-#define CONNECT_MAX 10L  /* seconds */
+#define POLL        1.0 /* seconds between two looks into the table */
+#define REST        3.0 /* after the server could not be had */
+#define CONNECT_MAX 10L /* seconds */
 #define SEND_MAX    60L
 #define MESSAGE_MAX 262144u
 #define TEXT_OF(x)  TEXT_OF_(x)

@@ -227,7 +227,7 @@ out:
 
 /* ---- writing ---- */
 
-int peri_write_all(int fd, const void *data, size_t len)
+int peri_ops_write_all(int fd, const void *data, size_t len)
 {
     for (const char *p = data; len;) {
         ssize_t n = write(fd, p, len);
@@ -254,7 +254,7 @@ int peri_ops_put(int root, const char *path, const void *data, size_t len,
     if (tmp < 0) goto out;
     fd = openat(tmp, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
                 0666);
-    if (fd < 0 || peri_write_all(fd, data, len) || fsync(fd) || fstat(fd, &st)) {
+    if (fd < 0 || peri_ops_write_all(fd, data, len) || fsync(fd) || fstat(fd, &st)) {
         peri_path_errno(err, errno, "write", path);
         goto out;
     }

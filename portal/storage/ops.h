@@ -126,7 +126,7 @@ int peri_unfinished_open(int root, const char *what, char name[PERI_UNFINISHED_N
 int peri_place(int from, const char *from_name, int to, const char *to_name,
                const char *path, bool overwrite, const char *if_match,
                peri_amount_t *freed, peri_err_t *err);
-int peri_write_all(int fd, const void *data, size_t len); /* -1 with errno */
+int peri_ops_write_all(int fd, const void *data, size_t len); /* -1 with errno */
 /* Remove a name in an open folder and all below, however deep. *freed is added to. */
 int peri_remove_at(int folder, const char *name, const peri_stop_t *stop,
                    peri_amount_t *freed, peri_err_t *err);

@@ -45,7 +45,7 @@ bool peri_name_ok(const char *name, size_t len)
     return !name_fault(name, len);
 }
 
-int peri_name_check(const char *name, size_t len, peri_err_t *err)
+int peri_filename_check(const char *name, size_t len, peri_err_t *err)
 {
     const char *fault = name_fault(name, len);
     if (!fault) return 0;
@@ -72,7 +72,7 @@ const char *peri_path_clean(peri_arena_t *a, const char *path, size_t len,
     for (size_t i = 0; i < len; levels++) {
         const char *slash = memchr(path + i, '/', len - i);
         size_t n = slash ? (size_t)(slash - path) - i : len - i;
-        if (peri_name_check(path + i, n, err)) return NULL;
+        if (peri_filename_check(path + i, n, err)) return NULL;
         if (levels == 0 && n == strlen(PERI_PATH_PRIVATE) &&
             memcmp(path, PERI_PATH_PRIVATE, n) == 0) {
             peri_err_set(err, PERI_EINVAL,
@@ -83,7 +83,7 @@ const char *peri_path_clean(peri_arena_t *a, const char *path, size_t len,
         }
         i += n + 1;
         if (slash && i == len) { /* "a//" */
-            peri_name_check("", 0, err);
+            peri_filename_check("", 0, err);
             return NULL;
         }
     }

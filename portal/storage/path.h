@@ -34,7 +34,7 @@
  * DEL, C1), not "." or "..". */
 bool peri_name_ok(const char *name, size_t len);
 /* The same with the sentence why not. */
-int peri_name_check(const char *name, size_t len, peri_err_t *err);
+int peri_filename_check(const char *name, size_t len, peri_err_t *err);
 
 /* The clean form of a path from outside, allocated from the arena: names with one '/'
  * between them, none at its start or end; "" is the volume itself. One '/' at the start

@@ -61,7 +61,7 @@ static int info_write(int folder, const char *path, const char *by,
     int rc = -1;
     int fd =
         openat(folder, INFO, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0 || !text || peri_write_all(fd, text, strlen(text)) || fsync(fd) ||
+    if (fd < 0 || !text || peri_ops_write_all(fd, text, strlen(text)) || fsync(fd) ||
         fsync(folder) || fstat(fd, &st)) {
         peri_path_errno(err, errno, "delete", path);
     } else {

@@ -43,6 +43,11 @@ static peri_sumkind_t kind_of(const char *s, size_t len)
     return PERI_SUM_NONE;
 }
 
+peri_sumkind_t peri_sum_of(const char *name)
+{
+    return kind_of(name, strlen(name));
+}
+
 void peri_sum_format(const peri_sum_t *sum, char out[PERI_SUM_TEXT])
 {
     int n = snprintf(out, PERI_SUM_TEXT, "%s:", kinds[sum->kind].name);
@@ -229,7 +234,11 @@ static int take_pair(peri_arena_t *a, const pair_t *p, peri_uploadmeta_t *m,
                             (int)p->nkey, p->key);
     if (is(p, "filename")) m->filename = text;
     if (is(p, "volume")) m->volume = text;
-    if (is(p, "checksum")) return peri_sum_parse(text, (size_t)n, &m->sum, err);
+    if (is(p, "checksum")) {
+        m->sum.kind = peri_sum_of(text);
+        m->sum_known = !m->sum.kind;
+        return m->sum_known ? peri_sum_parse(text, (size_t)n, &m->sum, err) : 0;
+    }
     if (!is(p, "overwrite")) return 0;
     m->overwrite = !*text || strcmp(text, "true") == 0;
     if (!m->overwrite && strcmp(text, "false") != 0)

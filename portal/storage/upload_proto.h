@@ -36,6 +36,7 @@ typedef struct {
 } peri_sum_t;
 
 const char *peri_sum_name(peri_sumkind_t kind); /* "sha256" */
+peri_sumkind_t peri_sum_of(const char *name);   /* NONE: unknown */
 size_t peri_sum_size(peri_sumkind_t kind);
 bool peri_sum_same(const peri_sum_t *a, const peri_sum_t *b);
 #define PERI_SUM_TEXT 80 /* bytes of "sha256:HEX" with its NUL */
@@ -57,6 +58,7 @@ typedef struct {
     const char *volume;   /* as in docs/uploads.md */
     bool overwrite;
     peri_sum_t sum; /* of the whole file; kind NONE: not given */
+    bool sum_known; /* not only its kind, which says that it will come */
 } peri_uploadmeta_t;
 int peri_upload_metadata(peri_arena_t *a, const char *s, size_t len,
                          peri_uploadmeta_t *out, peri_err_t *err);

@@ -19,6 +19,7 @@
 #define CONNECTIONS  1200
 #define IDLE_LIMIT   75u /* seconds without a byte; more than a request may wait */
 #define STREAM_BLOCK (128u << 10)
+#define WASTED_MAX   (16u << 20)
 
 typedef peri_callstate_t call_t;
 
@@ -149,7 +150,10 @@ static bool run(call_t *c)
     drop_answer(r);
     r->status = 0;
     r->nheaders = nheaders;
-    return peri_waiting_add(&c->waiter, r->conn, r->wait_uuid, r->wait_until, seen);
+    if (peri_waiting_add(&c->waiter, r->conn, r->wait_uuid, r->wait_until, seen))
+        return true;
+    peri_problem_make(r, 503, "unavailable", "the portal is ending just now; ask again");
+    return false;
 }
 
 static call_t *new_call(peri_server_t *s, struct MHD_Connection *conn, const char *url,
@@ -213,6 +217,9 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
     }
     if (c->answered) return MHD_YES;
     if (*size) {
+        /* The rest of a body that is refused is read for the answer to arrive, but not
+         * gigabytes of it. */
+        if (c->r.status && (c->wasted += *size) > WASTED_MAX) return MHD_NO;
         take_body(c, data, *size);
         *size = 0;
         return MHD_YES;

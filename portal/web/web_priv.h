@@ -24,6 +24,7 @@ typedef struct {
     peri_buf_t body;
     bool answered; /* before all of the body was there */
     bool too_large;
+    size_t wasted; /* bytes of a body that came after it was refused */
     peri_waiter_t waiter;
 } peri_callstate_t;
 

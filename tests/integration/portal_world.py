@@ -82,7 +82,7 @@ class Portal:
 
     def __init__(self, config="", binary=None):
         self.work = harness.Workplace()
-        os.chmod(self.work.path, 0o711)  # as root its server runs as the user postgres
+        os.chmod(self.work.path, 0o755)  # PostgreSQL may be another user
         # Room for sockets: their paths are short.
         self.state = self.work.file("s")
         self.bin = binary or harness.BIN

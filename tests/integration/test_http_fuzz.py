@@ -174,7 +174,7 @@ def main():
         print("skipped: there is no build with AddressSanitizer")
         return 77
     print(f"seed {args.seed}", flush=True)
-    portal = Portal("limits: {requests_per_minute: 0}\naccounts: {sign_up: open}\nweb: {listen: off}\n",
+    portal = Portal("limits: {requests_per_minute: 0}\naccounts: {sign_up: open}\n",
                     binary=harness.ASAN_BIN)
     portal.env["ASAN_OPTIONS"] = "detect_leaks=0:abort_on_error=0:exitcode=99"
     portal.up()

@@ -122,7 +122,7 @@ class Rights(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.portal = Portal("limits: {requests_per_minute: 0}\n"
-                            "schedulers: {local: {cores: 1}}\nweb: {listen: off}\n").up()
+                            "schedulers: {local: {cores: 1}}\n").up()
         cls.addClassCleanup(cls.portal.close)
         cls.people()
         cls.things()
