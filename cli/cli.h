@@ -47,6 +47,7 @@ int peri_cmd_user(int argc, char **argv);
 int peri_cmd_admin(int argc, char **argv);
 int peri_cmd_up(int argc, char **argv);
 int peri_cmd_down(int argc, char **argv);
+int peri_cmd_reload(int argc, char **argv);
 int peri_cmd_status(int argc, char **argv);
 int peri_cmd_doctor(int argc, char **argv);
 int peri_cmd_backup(int argc, char **argv);

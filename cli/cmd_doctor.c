@@ -30,7 +30,8 @@ static const char help_text[] =
 static peri_check_f *const checks[] = {
     peri_check_programs, peri_check_machine,    peri_check_parallel, peri_check_filters,
     peri_check_build,    peri_check_state,      peri_check_spool,    peri_check_clock,
-    peri_check_postgres, peri_check_schedulers, peri_check_sandbox,  peri_check_daemon};
+    peri_check_postgres, peri_check_schedulers, peri_check_sandbox,  peri_check_daemon,
+    peri_check_user,     peri_check_web};
 
 static const char *const names[] = {"ok", "warning", "problem"};
 
@@ -73,9 +74,16 @@ static int run(const char *config, bool json)
     report_t r = {.json = json, .list = json_array()};
     peri_doctor_t d = {.say = on_say, .arg = &r};
     peri_err_t err = {0};
+    peri_rights_t rights = {0};
     peri_config_t *conf = peri_config_load(config, &err);
+    /* As who runs it: what that user may not do is what matters. */
+    if (conf && peri_rights_become(conf, false, &rights, &err)) {
+        peri_config_free(conf);
+        conf = NULL;
+    }
     if (conf) {
         d.conf = conf;
+        d.rights = &rights;
         peri_doctor_say(&d, PERI_DOCTOR_OK, "config", NULL, "%s",
                         conf->source ? conf->source : "none: defaults");
         for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++) checks[i](&d);
@@ -97,6 +105,7 @@ static int run(const char *config, bool json)
         puts("\nAll is well.");
     }
     json_decref(r.list);
+    peri_rights_free(&rights);
     peri_config_free(conf);
     return peri_cli_done(problems ? 1 : 0);
 }

@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/daemon.h"
+#include "cli/door.h"
 #include "cli/grid.h"
 #include "cli/options.h"
 #include "cli/when.h"
@@ -17,14 +18,15 @@
 
 #define NOT_STARTED 3
 #define MIN_FREE    (1ull << 30)
+#define DAYS_LEFT   7
 
 static const char help_text[] =
     "Usage: perigee status [OPTION...]\n"
     "\n"
-    "Says how the daemon, its database and its schedulers are, how many jobs there are "
-    "and "
-    "how\n"
-    "much disk space. Exit status: 0 all is well, 1 something is down, 3 not started.\n"
+    "Says how the daemon, its database, its schedulers and its web door are, how many "
+    "jobs\n"
+    "there are and how much disk space. Exit status: 0 all is well, 1 something is down, "
+    "3 not started.\n"
     "\n"
     "      --config FILE  the configuration, as for 'perigee up'\n"
     "      --json         print JSON\n"
@@ -38,6 +40,8 @@ typedef struct {
     json_t *problems;
     const char *socket;
     bool running; /* perigeed, or its PostgreSQL */
+    bool sees_door;
+    peri_doorsight_t door;
 } status_t;
 
 __attribute__((format(printf, 2, 3))) static void problem(status_t *s, const char *fmt,
@@ -110,7 +114,28 @@ static void find_problems(status_t *s)
             version, PERIGEE_VERSION);
 }
 
-static void look(const peri_config_t *conf, status_t *s)
+/* Only who may look into the state folder knows where it is. */
+static void look_at_door(const peri_config_t *conf, const peri_rights_t *r, status_t *s)
+{
+    const peri_doorsight_t *d = &s->door;
+    s->sees_door = access(conf->state, R_OK | X_OK) == 0;
+    if (!s->sees_door) return;
+    peri_door_look(conf, r, &s->door);
+    if (d->wanted != PERI_WANTED_OPEN) return;
+    if (!d->answers)
+        problem(s, "nginx has ended: nobody answers at %s; 'perigee up' starts it",
+                d->url);
+    else if (!d->status)
+        problem(s, "nginx runs, but nobody answers at %s: %s", d->url, d->why);
+    else if (!d->ours)
+        problem(s, "at %s another program answers", d->url);
+    else if (d->tls && d->days < DAYS_LEFT)
+        problem(s,
+                "the certificate of %s %s; put a new one in place, then 'perigee reload'",
+                d->url, d->days < 0 ? "has expired" : "expires within days");
+}
+
+static void look(const peri_config_t *conf, const peri_rights_t *r, status_t *s)
 {
     peri_client_t *c = peri_client_new_at(s->socket);
     peri_answer_t a;
@@ -121,6 +146,7 @@ static void look(const peri_config_t *conf, status_t *s)
     s->running = s->api != NULL;
     if (s->api) {
         find_problems(s);
+        look_at_door(conf, r, s);
         return;
     }
     look_at_processes(conf, s);
@@ -177,6 +203,28 @@ static void print_api(const json_t *api)
                     peri_json_str(spool, "path"));
 }
 
+static void print_door(const peri_doorsight_t *d)
+{
+    char days[64] = "";
+    if (d->tls && d->status)
+        snprintf(days, sizeof(days), ", certificate valid for %.0f days", d->days);
+    if (d->wanted != PERI_WANTED_OPEN)
+        peri_grid_label(stdout, "web", "%s", d->note ? d->note : "off");
+    else
+        peri_grid_label(stdout, "web", "%s%s, %d connection%s", d->url, days,
+                        d->connections, d->connections == 1 ? "" : "s");
+}
+
+static json_t *door_json(const peri_doorsight_t *d)
+{
+    static const char *const states[] = {"open", "off", "closed"};
+    return json_pack("{s:s, s:s?, s:b, s:i, s:s?, s:o}", "wanted", states[d->wanted],
+                     "url", d->wanted == PERI_WANTED_OPEN ? d->url : NULL, "answers",
+                     d->answers && d->ours, "connections", d->connections, "note",
+                     d->note, "certificate_days",
+                     d->tls && d->status ? json_real(d->days) : json_null());
+}
+
 static void print_text(const peri_config_t *conf, const status_t *s)
 {
     const json_t *p;
@@ -186,6 +234,7 @@ static void print_text(const peri_config_t *conf, const status_t *s)
     else
         puts(s->running ? "perigeed     does not answer"
                         : "perigee is not started here: 'perigee up' starts it.");
+    if (s->sees_door) print_door(&s->door);
     if (s->running) {
         peri_grid_label(stdout, "socket", "%s", s->socket);
         peri_grid_label(stdout, "log", "%s", conf->log);
@@ -195,9 +244,10 @@ static void print_text(const peri_config_t *conf, const status_t *s)
 
 static void print_json(const peri_config_t *conf, const status_t *s, bool ok)
 {
-    json_t *out = json_pack("{s:b, s:b, s:O, s:s, s:s, s:s, s:O?}", "ok", ok, "running",
-                            s->running, "problems", s->problems, "state", conf->state,
-                            "socket", s->socket, "log", conf->log, "daemon", s->api);
+    json_t *out = json_pack("{s:b, s:b, s:O, s:s, s:s, s:s, s:O?, s:o?}", "ok", ok,
+                            "running", s->running, "problems", s->problems, "state",
+                            conf->state, "socket", s->socket, "log", conf->log, "daemon",
+                            s->api, "web", s->sees_door ? door_json(&s->door) : NULL);
     json_dumpf(out, stdout, JSON_INDENT(2));
     putchar('\n');
     json_decref(out);
@@ -206,12 +256,17 @@ static void print_json(const peri_config_t *conf, const status_t *s, bool ok)
 static int run(const char *config, bool json)
 {
     peri_err_t err = {0};
+    peri_rights_t rights = {0};
     status_t s = {0};
     peri_config_t *conf = peri_config_load(config, &err);
     if (!conf) return peri_cli_fail(&err);
+    if (peri_rights_become(conf, false, &rights, &err)) {
+        peri_config_free(conf);
+        return peri_cli_fail(&err);
+    }
     const char *given = getenv("PERIGEE_SOCKET");
     s.socket = given && *given ? given : conf->socket;
-    look(conf, &s);
+    look(conf, &rights, &s);
     bool ok = s.running && json_array_size(s.problems) == 0;
     if (json)
         print_json(conf, &s, ok);
@@ -220,6 +275,8 @@ static int run(const char *config, bool json)
     int status = ok ? 0 : s.running ? 1 : NOT_STARTED;
     json_decref(s.api);
     json_decref(s.problems);
+    peri_doorsight_free(&s.door);
+    peri_rights_free(&rights);
     peri_config_free(conf);
     return peri_cli_done(status);
 }

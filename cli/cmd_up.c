@@ -1,4 +1,4 @@
-/* cmd_up.c - `perigee up` and `perigee down`: the private PostgreSQL and perigeed. */
+/* cmd_up.c - `perigee up` and `perigee down`: the private PostgreSQL, perigeed, nginx. */
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -14,29 +14,35 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/daemon.h"
+#include "cli/door.h"
 #include "cli/grid.h"
+#include "cli/stay.h"
 #include "core/base/util.h"
 #include "jobs/store/db.h"
 
 #define LOCK_TIME 120.0 /* the other one may have to wait for PostgreSQL */
-#define WATCH     2     /* seconds between two looks at PostgreSQL */
 
 static const char up_help[] =
     "Usage: perigee up [OPTION...]\n"
     "\n"
     "Starts perigee on this machine: a private PostgreSQL in the state folder (unless "
     "the\n"
-    "configuration names another database) and the daemon perigeed. What runs already is "
-    "left\n"
-    "alone; after a crash, what is missing is started. Without a configuration it runs "
-    "jobs on\n"
-    "this machine, for you alone.\n"
+    "configuration names another database), the daemon perigeed, and nginx as its web "
+    "door.\n"
+    "What runs already is left alone; after a crash, what is missing is started. "
+    "Without a\n"
+    "configuration it runs jobs on this machine, for you alone, and the door is open to "
+    "this\n"
+    "machine only. Started by root, all of it runs as the user \"perigee\" or the one "
+    "that\n"
+    "the configuration names.\n"
     "\n"
     "      --config FILE  the configuration (default: $PERIGEE_CONFIG, perigee.yaml in "
     "the\n"
     "                     state folder, /etc/perigee/perigee.yaml; docs/admin/"
     "configuration.md)\n"
-    "      --foreground   stay, and stop all at SIGTERM: for systemd\n"
+    "      --foreground   stay, start again what ends, and stop all at SIGTERM: for "
+    "systemd\n"
     "  -h, --help         show this\n"
     "\n"
     "Example\n"
@@ -45,9 +51,9 @@ static const char up_help[] =
 static const char down_help[] =
     "Usage: perigee down [OPTION...]\n"
     "\n"
-    "Stops perigeed, and PostgreSQL if 'perigee up' started it. Jobs that run go on; how "
-    "they\n"
-    "ended is noted at the next 'perigee up'.\n"
+    "Stops nginx, perigeed, and PostgreSQL if 'perigee up' started it. Jobs that run go "
+    "on;\n"
+    "how they ended is noted at the next 'perigee up'.\n"
     "\n"
     "      --config FILE  the configuration, as for 'perigee up'\n"
     "  -h, --help         show this\n"
@@ -59,7 +65,9 @@ static const char down_help[] =
 
 typedef struct {
     bool postgres, daemon; /* started by us now */
-    pid_t child;
+    pid_t child;           /* perigeed, if so */
+    peri_rights_t rights;
+    peri_doors_t door;
 } started_t;
 
 static int start_postgres(const peri_config_t *conf, started_t *s, peri_err_t *err)
@@ -108,6 +116,15 @@ static void say_version(const peri_config_t *conf)
     peri_client_free(c);
 }
 
+static void say_door(const peri_doors_t *d)
+{
+    if (d->way == PERI_WAY_SHUT)
+        peri_grid_label(stdout, "web", "%s", d->note ? d->note : "off");
+    else
+        peri_grid_label(stdout, "web", "%s%s%s", d->front.url, d->note ? "; " : "",
+                        d->note ? d->note : "");
+}
+
 static void say_up(const peri_config_t *conf, bool foreground, const started_t *s)
 {
     peri_daemon_t d = {0};
@@ -124,6 +141,7 @@ static void say_up(const peri_config_t *conf, bool foreground, const started_t *
     peri_grid_label(stdout, "config", "%s",
                     conf->source ? conf->source : "none: defaults");
     peri_grid_label(stdout, "socket", "%s", conf->socket);
+    say_door(&s->door);
     peri_grid_label(stdout, "log", "%s", foreground ? "standard error" : conf->log);
     puts("\nTry:  perigee submit --wait \"SELECT 42 AS answer\"");
     fflush(stdout);
@@ -145,13 +163,16 @@ static void notify(const char *what)
     close(fd);
 }
 
-/* Both are stopped, whatever the first one says. */
+/* All are stopped, whatever the first one says; the door first, so that nobody knocks in
+ * vain. */
 static int stop_all(const peri_config_t *conf, bool *was_daemon, bool *was_postgres,
                     peri_err_t *err)
 {
     peri_daemon_t d = {0};
     peri_pgstatus_t pg = {0};
-    bool killed = false;
+    peri_err_t door = {0};
+    bool killed = false, open = false;
+    if (peri_door_down(conf, &open, &door)) (void)peri_cli_fail(&door);
     if (peri_daemon_look(conf, &d, err)) return -1;
     *was_daemon = d.running;
     int rc = peri_daemon_stop(conf, &killed, err);
@@ -163,29 +184,6 @@ static int stop_all(const peri_config_t *conf, bool *was_daemon, bool *was_postg
     /* While perigeed runs it needs its database. */
     if (rc == 0 && *was_postgres) rc = peri_pg_stop(conf->pg_dir, err);
     return rc;
-}
-
-/* Until SIGTERM, or perigeed has ended. PostgreSQL is kept alive meanwhile. */
-static int stay(const peri_config_t *conf, const started_t *s, const sigset_t *ours)
-{
-    const struct timespec period = {.tv_sec = WATCH};
-    for (;;) {
-        int status;
-        int sig = sigtimedwait(ours, NULL, &period);
-        if (sig == SIGTERM || sig == SIGINT || sig == SIGHUP) return 0;
-        if (waitpid(s->child, &status, WNOHANG) == s->child) {
-            /* With 0 it was asked to, by 'perigee down'. */
-            if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return 0;
-            fputs("perigee: perigeed has ended unexpectedly\n", stderr);
-            return 1;
-        }
-        peri_pgstatus_t pg = {0};
-        peri_err_t err = {0};
-        if (conf->database || peri_pg_status(conf->pg_dir, &pg, &err) || pg.running)
-            continue;
-        fputs("perigee: PostgreSQL has ended unexpectedly; starting it again\n", stderr);
-        if (peri_pg_start(conf->pg_dir, &err)) (void)peri_cli_fail(&err);
-    }
 }
 
 static int run_up(const char *config, bool foreground)
@@ -205,9 +203,12 @@ static int run_up(const char *config, bool foreground)
         sigaddset(&ours, SIGCHLD);
         sigprocmask(SIG_BLOCK, &ours, NULL);
     }
-    if (peri_daemon_installed(conf, &err) || peri_daemon_folder(conf, &err) ||
+    if (peri_daemon_installed(conf, &err) ||
+        peri_rights_become(conf, true, &s.rights, &err) ||
+        peri_daemon_folder(conf, &err) ||
         (lock = peri_daemon_lock(conf, LOCK_TIME, &err)) < 0 ||
-        start_postgres(conf, &s, &err) || start_daemon(conf, foreground, &s, &err)) {
+        start_postgres(conf, &s, &err) || start_daemon(conf, foreground, &s, &err) ||
+        peri_door_up(conf, &s.rights, &s.door, &err)) {
         status = peri_cli_fail(&err);
         if (foreground && s.child > 0) kill(s.child, SIGTERM);
         goto out;
@@ -218,15 +219,16 @@ static int run_up(const char *config, bool foreground)
     lock = -1;
     if (!foreground) goto out;
     notify("READY=1");
-    status = stay(conf, &s, &ours);
+    status = peri_stay(conf, s.child, s.door.child, &ours);
     notify("STOPPING=1");
     bool daemon, postgres;
     if (status == 0 && ((lock = peri_daemon_lock(conf, LOCK_TIME, &err)) < 0 ||
                         stop_all(conf, &daemon, &postgres, &err)))
         status = peri_cli_fail(&err);
-    waitpid(s.child, NULL, WNOHANG);
 out:
     if (lock >= 0) close(lock);
+    peri_door_free(&s.door);
+    peri_rights_free(&s.rights);
     peri_config_free(conf);
     return status;
 }
@@ -248,6 +250,7 @@ static long long running_jobs(const peri_config_t *conf)
 static int run_down(const char *config)
 {
     peri_err_t err = {0};
+    peri_rights_t rights = {0};
     bool daemon = false, postgres = false;
     int lock = -1, status = 0;
     peri_config_t *conf = peri_config_load(config, &err);
@@ -256,7 +259,8 @@ static int run_down(const char *config)
         puts("perigee does not run here.");
         goto out;
     }
-    if ((lock = peri_daemon_lock(conf, LOCK_TIME, &err)) < 0) {
+    if (peri_rights_become(conf, false, &rights, &err) ||
+        (lock = peri_daemon_lock(conf, LOCK_TIME, &err)) < 0) {
         status = peri_cli_fail(&err);
         goto out;
     }
@@ -271,6 +275,7 @@ static int run_down(const char *config)
                running, running == 1 ? " is" : "s are", running == 1 ? "es" : "");
 out:
     if (lock >= 0) close(lock);
+    peri_rights_free(&rights);
     peri_config_free(conf);
     return peri_cli_done(status);
 }

@@ -14,14 +14,18 @@
 #include <unistd.h>
 
 #include "cli/client.h"
+#include "core/base/hash.h"
 #include "core/base/util.h"
+#include "portal/front/rights.h"
 
 #define READY_TIME 60.0
 #define STOP_TIME  30.0
+#define RENEW_TIME 30.0
 #define STEP_US    20000
 #define LOG_MAX    (16 << 20) /* a larger one is put aside at the next start */
 #define TAIL_BYTES 4096
 #define TAIL_LINES 15
+#define CONFIG_MAX (1u << 20)
 
 /* ---- is it there? ---- */
 
@@ -156,11 +160,54 @@ static _Noreturn void exec_daemon(const char *program, const char *config, int l
     } else {
         dup2(STDERR_FILENO, STDOUT_FILENO);
     }
+    peri_rights_unlend_ports();
     /* Whoever called us may wait for the end of a pipe that we have inherited. */
     syscall(SYS_close_range, 3, ~0u, 0);
     execv(program, argv);
     dprintf(STDERR_FILENO, "perigee: cannot run %s: %s\n", program, strerror(errno));
     _exit(127);
+}
+
+/* What perigeed is made of: its program and the configuration it reads. */
+static char *make_of(const peri_config_t *conf)
+{
+    char *program = peri_xasprintf("%s/perigeed", conf->bin), *text = NULL;
+    uint64_t h = PERI_HASH_START;
+    size_t len = 0;
+    struct stat st = {0};
+    (void)stat(program, &st);
+    if (conf->source && peri_file_slurp(conf->source, CONFIG_MAX, &text, &len, NULL) == 0)
+        h = peri_hash_add(h, text, len);
+    free(text);
+    free(program);
+    return peri_xasprintf("%016llx %llu.%lld.%ld.%lld\n", (unsigned long long)h,
+                          (unsigned long long)st.st_ino, (long long)st.st_mtim.tv_sec,
+                          st.st_mtim.tv_nsec, (long long)st.st_size);
+}
+
+static char *make_file(const peri_config_t *conf)
+{
+    return peri_xasprintf("%s/perigeed.made", conf->state);
+}
+
+/* If it cannot be noted, a reload renews what it need not have renewed. */
+static void note_make(const peri_config_t *conf)
+{
+    char *make = make_of(conf), *file = make_file(conf);
+    (void)peri_file_write_atomic(file, make, strlen(make), NULL);
+    free(make);
+    free(file);
+}
+
+static bool same_make(const peri_config_t *conf)
+{
+    char *make = make_of(conf), *file = make_file(conf), *noted = NULL;
+    bool same =
+        peri_file_slurp(file, 256, &noted, NULL, NULL) == 0 && !strcmp(noted, make);
+    free(noted);
+    free(make);
+    free(file);
+    return same;
 }
 
 int peri_daemon_installed(const peri_config_t *conf, peri_err_t *err)
@@ -186,6 +233,7 @@ pid_t peri_daemon_start(const peri_config_t *conf, bool detach, peri_err_t *err)
         goto out;
     }
     if (detach && (log = open_log(conf, err)) < 0) goto out;
+    note_make(conf);
     fflush(NULL);
     pid = fork();
     if (pid == 0) exec_daemon(program, config, log);
@@ -227,6 +275,47 @@ int peri_daemon_ready(const peri_config_t *conf, pid_t child, peri_err_t *err)
     }
     peri_client_free(c);
     return rc;
+}
+
+/* ---- renew ---- */
+
+/* Seconds it has been running; -1: it does not answer. */
+static double uptime(const peri_config_t *conf)
+{
+    peri_err_t err = {0};
+    peri_client_t *c = peri_client_new_at(conf->socket);
+    json_t *j = peri_client_get(c, RENEW_TIME, NULL, &err, "/status");
+    double v = j ? peri_json_num(j, "uptime", -1) : -1;
+    json_decref(j);
+    peri_client_free(c);
+    return v;
+}
+
+int peri_daemon_renew(const peri_config_t *conf, bool always, bool *renewed,
+                      peri_err_t *err)
+{
+    peri_daemon_t d;
+    *renewed = false;
+    if (peri_daemon_look(conf, &d, err)) return -1;
+    if (!d.running || !d.pid)
+        return peri_err_set(err, PERI_ENOTFOUND,
+                            "perigeed does not run: 'perigee up' starts it");
+    if (!always && same_make(conf)) return 0;
+    const double asked = peri_now();
+    if (kill(d.pid, SIGHUP))
+        return peri_err_set(err, PERI_EDENIED, "cannot tell perigeed (pid %ld): %m",
+                            (long)d.pid);
+    for (double end = asked + RENEW_TIME; peri_now() < end; usleep(STEP_US)) {
+        double up = uptime(conf);
+        /* The one of before has been there for longer than we have waited. */
+        if (up < 0 || up > peri_now() - asked) continue;
+        note_make(conf);
+        *renewed = true;
+        return 0;
+    }
+    return peri_err_set(err, PERI_EIO,
+                        "perigeed (pid %ld) does not take its new configuration: see %s",
+                        (long)d.pid, conf->log);
 }
 
 /* ---- stop ---- */

@@ -31,6 +31,11 @@ int peri_daemon_installed(const peri_config_t *conf, peri_err_t *err);
 pid_t peri_daemon_start(const peri_config_t *conf, bool detach, peri_err_t *err);
 /* Until the API answers; child > 0: or it has ended (it is reaped then). */
 int peri_daemon_ready(const peri_config_t *conf, pid_t child, peri_err_t *err);
+/* If its program or configuration is another one than it was started with (or `always`),
+ * perigeed hands over to its successor in the same process: requests under way are
+ * answered, new ones wait for a moment. *renewed: it did. */
+int peri_daemon_renew(const peri_config_t *conf, bool always, bool *renewed,
+                      peri_err_t *err);
 /* SIGTERM, then wait until it is gone; after half a minute SIGKILL, which it survives
  * without loss (*killed). Not running: nothing. */
 int peri_daemon_stop(const peri_config_t *conf, bool *killed, peri_err_t *err);

@@ -6,13 +6,14 @@
 
 #include <stddef.h>
 
-#include "portal/config.h"
+#include "portal/front/rights.h"
 
 typedef enum { PERI_DOCTOR_OK, PERI_DOCTOR_WARNING, PERI_DOCTOR_PROBLEM } peri_health_t;
 
 typedef struct peri_doctor peri_doctor_t;
 struct peri_doctor {
     const peri_config_t *conf;
+    const peri_rights_t *rights;
     void (*say)(peri_doctor_t *d, peri_health_t health, const char *what,
                 const char *text, const char *remedy);
     void *arg;
@@ -31,5 +32,7 @@ peri_check_f peri_check_programs, peri_check_parallel, peri_check_filters,
 /* doctor_service.c: folders, PostgreSQL, schedulers, the daemon. */
 peri_check_f peri_check_state, peri_check_spool, peri_check_postgres,
     peri_check_schedulers, peri_check_sandbox, peri_check_daemon;
+/* doctor_web.c: the user that it runs as, nginx, its address, its certificate. */
+peri_check_f peri_check_user, peri_check_web;
 
 #endif

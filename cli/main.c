@@ -59,6 +59,8 @@ static const struct command {
     {"admin", peri_cmd_admin, "administrators: sign-ups, audit log, banner", PORTAL},
     {"up", peri_cmd_up, "start perigee on this machine", HERE},
     {"down", peri_cmd_down, "stop it; jobs that run go on", HERE},
+    {"reload", peri_cmd_reload, "let it take a changed configuration or certificate",
+     HERE},
     {"status", peri_cmd_status, "say whether all is well", HERE},
     {"backup", peri_cmd_backup, "copy all that must not be lost into a folder", HERE},
     {"restore", peri_cmd_restore, "bring a backup back", HERE},

@@ -1,8 +1,9 @@
 /* api_create.c - a new job: its spec is checked against what its scheduler can give, and
  * stored.
  */
-#include <string.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "core/base/failpoint.h"
 #include "core/base/util.h"
@@ -95,7 +96,8 @@ static int store(peri_request_t *r, peri_db_t *db, const peri_spec_t *spec,
     char *plan_text = json_dumps(plan, JSON_COMPACT);
     char *spec_text = json_dumps(spec->json, JSON_COMPACT);
     const peri_newjob_t j = {.owner = r->actor.account,
-                             .uid = r->actor.uid,
+                             /* Only root's perigeed starts what runs as another. */
+                             .uid = geteuid() == 0 ? r->actor.uid : geteuid(),
                              .user = r->actor.name,
                              .sandbox = !r->actor.local,
                              .name = spec->name ? spec->name : "",

@@ -138,12 +138,14 @@ enum {
     K_SCHEDULER,
     K_SCHEDULERS,
     K_KEEP,
+    K_USER,
+    K_WEB,
     K_PORTAL, /* those of config_portal.c */
     NKEYS = K_PORTAL + PERI_CONF_NPORTAL
 };
-static const char *const own_keys[K_PORTAL] = {"state",     "spool",      "socket",
-                                               "log",       "database",   "users",
-                                               "scheduler", "schedulers", "keep_days"};
+static const char *const own_keys[K_PORTAL] = {
+    "state",     "spool",      "socket",    "log",  "database", "users",
+    "scheduler", "schedulers", "keep_days", "user", "web"};
 
 static int read_users(load_t *l, peri_node_t *at, peri_err_t *err)
 {
@@ -189,7 +191,8 @@ static int read_file(load_t *l, const char *text, size_t len, peri_err_t *err)
         read_users(l, v[K_USERS], err) ||
         peri_conf_number(l, v[K_KEEP], "keep_days", 0, MAX_KEEP_DAYS, &c->keep_days,
                          err) ||
-        peri_conf_portal(l, v + K_PORTAL, err) ||
+        peri_conf_text(l, v[K_USER], "user", &c->user, err) ||
+        peri_conf_web(l, v[K_WEB], err) || peri_conf_portal(l, v + K_PORTAL, err) ||
         read_schedulers(l, v[K_SCHEDULERS], err))
         return -1;
     return read_default_scheduler(l, v[K_SCHEDULER], err);
@@ -233,6 +236,14 @@ static const char *program_folder(peri_arena_t *a)
     return peri_arena_strdup(a, path);
 }
 
+/* Beside the programs: PREFIX/share/perigee, in a build tree as in an installed one. */
+static const char *share_folder(peri_arena_t *a, const char *bin)
+{
+    const char *near = peri_arena_printf(a, "%s/../share/perigee", bin);
+    char path[PATH_MAX];
+    return realpath(near, path) ? peri_arena_strdup(a, path) : near;
+}
+
 static void set_defaults(peri_config_t *c)
 {
     peri_arena_t *a = c->arena;
@@ -248,6 +259,7 @@ static void set_defaults(peri_config_t *c)
     c->pidfile = peri_arena_printf(a, "%s/perigeed.pid", c->state);
     c->pg_dir = peri_arena_printf(a, "%s/postgres", c->state);
     c->bin = program_folder(a);
+    c->share = share_folder(a, c->bin);
     peri_conf_portal_defaults(c);
 }
 
@@ -255,7 +267,7 @@ peri_config_t *peri_config_load(const char *path, peri_err_t *err)
 {
     peri_config_t *c = peri_xcalloc(1, sizeof(*c));
     load_t l = {.c = c};
-    char *text = NULL;
+    char *text = NULL, whole[PATH_MAX];
     size_t len = 0;
     int rc = -1;
     c->arena = peri_arena_new();
@@ -268,6 +280,8 @@ peri_config_t *peri_config_load(const char *path, peri_err_t *err)
     if (read_file(&l, text, len, err)) goto out;
     if (!c->nschedulers && read_schedulers(&l, NULL, err)) goto out;
     set_defaults(c);
+    /* Who changes the folder or the user after this still finds it. */
+    if (file && realpath(file, whole)) c->source = peri_arena_strdup(c->arena, whole);
     rc = 0;
 out:
     peri_yaml_close(&l.yaml);

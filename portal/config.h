@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "perigee/err.h"
+#include "portal/config_web.h"
 
 typedef struct {
     const char *name;   /* "local", "slurm" */
@@ -79,7 +80,10 @@ typedef struct {
         *database;      /* libpq's conninfo; NULL: the private server in STATE/postgres */
     const char *pg_dir; /* STATE/postgres */
     const char *bin;    /* folder of our programs */
-    bool all_users;     /* other users of this machine may use it (only as root) */
+    const char *share;  /* folder of the files that go with them; may be missing */
+    const char *user;   /* who it runs as when root starts it; NULL: not said */
+    peri_confweb_t web;
+    bool all_users;        /* other users of this machine may use it (only as root) */
     const char *scheduler; /* the default one */
     peri_confsched_t *schedulers;
     size_t nschedulers;

@@ -25,6 +25,9 @@ int peri_conf_word(peri_confload_t *l, peri_node_t *at, const char *what,
 int peri_conf_size(peri_confload_t *l, peri_node_t *at, const char *what, int64_t *out,
                    peri_err_t *err);
 
+/* config_web.c: the section web; at NULL: its defaults. */
+int peri_conf_web(peri_confload_t *l, peri_node_t *at, peri_err_t *err);
+
 /* config_portal.c: the sections accounts, mail, oidc, storage, limits; identity. */
 enum {
     PERI_CONF_ACCOUNTS,

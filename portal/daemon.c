@@ -23,12 +23,13 @@
 #include "portal/account/password.h"
 #include "portal/account/routes.h"
 #include "portal/api.h"
+#include "portal/front/front.h"
+#include "portal/handover.h"
 #include "portal/log.h"
 #include "portal/manager.h"
 #include "portal/storage/upload.h"
 #include "portal/web/waiting.h"
 
-#define URL            "http://127.0.0.1:8750" /* what nginx has by default */
 #define DB_CONNECTIONS 12
 #define END_SECONDS    5 /* for requests under way */
 
@@ -38,7 +39,9 @@ static const char help_text[] =
     "The daemon of Perigee: keeps jobs, hands them to schedulers, answers the API on a\n"
     "Unix socket. 'perigee up' starts it, with its database; so does a service manager\n"
     "with 'perigee up --foreground'. It stays in the foreground and logs to stderr.\n"
-    "SIGTERM ends it; jobs that run go on.\n"
+    "SIGTERM ends it; jobs that run go on. SIGHUP ('perigee reload') lets it begin anew "
+    "with\n"
+    "the program and the configuration of now; no request is lost.\n"
     "\n"
     "  --config FILE   instead of $PERIGEE_CONFIG, perigee.yaml in the state folder,\n"
     "                  /etc/perigee/perigee.yaml\n"
@@ -81,6 +84,23 @@ peri_backend_t *peri_portal_backend(peri_portal_t *p, const char *name)
     return NULL;
 }
 
+const char *peri_portal_url(const peri_portal_t *p)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static char url[300];
+    static bool known;
+    pthread_mutex_lock(&lock);
+    if (!known) { /* at the very first start the port is found after us */
+        peri_front_t f;
+        peri_front_init(&f, p->config);
+        known = f.conf.port != 0;
+        snprintf(url, sizeof(url), "%s", f.url);
+        peri_front_free(&f);
+    }
+    pthread_mutex_unlock(&lock);
+    return url;
+}
+
 /* ---- start ---- */
 
 /* Only one of us: the lock goes with the process, the number in the file is for people.
@@ -88,7 +108,8 @@ peri_backend_t *peri_portal_backend(peri_portal_t *p, const char *name)
 static int lock_pidfile(const char *path, peri_err_t *err)
 {
     char text[32];
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    int fd = peri_handover_take(path);
+    if (fd < 0) fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0) return peri_err_set(err, PERI_EIO, "cannot open %s: %m", path);
     if (flock(fd, LOCK_EX | LOCK_NB)) {
         peri_err_set(err, PERI_EDENIED, "perigeed runs already (%s is locked)", path);
@@ -178,28 +199,48 @@ static void catch_signals(void)
     signal(SIGHUP, SIG_IGN);
 }
 
-/* Threads leave the signals to this one. */
-static int start_thread(pthread_t *t, void *(*run)(void *), void *arg)
+/* Threads leave these to the first one. */
+static void block_signals(sigset_t *old)
 {
-    sigset_t block, old;
+    sigset_t block;
     sigemptyset(&block);
     sigaddset(&block, SIGTERM);
     sigaddset(&block, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &block, &old);
+    sigaddset(&block, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &block, old);
+}
+
+static int start_thread(pthread_t *t, void *(*run)(void *), void *arg)
+{
+    sigset_t old;
+    block_signals(&old);
     int rc = pthread_create(t, NULL, run, arg);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     return rc;
 }
 
-/* Signals wait outside of sigsuspend: none is missed between the look and the sleep. */
-static void wait_for_end(void)
+/* A successor that cannot read its configuration would not live. */
+static bool may_hand_over(const char *config)
 {
-    sigset_t block, old;
-    sigemptyset(&block);
-    sigaddset(&block, SIGTERM);
-    sigaddset(&block, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &block, &old);
-    while (!ended) sigsuspend(&old);
+    peri_err_t err = {0};
+    peri_config_t *c = peri_config_load(config, &err);
+    if (!c) peri_log(PERI_LOG_ERROR, "the new configuration is not taken: %s", err.text);
+    peri_config_free(c);
+    return c != NULL;
+}
+
+/* Signals wait outside of sigsuspend: none is missed between the look and the sleep. */
+static void wait_for_end(const char *config)
+{
+    struct sigaction sa = {.sa_handler = on_signal};
+    sigset_t old;
+    block_signals(&old);
+    sigaction(SIGHUP, &sa, NULL);
+    while (!ended) {
+        sigsuspend(&old);
+        if (ended == SIGHUP && !may_hand_over(config)) ended = 0;
+    }
+    signal(SIGHUP, SIG_IGN);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
@@ -207,6 +248,7 @@ static void wait_for_end(void)
 
 enum { LOCAL, WEB, TRANSFER, NDOORS };
 static peri_server_t *doors[NDOORS];
+static int kept[NDOORS] = {-1, -1, -1}; /* for the successor */
 
 static int open_doors(peri_portal_t *p, peri_err_t *err)
 {
@@ -226,10 +268,15 @@ static int open_doors(peri_portal_t *p, peri_err_t *err)
     return 0;
 }
 
-static void close_doors(peri_portal_t *p)
+/* The one with the long requests first: while they end, the others are open. */
+static void close_doors(peri_portal_t *p, bool keep)
 {
     peri_waiting_stop(); /* who is put aside answers now */
-    for (int i = 0; i < NDOORS; i++) peri_server_stop(doors[i], END_SECONDS);
+    for (int i = NDOORS - 1; i >= 0; i--)
+        if (keep)
+            kept[i] = peri_server_leave(doors[i], END_SECONDS);
+        else
+            peri_server_stop(doors[i], END_SECONDS);
     peri_uploads_stop(p->uploads);
 }
 
@@ -241,7 +288,8 @@ static peri_mailer_t *mailer;
 static int start_talkers(peri_portal_t *p, peri_err_t *err)
 {
     const peri_config_t *c = p->config;
-    const peri_oidcsetup_t oidc = {c->oidc, c->noidc, p->url, peri_portal_news};
+    const peri_oidcsetup_t oidc = {c->oidc, c->noidc, peri_portal_url(p),
+                                   peri_portal_news};
     if (c->mail.server && !(mailer = peri_mailer_start(&c->mail, p->db, err))) return -1;
     if (c->noidc && !(p->oidc = peri_oidc_start(&oidc, err))) return -1;
     return 0;
@@ -253,37 +301,52 @@ static void stop_talkers(peri_portal_t *p)
     peri_mailer_stop(mailer);
 }
 
-static int serve(peri_portal_t *p, peri_err_t *err)
+static int serve(peri_portal_t *p, const char *config, peri_err_t *err)
 {
     pthread_t manager;
-    sigset_t block, old;
+    sigset_t old;
     if (peri_password_init(err) || migrate(p, err) || open_backends(p, err) ||
         start_talkers(p, err))
         return -1;
     if (start_thread(&manager, peri_manager_run, p))
         return peri_err_set(err, PERI_EINTERNAL, "cannot start a thread");
-    sigemptyset(&block);
-    sigaddset(&block, SIGTERM);
-    sigaddset(&block, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &block, &old);
+    block_signals(&old);
     const bool serves = open_doors(p, err) == 0;
+    peri_handover_end();
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (serves) {
         peri_log(PERI_LOG_INFO, "perigeed " PERIGEE_VERSION " answers on %s",
                  p->config->socket);
-        wait_for_end();
-        peri_log(PERI_LOG_INFO, "ending (signal %d); jobs that run go on", (int)ended);
+        wait_for_end(config);
+        peri_log(PERI_LOG_INFO,
+                 ended == SIGHUP ? "handing over (signal %d)"
+                                 : "ending (signal %d); jobs that run go on",
+                 (int)ended);
     }
-    close_doors(p);
+    close_doors(p, serves && ended == SIGHUP);
     atomic_store(&p->stop, true);
     peri_portal_wake(p);
     pthread_join(manager, NULL);
     return serves ? 0 : -1;
 }
 
-static int run(const char *config, peri_err_t *err)
+/* Comes back only if that fails: then somebody has to start us again. */
+static int hand_over(const peri_config_t *c, int pidfile, char **argv, peri_err_t *err)
 {
-    peri_portal_t p = {.wake_fd = -1, .started = peri_epoch(), .url = URL};
+    const peri_handed_t handed[] = {{c->pidfile, pidfile},
+                                    {c->socket, kept[LOCAL]},
+                                    {c->web_socket, kept[WEB]},
+                                    {c->transfer_socket, kept[TRANSFER]}};
+    char *program = peri_xasprintf("%s/perigeed", c->bin);
+    peri_handover_exec(program, argv, handed, sizeof(handed) / sizeof(handed[0]));
+    peri_err_set(err, PERI_EIO, "cannot execute %s: %m", program);
+    free(program);
+    return -1;
+}
+
+static int run(const char *config, char **argv, peri_err_t *err)
+{
+    peri_portal_t p = {.wake_fd = -1, .started = peri_epoch()};
     int rc = -1, pidfile = -1;
     peri_config_t *c = peri_config_load(config, err);
     if (!c) return -1;
@@ -303,16 +366,18 @@ static int run(const char *config, peri_err_t *err)
     if (c->mail.server && peri_mailconf_check(&c->mail, err)) goto out;
     if (make_folders(c, err)) goto out;
     if ((pidfile = lock_pidfile(c->pidfile, err)) < 0) goto out;
-    rc = serve(&p, err);
+    rc = serve(&p, config, err);
     stop_talkers(&p);
     /* Never removed: a lock on a file that has no name guards nothing. */
-    if (ftruncate(pidfile, 0)) peri_log(PERI_LOG_WARN, "cannot empty %s", c->pidfile);
+    if ((rc || ended != SIGHUP) && ftruncate(pidfile, 0))
+        peri_log(PERI_LOG_WARN, "cannot empty %s", c->pidfile);
 out:
     for (size_t i = 0; i < p.nbackends; i++) peri_sched_close(p.backends[i].sched);
     free(p.backends);
     peri_dbpool_free(p.db);
     free(p.conninfo);
     if (p.wake_fd >= 0) close(p.wake_fd);
+    if (rc == 0 && ended == SIGHUP) rc = hand_over(c, pidfile, argv, err);
     if (pidfile >= 0) close(pidfile);
     peri_config_free(c);
     return rc;
@@ -368,7 +433,8 @@ int main(int argc, char **argv)
         return 2;
     }
     peri_err_t err = {0};
-    if ((only_check ? check_log(config, &err) : run(config, &err)) == 0) return 0;
+    peri_handover_begin();
+    if ((only_check ? check_log(config, &err) : run(config, argv, &err)) == 0) return 0;
     peri_log(PERI_LOG_ERROR, "%s", err.text);
     return peri_err_exit_status(&err);
 }

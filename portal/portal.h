@@ -27,7 +27,6 @@ typedef struct {
     peri_backend_t *backends; /* in the order of config->schedulers */
     size_t nbackends;
     struct peri_uploads *uploads; /* portal/storage/upload.h */
-    const char *url;              /* as browsers see it, without a slash at the end */
     struct peri_oidc *oidc;       /* portal/account/oidc.h; NULL: no provider */
     int wake_fd;                  /* eventfd of the manager */
     atomic_bool stop;
@@ -40,6 +39,10 @@ void peri_portal_wake(peri_portal_t *p);
 /* A scheduler has news: only it is looked at. */
 void peri_portal_wake_cb(void *portal);
 peri_backend_t *peri_portal_backend(peri_portal_t *p, const char *name);
+
+/* The portal as browsers see it, without a slash at the end. Any thread; lives as long as
+ * the portal. */
+const char *peri_portal_url(const peri_portal_t *p);
 
 /* Requests that wait for news of this job go on (uuid NULL: all that wait). Any thread.
  */

@@ -22,7 +22,7 @@ peri_signuprules_t peri_api_signup_rules(const peri_request_t *r)
     const peri_config_t *c = r->portal->config;
     return (peri_signuprules_t){.mode = c->accounts.sign_up,
                                 .mail = c->mail.server != NULL,
-                                .url = r->portal->url};
+                                .url = peri_portal_url(r->portal)};
 }
 
 /* ---- who ---- */

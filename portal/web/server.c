@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/base/util.h"
+#include "portal/handover.h"
 #include "portal/log.h"
 #include "portal/web/stats.h"
 #include "portal/web/web_priv.h"
@@ -20,6 +21,7 @@
 #define IDLE_LIMIT   75u /* seconds without a byte; more than a request may wait */
 #define STREAM_BLOCK (128u << 10)
 #define WASTED_MAX   (16u << 20)
+#define QUIET        0.05
 
 typedef peri_callstate_t call_t;
 
@@ -280,15 +282,20 @@ static int open_socket(peri_server_t *h, const char *path, unsigned mode, peri_e
             "\"socket\" or \"state\" in the configuration to a shorter one",
             path, sizeof(a.sun_path) - 1);
     memcpy(a.sun_path, path, strlen(path) + 1);
+    h->path = peri_xstrdup(path);
+    h->fd = access(path, F_OK) == 0 ? peri_handover_take(path) : -1;
+    if (h->fd >= 0) {
+        if (chmod(path, mode) == 0) return 0;
+        return peri_err_set(err, PERI_EIO, "cannot change the rights of %s: %m", path);
+    }
     h->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (h->fd < 0) return peri_err_set(err, PERI_EIO, "cannot make a socket: %m");
     unlink(path);
     mode_t old = umask(0777 & ~mode);
     int rc = bind(h->fd, (struct sockaddr *)&a, sizeof(a));
     umask(old);
-    if (rc || listen(h->fd, 512))
+    if (rc || listen(h->fd, 4096))
         return peri_err_set(err, PERI_EIO, "cannot listen on %s: %m", path);
-    h->path = peri_xstrdup(path);
     return 0;
 }
 
@@ -318,15 +325,32 @@ fail:
     return NULL;
 }
 
+/* A connection may have been taken a moment ago, its request still to be read: the end
+ * has come when nothing has been under way for a while. */
+static void drain(const peri_server_t *h, double until)
+{
+    double busy = peri_now();
+    for (double now = busy; now < until && now - busy < QUIET; now = peri_now()) {
+        if (atomic_load(&h->under_way) > 0) busy = now;
+        usleep(5000);
+    }
+}
+
+int peri_server_leave(peri_server_t *h, double seconds)
+{
+    if (!h) return -1;
+    const int fd = h->fd;
+    MHD_quiesce_daemon(h->mhd);
+    drain(h, peri_now() + seconds);
+    MHD_stop_daemon(h->mhd);
+    free(h->path);
+    free(h);
+    return fd;
+}
+
 void peri_server_stop(peri_server_t *h, double seconds)
 {
     if (!h) return;
-    const double until = peri_now() + seconds;
     unlink(h->path);
-    MHD_quiesce_daemon(h->mhd);
-    while (atomic_load(&h->under_way) > 0 && peri_now() < until) usleep(10000);
-    MHD_stop_daemon(h->mhd);
-    close(h->fd);
-    free(h->path);
-    free(h);
+    close(peri_server_leave(h, seconds));
 }

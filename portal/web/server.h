@@ -33,7 +33,10 @@ typedef struct peri_server peri_server_t;
 /* tables: ends with {NULL, NULL}; lives as long as the server. */
 peri_server_t *peri_server_start(peri_portal_t *p, const peri_routes_t *tables,
                                  const peri_listen_t *where, peri_err_t *err);
-/* No more connections; requests under way have so long to end. */
+/* No more connections; requests under way have so long to end. The socket stays: its
+ * descriptor (the caller's) goes to a successor, for whom new connections wait. */
+int peri_server_leave(peri_server_t *s, double seconds); /* NULL: -1 */
+/* The same, and the socket is gone. */
 void peri_server_stop(peri_server_t *s, double seconds); /* accepts NULL */
 
 #endif

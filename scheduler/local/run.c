@@ -42,10 +42,12 @@
 
 /* ---- the end ---- */
 
+/* Of those that were found there some are our children, too: perigeed has executed itself
+ * anew. Of all others there is nothing to get. */
 static void reap(peri_run_t *r)
 {
     siginfo_t info;
-    if (r->child) waitid(P_PID, (id_t)r->pid, &info, WEXITED | WNOHANG);
+    if (r->pid > 0) waitid(P_PID, (id_t)r->pid, &info, WEXITED | WNOHANG);
     r->child = false;
 }
 

@@ -3,3 +3,4 @@ peri_unit_test(oidc_token peri_oidctext PkgConfig::CJOSE PkgConfig::SODIUM PkgCo
 peri_unit_test(oidc_protocol peri_oidctext PkgConfig::CURL)
 peri_unit_test(mail_message peri_mailtext)
 peri_unit_test(mail_queue peri_mail)
+peri_unit_test(front peri_front)

@@ -1,0 +1,653 @@
+"""The web door: real nginx in front of real perigeed. As root all of it runs as a user made for
+this test; else as who runs the test.
+"""
+import asyncio
+import http.client
+import json
+import os
+import pwd
+import re
+import resource
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+import time
+import unittest
+
+import harness
+from harness import BIN
+from test_jobs_cli import MINUTE, Service, until
+from test_jobs_users import drop_user, make_user
+
+ROOT = os.geteuid() == 0
+NGINX = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
+
+
+def free_port(low=False):
+    """A port that nobody listens on; low: one that only root may open."""
+    for port in range(601, 1000) if low else [0]:
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return s.getsockname()[1]
+    raise unittest.SkipTest("no free port")
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+        return [int(p) for p in f.read().split()]
+
+
+def status_of(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+
+
+class Door(Service):
+    """A workplace whose perigee has a door; `web` and `more` go into its configuration."""
+    web = "listen: 127.0.0.1:{port}"
+    low = False
+
+    @classmethod
+    def prepare(cls):
+        if not NGINX:
+            raise unittest.SkipTest("nginx is not installed")
+        cls.user = None
+        if ROOT:
+            if not shutil.which("useradd"):
+                raise unittest.SkipTest("no useradd")
+            cls.user = f"perif{os.getpid() % 100000}"
+            make_user(cls.user, cls.w.path)
+            cls.addClassCleanup(drop_user, cls.user)  # after `down`
+        super().prepare()
+        os.chmod(cls.w.temp, 0o1777)
+        if ROOT:
+            see = subprocess.run([f"{BIN}/perigee", "--version"], user=cls.user,
+                                 capture_output=True, check=False)
+            if see.returncode:
+                raise unittest.SkipTest(f"SKIP the web door: {BIN} is not the user's to read")
+        cls.port = free_port(cls.low)
+        cls.configure()
+        cls.w.env["PERIGEE_CONFIG"] = cls.w.file("perigee.yaml")
+        cls.begin()
+
+    @classmethod
+    def begin(cls):
+        done = cls.w.run("up")
+        assert done.status == 0, done
+
+    @classmethod
+    def configure(cls, more="limits: {requests_per_minute: 0}\n", web=None, **values):
+        text = f"state: {cls.state}\n{more}"
+        if cls.user:
+            text += f"user: {cls.user}\n"
+        section = (web or cls.web).format(port=cls.port, path=cls.w.path, **values)
+        if section:
+            text += f"web: {{{section}}}\n"
+        cls.w.write("perigee.yaml", text)
+
+    def setUp(self):
+        self.addCleanup(self.configure)
+
+    def connect(self, timeout=20):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+
+    def ask(self, path, method="GET", body=None, headers=None):
+        """(status, headers, body) of one request over a connection of its own."""
+        c = self.connect()
+        c.request(method, path, body=body, headers=headers or {})
+        r = c.getresponse()
+        answer = r.status, r.headers, r.read()
+        c.close()
+        return answer
+
+    def problem(self, status, answer):
+        got, headers, body = answer
+        self.assertEqual(got, status, body)
+        self.assertEqual(headers["Content-Type"], "application/problem+json")
+        p = json.loads(body)
+        self.assertEqual(p["status"], status)
+        self.assertIn("code", p)
+        self.assertEqual(p["request"], headers["X-Request-Id"])
+        return p
+
+    def master(self):
+        with open(f"{self.state}/web/lock", encoding="ascii") as f:
+            return int(f.read())
+
+    def log_lines(self):
+        with open(f"{self.state}/web/access.log", encoding="utf-8") as f:
+            return [json.loads(line) for line in f]
+
+    def hammer(self, seconds, act):
+        """Requests without a pause, each over a connection of its own, while act() runs;
+        what went wrong, and the slowest."""
+        wrong, slowest, count = [], [0.0], [0]
+        over = threading.Event()
+
+        def work(method, path):
+            while not over.is_set():
+                start = time.monotonic()
+                try:
+                    status, _, body = self.ask(path, method, b"{}" if method == "POST" else None)
+                    if status >= 500:
+                        wrong.append((method, path, status, body))
+                except (OSError, http.client.HTTPException) as e:
+                    wrong.append((method, path, repr(e)))
+                count[0] += 1
+                slowest[0] = max(slowest[0], time.monotonic() - start)
+
+        threads = [threading.Thread(target=work, args=a) for a in (
+            ("GET", "/api/v1/jobs"), ("POST", "/api/v1/jobs"), ("GET", "/"),
+            ("GET", "/api/v1/jobs/1/logs"))]
+        for t in threads:
+            t.start()
+        try:
+            time.sleep(seconds)
+            act()
+            time.sleep(seconds)
+        finally:
+            over.set()
+            for t in threads:
+                t.join()
+        return wrong, slowest[0], count[0]
+
+
+class Plain(Door):
+    """Plain HTTP on loopback."""
+
+    def test_pages(self):
+        for path, what in (("/", b"<h1>Perigee</h1>"), ("/api/docs", b"openapi.json"),
+                           ("/style.css", b"font"), ("/api/docs/docs.js", b"fetch(")):
+            status, headers, body = self.ask(path)
+            self.assertEqual(status, 200, path)
+            self.assertIn(what, body)
+            self.assertEqual(headers["X-Content-Type-Options"], "nosniff")
+            self.assertIn("frame-ancestors 'none'", headers["Content-Security-Policy"])
+            self.assertEqual(headers["Referrer-Policy"], "same-origin")
+            self.assertNotIn("Strict-Transport-Security", headers)
+        status, headers, body = self.ask("/nothing")
+        self.assertEqual((status, headers["Content-Type"]), (404, "text/html"))
+        self.assertEqual(self.ask("/", "POST")[0], 405)
+        for path in ("/_files/x", "/_data/0/x"):
+            self.problem(404, self.ask(path))
+        for path in ("/../nginx.conf", "/%2e%2e/%2e%2e/nginx.conf", "/api/docs/../../nginx.conf"):
+            self.assertIn(self.ask(path)[0], (400, 404), path)
+
+    def test_api(self):
+        # Both sockets answer: nobody has signed in.
+        for path in ("/api/v1/jobs", "/api/v1/jobs/1/logs", "/api/v1/jobs?archive=zip"):
+            _, headers, body = self.ask(path)
+            p = self.problem(401, self.ask(path))
+            self.assertEqual(p["code"], "unauthenticated")
+            self.assertEqual(headers.get_all("X-Request-Id"), [headers["X-Request-Id"]])
+            self.assertIn("sandbox", headers["Content-Security-Policy"])
+        status, headers, body = self.ask("/api/v1/status")
+        self.assertEqual((status, headers["Content-Type"]), (200, "application/json"))
+        self.assertIn("version", json.loads(body))
+
+    def test_what_clients_claim(self):
+        claims = {"X-Request-Id": "mine", "X-Perigee-Client": "10.1.2.3",
+                  "X-Forwarded-Proto": "https", "X-Accel-Redirect": "/_files/x",
+                  "X-Forwarded-For": "10.1.2.3"}
+        p = self.problem(401, self.ask("/api/v1/jobs", headers=claims))
+        self.assertNotEqual(p["request"], "mine")
+        # Perigeed counts requests by address: nobody gets more by naming others.
+        self.configure(more="limits: {requests_per_minute: 80}\n")
+        self.ok("reload")
+        self.addCleanup(lambda: (self.configure(), self.ok("reload")))
+        seen = [self.ask("/api/v1/status", headers={"X-Perigee-Client": f"10.0.0.{i}"})[0]
+                for i in range(60)]
+        self.assertIn(429, seen)
+        self.assertIn(200, seen)
+
+    def test_other_names(self):
+        for host in ("evil.example.org", "evil.example.org:80", "127.0.0.1.evil.example.org"):
+            p = self.problem(421, self.ask("/api/v1/status", headers={"Host": host}))
+            self.assertIn(f"http://127.0.0.1:{self.port}", p["detail"])
+        for host in ("localhost", f"localhost:{self.port}", "127.0.0.1", "[::1]:80"):
+            self.assertEqual(self.ask("/api/v1/status", headers={"Host": host})[0], 200, host)
+
+    def test_too_much(self):
+        big = b"x" * (9 << 20)
+        p = self.problem(413, self.ask("/api/v1/jobs", "POST", big))
+        self.assertIn("8 MiB", p["detail"])
+        # To the socket for transfers any size may go; there nobody may upload yet.
+        self.assertIn(self.ask("/api/v1/uploads", "POST", big[:1])[0], (401, 404))
+        self.problem(431, self.ask("/api/v1/jobs", headers={"X-Large": "x" * 20000}))
+        self.problem(431, self.ask("/" + "x" * 20000))
+        for wrong in (b"GET / x HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nHost localhost\r\n\r\n",
+                      b"GET / HTTP/1.1\r\n\r\n"):
+            with socket.create_connection(("127.0.0.1", self.port)) as s:
+                s.sendall(wrong)
+                answer = b""
+                while piece := s.recv(4096):
+                    answer += piece
+            self.assertIn(b"HTTP/1.1 400", answer)
+            self.assertIn(b"application/problem+json", answer)
+
+    def test_log(self):
+        mark = f"/api/v1/status?token=secret{time.time()}"
+        _, headers, _ = self.ask(mark)
+        self.ask("/l/secretlink")
+        line = until(lambda: [x for x in self.log_lines()
+                              if x["request"] == headers["X-Request-Id"]], 5, "its line")[0]
+        self.assertEqual((line["path"], line["status"], line["client"], line["method"]),
+                         ("/api/v1/status", 200, "127.0.0.1", "GET"))
+        until(lambda: any(x["path"] == "/l/*" for x in self.log_lines()), 5, "the link's line")
+        with open(f"{self.state}/web/access.log", encoding="utf-8") as f:
+            self.assertNotIn("secret", f.read())
+        # What is put aside by somebody is opened anew.
+        os.rename(f"{self.state}/web/access.log", f"{self.state}/web/access.log.old")
+        self.ok("reload")
+        until(lambda: os.path.exists(f"{self.state}/web/access.log"), 5, "the new log")
+        _, headers, _ = self.ask("/api/v1/status")
+        until(lambda: any(x["request"] == headers["X-Request-Id"] for x in self.log_lines()), 5,
+              "its line in the new log")
+
+    def test_status(self):
+        web = self.status()["web"]
+        self.assertEqual((web["wanted"], web["answers"], web["url"]),
+                         ("open", True, f"http://127.0.0.1:{self.port}"))
+        self.assertIn(web["url"], self.ok("status").out)
+        self.assertIn(f"answers at {web['url']}", self.w.run("doctor").out)
+        again = self.ok("up").out
+        self.assertIn(web["url"], again)
+        self.assertNotIn("reload", again)
+
+    @unittest.skipUnless(ROOT, "needs root")
+    def test_rights(self):
+        uid = str(pwd.getpwnam(self.user).pw_uid)
+        master = self.master()
+        daemon = self.status()["daemon"]["pid"]
+        with open(f"{self.state}/postgres/data/postmaster.pid", encoding="utf-8") as f:
+            postgres = int(f.readline())
+        for pid in (master, *children(master), daemon, postgres):
+            s = status_of(pid)
+            self.assertEqual(s["Uid"].split(), [uid] * 4, pid)
+            self.assertEqual(s["Groups"].split(), [str(pwd.getpwnam(self.user).pw_gid)])
+            for kind in ("CapEff", "CapPrm", "CapAmb"):
+                self.assertEqual(int(s[kind], 16), 0, (pid, kind))
+            self.assertEqual(s["NoNewPrivs"], "1")
+        self.assertEqual(os.stat(f"{self.state}/web").st_mode & 0o777, 0o700)
+        self.ok("submit", "--wait", "--", "sh", "-c", f"test $(id -u) = {uid}")
+
+    def test_reload_loses_nothing(self):
+        def renew():
+            for _ in range(2):
+                self.assertIn("renewed", self.ok("reload", "--all").out)
+            before = self.status()["daemon"]["pid"]
+            self.configure(more="limits: {requests_per_minute: 0}\nkeep_days: 5\n")
+            self.assertIn("renewed", self.ok("reload").out)
+            self.assertIn("perigeed: unchanged", self.ok("reload").out)
+            self.assertEqual(self.status()["daemon"]["pid"], before)
+            # nginx, too: another name.
+            self.configure(web=self.web + ", url: 'http://localhost:{port}'")
+            self.assertIn("web door: http://localhost", self.ok("reload").out)
+            self.configure()
+            self.ok("reload")
+
+        wrong, slowest, count = self.hammer(0.3, renew)
+        print(f"{count} requests during five reloads, the slowest {slowest * 1000:.0f} ms")
+        self.assertEqual(wrong, [])
+        self.assertGreater(count, 100)
+
+    def test_kept_connection_over_a_handover(self):
+        c = self.connect()
+        numbers = set()
+        for i in range(40):
+            if i == 20:
+                self.ok("reload", "--all")
+            c.request("GET", "/api/v1/status")
+            r = c.getresponse()
+            self.assertEqual(r.status, 200)
+            numbers.add(json.loads(r.read())["pid"])
+        c.close()
+        self.assertEqual(len(numbers), 1)
+
+    def test_jobs_over_a_handover(self):
+        number = self.submit("--", "sh", "-c", "sleep 1; echo done")
+        until(lambda: self.job(number)["state"] == "running", what="its start")
+        self.ok("reload", "--all")
+        self.ok("wait", "-q", number)
+        self.assertEqual(self.ok("logs", number).out, "done\n")
+        # Children of the one before are no zombies now.
+        self.ok("wait", "-q", self.submit("--", "true"))
+        daemon = self.status()["daemon"]["pid"]
+        until(lambda: not any(status_of(p)["State"].startswith("Z") for p in children(daemon)),
+              10, "the end of the zombies")
+
+    def test_wrong_configuration_changes_nothing(self):
+        for section, says in (("listen: '0.0.0.0:{port}'", "without a certificate"),
+                              ("certificate: {path}/none.pem, key: {path}/none.pem",
+                               "none.pem"),
+                              ("lisen: x", "lisen")):
+            self.configure(web=section)
+            done = self.w.run("reload")
+            self.assertNotEqual(done.status, 0, done)
+            self.assertIn(says, done.err)
+            self.assertEqual(len(done.err.strip().split("\n")), 1, done.err)
+            self.assertEqual(self.ask("/api/v1/status")[0], 200)
+        # A port of somebody else: the door stays where it is, also after a restart.
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            s.listen()
+            self.configure(web=f"listen: '127.0.0.1:{s.getsockname()[1]}'")
+            done = self.w.run("reload")
+            self.assertEqual(done.status, 1)
+            self.assertIn("Address already in use", done.err)
+            self.assertEqual(self.ask("/api/v1/status")[0], 200)
+        self.configure()
+        self.assertIn("unchanged", self.ok("reload").out)
+
+    def test_killed_parts_return(self):
+        url = self.status()["web"]["url"]
+        # The master: its workers go on, and the next one takes their place.
+        os.kill(self.master(), signal.SIGKILL)
+        self.assertEqual(self.ask("/")[0], 200)
+        self.ok("up")
+        self.assertEqual(self.ask("/")[0], 200)
+        # All of nginx.
+        os.killpg(self.master(), signal.SIGKILL)
+        done = until(lambda: (lambda d: d if d.status == 1 else None)(self.w.run("status")),
+                     10, "the end of nginx")
+        self.assertIn("nginx has ended", done.out)
+        self.ok("up")
+        self.assertEqual(self.status()["web"]["url"], url)
+        self.assertEqual(self.ask("/api/v1/status")[0], 200)
+        # perigeed.
+        os.kill(self.status()["daemon"]["pid"], signal.SIGKILL)
+        answer = until(lambda: (lambda a: a if a[0] != 200 else None)(
+            self.ask("/api/v1/status")), 5, "the end of perigeed")
+        p = self.problem(503, answer)
+        self.assertEqual(p["code"], "unavailable")
+        self.assertGreater(int(answer[1]["Retry-After"]), 0)
+        self.assertEqual(self.ask("/")[0], 200)
+        self.ok("up")
+        self.assertEqual(self.ask("/api/v1/status")[0], 200)
+
+    def test_many_and_slow(self):
+        asyncio.run(self.crowd())
+
+    async def crowd(self, idle=1000, busy=100, slow=200):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        head = b"GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+        def memory():
+            nginx = sum(int(status_of(p)["VmRSS"].split()[0]) for p in children(self.master()))
+            return nginx, int(status_of(self.status()["daemon"]["pid"])["VmRSS"].split()[0])
+
+        async def ask(reader, writer):
+            writer.write(head)
+            status = (await reader.readuntil(b"\r\n\r\n")).decode()
+            await reader.readexactly(int(re.search(r"Content-Length: (\d+)", status)[1]))
+            self.assertTrue(status.startswith("HTTP/1.1 200"), status)
+
+        def connect():
+            return asyncio.open_connection("127.0.0.1", self.port)
+
+        before = memory()
+        crowd = [await connect() for _ in range(idle)]
+        for at in range(0, idle, 50):
+            await asyncio.gather(*(ask(*c) for c in crowd[at:at + 50]))
+        after = memory()
+        print(f"{idle} idle connections: nginx {(after[0] - before[0]) / idle:.2f} KiB each, "
+              f"perigeed {(after[1] - before[1]) / idle:.2f} KiB each (all of it "
+              f"{after[0] / 1024:.0f} and {after[1] / 1024:.0f} MiB)")
+        # Who never ends his request.
+        slows = [await connect() for _ in range(slow)]
+        for i, (_, writer) in enumerate(slows):
+            writer.write(b"GET /api/v1/sta" if i % 2 else
+                         b"POST /api/v1/jobs HTTP/1.1\r\nHost: localhost\r\n"
+                         b"Content-Length: 1000\r\n\r\n{")
+        workers = [await connect() for _ in range(busy)]
+        times = []
+
+        async def work(connection):
+            for _ in range(10):
+                start = time.monotonic()
+                await asyncio.wait_for(ask(*connection), 20)
+                times.append(time.monotonic() - start)
+
+        await asyncio.gather(*(work(c) for c in workers))
+        times.sort()
+        print(f"{busy} busy ones beside {slow} slow ones: median {times[len(times) // 2] * 1e3:.0f}"
+              f" ms, 99 % below {times[len(times) * 99 // 100] * 1e3:.0f} ms")
+        self.assertEqual(len(times), 10 * busy)
+        # All who were idle are still there.
+        for at in range(0, idle, 100):
+            await asyncio.gather(*(ask(*c) for c in crowd[at:at + 100]))
+        for _, writer in crowd + slows + workers:
+            writer.close()
+        self.assertLess((after[0] - before[0]) / idle, 16)
+        self.assertLess((after[1] - before[1]) / idle, 16)
+
+
+def make_certificate(path, serial, days=30):
+    """Certificate and key, both only root's (or ours) to read."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", f"{path}/key.pem",
+                    "-out", f"{path}/cert.pem", "-days", str(days), "-set_serial", str(serial),
+                    "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
+                   check=True, capture_output=True)
+    os.chmod(f"{path}/key.pem", 0o600)
+
+
+@unittest.skipUnless(shutil.which("openssl"), "openssl is not installed")
+class Tls(Door):
+    """A certificate; as root on ports that only root may open."""
+    low = ROOT
+    web = ("listen: '127.0.0.1:{port}', url: 'https://localhost:{port}', redirect: {plain}, "
+           "certificate: {path}/cert.pem, key: {path}/key.pem")
+
+    @classmethod
+    def configure(cls, **more):
+        if not hasattr(cls, "plain"):
+            cls.plain = free_port() if not cls.low else cls.port + 1
+            make_certificate(cls.w.path, 1)
+        super().configure(plain=cls.plain, **more)
+
+    def connect(self, timeout=20, serial=None):
+        context = ssl.create_default_context(cafile=self.w.file("cert.pem"))
+        c = http.client.HTTPSConnection("localhost", self.port, timeout=timeout, context=context)
+        c._create_connection = lambda address, *a: socket.create_connection(  # IPv4
+            ("127.0.0.1", self.port), *a)
+        return c
+
+    def served(self):
+        with socket.create_connection(("127.0.0.1", self.port)) as s:
+            context = ssl._create_unverified_context()
+            with context.wrap_socket(s, server_hostname="localhost") as t:
+                der = t.getpeercert(True)
+        pem = ssl.DER_cert_to_PEM_cert(der)
+        out = subprocess.run(["openssl", "x509", "-noout", "-serial"], input=pem, text=True,
+                             capture_output=True, check=True).stdout
+        return int(out.strip().split("=")[1], 16)
+
+    def test_tls(self):
+        status, headers, _ = self.ask("/api/v1/status")
+        self.assertEqual(status, 200)
+        self.assertRegex(headers["Strict-Transport-Security"], r"max-age=\d{8}")
+        c = http.client.HTTPConnection("127.0.0.1", self.plain, timeout=5)
+        c.request("GET", "/a/b?c=d")
+        r = c.getresponse()
+        self.assertEqual((r.status, r.headers["Location"]),
+                         (308, f"https://localhost:{self.port}/a/b?c=d"))
+        c.close()
+        # Plain HTTP where TLS is spoken.
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        c.request("GET", "/x", headers={"Host": "localhost"})
+        self.assertIn(c.getresponse().status, (301, 400))
+        c.close()
+        for old in ("-tls1", "-tls1_1"):
+            done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{self.port}",
+                                   old, "-cipher", "ALL:@SECLEVEL=0"], input="", text=True,
+                                  capture_output=True, check=False)
+            self.assertNotEqual(done.returncode, 0, old)
+            self.assertRegex(done.stderr, "alert|protocol|version")
+        for new in ("-tls1_2", "-tls1_3"):
+            done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{self.port}",
+                                   new], input="", text=True, capture_output=True, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_certificate(self):
+        web = self.status()["web"]
+        self.assertAlmostEqual(web["certificate_days"], 30, delta=0.1)
+        self.assertIn("certificate valid for 30 days", self.ok("status").out)
+        self.assertEqual(self.served(), 1)
+        make_certificate(self.w.path, 2, days=3)
+        self.assertIn("has the new configuration", self.ok("reload").out)
+        self.assertEqual(self.served(), 2)
+        done = self.w.run("status")
+        self.assertEqual(done.status, 1)
+        self.assertIn("expires within days", done.out)
+        self.assertIn("expires in 3 days", self.w.run("doctor").out)
+        # A key that is another one's: refused, and the door goes on with what it has.
+        key = self.w.file("key.pem")
+        shutil.copy(key, key + ".right")
+        subprocess.run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt",
+                        "ec_paramgen_curve:prime256v1", "-out", key], check=True,
+                       capture_output=True)
+        done = self.w.run("reload")
+        self.assertEqual(done.status, 2, done)
+        self.assertIn("key values mismatch", done.err)
+        self.assertEqual(self.served(), 2)
+        os.killpg(self.master(), signal.SIGKILL)
+        done = self.w.run("up")
+        self.assertIn("key values mismatch", done.err)
+        os.replace(key + ".right", key)
+        self.ok("up")
+        self.assertEqual(self.served(), 2)
+
+    @unittest.skipUnless(ROOT, "needs root")
+    def test_low_ports(self):
+        self.assertLess(self.port, 1024)
+        for pid in (self.master(), *children(self.master())):
+            s = status_of(pid)
+            self.assertEqual(s["Uid"].split()[0], str(pwd.getpwnam(self.user).pw_uid))
+            self.assertEqual(int(s["CapEff"], 16), 1 << 10)  # CAP_NET_BIND_SERVICE
+        s = status_of(self.status()["daemon"]["pid"])
+        self.assertEqual(int(s["CapEff"], 16) | int(s["CapPrm"], 16) | int(s["CapAmb"], 16), 0)
+        copies = [os.stat(f"{self.state}/web/{n}.pem") for n in ("key", "certificate")]
+        self.assertEqual([st.st_mode & 0o777 for st in copies], [0o600, 0o600])
+
+
+class Foreground(Door):
+    """`perigee up --foreground`, the default port, and what is started again by itself."""
+    web = ""
+
+    @classmethod
+    def begin(cls):
+        pass
+
+    def begin_here(self):
+        p = subprocess.Popen([f"{BIN}/perigee", "up", "--foreground"], env=self.w.env,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                             stderr=subprocess.DEVNULL)
+        self.addCleanup(p.wait)
+        self.addCleanup(p.kill)
+        until(lambda: self.w.run("status").status == 0, 2 * MINUTE, "its start")
+        return p
+
+    def test_foreground(self):
+        # The first free port of the range is somebody's: the next one is taken, and kept.
+        with socket.socket() as taken:
+            for port in range(8750, 8790):
+                try:
+                    taken.bind(("127.0.0.1", port))
+                    break
+                except OSError:
+                    continue
+            taken.listen()
+            p = self.begin_here()
+            url = self.status()["web"]["url"]
+            self.assertNotEqual(url, f"http://127.0.0.1:{port}")
+            self.assertRegex(url, r"^http://127\.0\.0\.1:87[5-9][0-9]$")
+        type(self).port = int(url.rsplit(":", 1)[1])
+        before = self.master()
+        os.killpg(before, signal.SIGKILL)
+        until(lambda: self.master() != before and self.w.run("status").status == 0, 20,
+              "the return of nginx")
+        before = self.master()
+        os.kill(before, signal.SIGKILL)  # its workers stay
+        until(lambda: self.master() != before and self.w.run("status").status == 0, 20,
+              "the return of nginx' master")
+        before = self.status()["daemon"]["pid"]
+        os.kill(before, signal.SIGKILL)
+        until(lambda: self.w.run("status").status == 0 and
+              self.status()["daemon"]["pid"] != before, 20, "the return of perigeed")
+        self.ok("reload", "--all")
+        self.assertEqual(self.ask("/api/v1/status")[0], 200)
+        self.assertIsNone(p.poll())
+        p.send_signal(signal.SIGTERM)
+        self.assertEqual(p.wait(MINUTE), 0)
+        self.assertEqual(self.w.run("status").status, 3)
+        with self.assertRaises(OSError):
+            self.ask("/")
+        # The same URL again, though a lower port is free now.
+        p = self.begin_here()
+        self.assertEqual(self.status()["web"]["url"], url)
+        # `down` from elsewhere ends it in order.
+        self.ok("down")
+        self.assertEqual(p.wait(MINUTE), 0)
+
+
+@unittest.skipUnless(ROOT, "needs root")
+class Rights(Door):
+    """What root is told, and whose everything becomes."""
+    web = ""
+
+    @classmethod
+    def begin(cls):
+        pass
+
+    def test_whose(self):
+        me = self.user
+        type(self).user = None
+        self.addCleanup(setattr, type(self), "user", me)
+        try:
+            pwd.getpwnam("perigee")
+            self.skipTest("SKIP root without a user perigee: this machine has one")
+        except KeyError:
+            pass
+        # Nobody to become: as before, and no door.
+        self.configure()
+        done = self.ok("up")
+        self.assertIn("useradd --system", done.out)
+        self.assertFalse(os.path.exists(f"{self.state}/web/nginx.conf"))
+        self.assertEqual(os.stat(f"{self.state}/perigeed.sock").st_uid, 0)
+        self.assertEqual(self.status()["web"]["wanted"], "closed")
+        self.assertIn("useradd --system", self.w.run("doctor").out)
+        self.assertIn("shut", self.ok("reload").out)
+        # The user of the configuration is missing; the folder is root's.
+        type(self).user = "nosuchuserx"
+        self.configure()
+        done = self.w.run("up")
+        self.assertEqual(done.status, 1)
+        self.assertIn("useradd --system", done.err)
+        type(self).user = me
+        self.configure()
+        done = self.w.run("up")
+        self.assertEqual(done.status, 1)
+        command = re.search(r"(perigee down && chown -R .*)", done.err)[1]
+        self.ok("down")
+        subprocess.run(command.split("&& ")[1], shell=True, check=True)
+        self.ok("up")
+        self.assertEqual(os.stat(f"{self.state}/perigeed.sock").st_uid, pwd.getpwnam(me).pw_uid)
+        self.assertEqual(self.status()["web"]["wanted"], "open")
+        self.ok("submit", "--wait", "--", "true")
+        self.ok("down")
+        self.configure(more="users: all\n")
+        self.assertIn("needs root", self.w.run("up").err)
+
+
+if __name__ == "__main__":
+    harness.main()
