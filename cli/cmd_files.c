@@ -118,8 +118,8 @@ static json_t *drop(peri_client_t *c, const char *url, const peri_place_t *p,
 static bool is_folder(peri_client_t *c, const char *url)
 {
     peri_err_t err = {0};
-    json_t *j = peri_client_get(c, 0, NULL, &err, "%s?limit=1", url);
-    bool yes = json_is_array(json_object_get(j, "entries"));
+    json_t *j = peri_client_get(c, 0, NULL, &err, "%s?stat=1", url);
+    bool yes = !strcmp(peri_json_str(j, "kind"), "folder");
     json_decref(j);
     return yes;
 }
@@ -135,13 +135,13 @@ static json_t *move(peri_client_t *c, const char *word, const peri_place_t *targ
     const char *me = peri_client_account(c, err);
     if (!me) goto out;
     const peri_place_t *to = into ? &below : target;
-    char *text =
-        peri_xasprintf("%s/%s:%s", to->owner ? to->owner : me, to->volume, to->path);
+    char *volume = peri_xasprintf("%s/%s", to->owner ? to->owner : me, to->volume);
     j = peri_client_send(c, err, "POST",
-                         json_pack("{s:s, s:s, s:b}", "action", "move", "to", text,
-                                   "overwrite", (int)o->overwrite),
+                         json_pack("{s:s, s:s, s:s, s:b}", "action", "move", "volume",
+                                   volume, "to", to->path, "overwrite",
+                                   (int)o->overwrite),
                          "%s", url);
-    free(text);
+    free(volume);
 out:
     free(url);
     peri_place_free(&from);

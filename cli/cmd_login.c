@@ -10,7 +10,7 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/portals.h"
-#include "cli/prompt.h"
+#include "cli/session.h"
 #include "cli/talk.h"
 #include "cli/when.h"
 #include "core/base/util.h"
@@ -59,45 +59,6 @@ typedef struct {
     bool from_stdin, admin, json;
 } login_t;
 
-/* One request that must not be made twice by itself: a wrong password is counted. */
-static json_t *once(peri_client_t *c, const char *path, json_t *body, peri_answer_t *a,
-                    peri_err_t *err)
-{
-    char *text = json_dumps(body, JSON_COMPACT);
-    json_t *j = NULL;
-    if (peri_client_call(
-            c,
-            &(peri_call_t){
-                .method = "POST", .path = path, .body = text, .body_len = strlen(text)},
-            a, err) == 0)
-        j = peri_answer_json(a, err);
-    peri_answer_free(a);
-    explicit_bzero(text, strlen(text));
-    free(text);
-    json_decref(body);
-    return j;
-}
-
-/* The answer of sign-in: a session, by cookie. */
-static json_t *sign_in(peri_client_t *c, const login_t *l, const char *name,
-                       const char *password, peri_err_t *err)
-{
-    peri_answer_t a;
-    char code[PERI_PROMPT_MAX];
-    json_t *j =
-        once(c, "/sign-in", json_pack("{s:s, s:s}", "name", name, "password", password),
-             &a, err);
-    if (j || strcmp(a.word, "code_needed") != 0) return j;
-    if (peri_prompt("code of your second factor", NULL, true, l->from_stdin, code, err))
-        return NULL;
-    j = once(
-        c, "/sign-in",
-        json_pack("{s:s, s:s, s:s}", "name", name, "password", password, "code", code),
-        &a, err);
-    explicit_bzero(code, sizeof(code));
-    return j;
-}
-
 static json_t *make_token(peri_client_t *c, bool admin, peri_err_t *err)
 {
     char host[HOST_NAME_MAX + 1] = "";
@@ -105,10 +66,11 @@ static json_t *make_token(peri_client_t *c, bool admin, peri_err_t *err)
     peri_answer_t a;
     json_t *scopes =
         admin ? json_pack("[s, s]", "all", "admin") : json_pack("[s]", "all");
-    return once(c, "/account/tokens",
-                json_pack("{s:s, s:o, s:f}", "name", *host ? host : "perigee", "scopes",
-                          scopes, "expires", peri_when_now() + DAYS * 86400.0),
-                &a, err);
+    return peri_session_post(c, "/account/tokens",
+                             json_pack("{s:s, s:o, s:i}", "name",
+                                       *host ? host : "perigee", "scopes", scopes, "days",
+                                       DAYS),
+                             &a, err);
 }
 
 static void revoke_token(peri_client_t *c, int64_t id)
@@ -139,50 +101,28 @@ static int keep(const login_t *l, const char *account, const char *token, int64_
     return rc;
 }
 
-static int with_session(const login_t *l, peri_client_t *c, const char *name,
-                        const char *password, char **account, peri_err_t *err)
+static int with_password(const login_t *l, char **account, peri_err_t *err)
 {
-    json_t *who = sign_in(c, l, name, password, err), *t = NULL;
+    char password[PERI_PROMPT_MAX];
+    peri_login_t old = {0};
+    (void)peri_portals_find(l->url, &old, NULL);
+    const peri_signin_t how = {.url = l->url,
+                               .cacert = l->cacert,
+                               .name = l->name,
+                               .usual = old.account ? old.account : getenv("USER"),
+                               .from_stdin = l->from_stdin};
+    peri_client_t *c = peri_session_open(&how, account, password, err);
+    explicit_bzero(password, sizeof(password));
+    peri_login_free(&old);
+    json_t *t = c ? make_token(c, l->admin, err) : NULL;
     int rc = -1;
-    if (!who) return -1;
-    peri_client_set_csrf(c, peri_json_str(who, "csrf"));
-    t = make_token(c, l->admin, err);
-    *account =
-        peri_xstrdup(*peri_json_str(who, "name") ? peri_json_str(who, "name") : name);
     if (t && !*peri_json_str(t, "token"))
         peri_err_set(err, PERI_EFORMAT, "the portal's answer has no token");
     else if (t)
         rc = keep(l, *account, peri_json_str(t, "token"), peri_json_int(t, "id", 0),
                   peri_json_num(t, "expires", 0), c, err);
-    peri_err_t ignored = {0};
-    json_decref(peri_client_send(c, &ignored, "POST", NULL, "/sign-out"));
     json_decref(t);
-    json_decref(who);
-    return rc;
-}
-
-static int with_password(const login_t *l, char **account, peri_err_t *err)
-{
-    peri_client_t *c = peri_client_new_portal(l->url, NULL, l->cacert);
-    char name[PERI_PROMPT_MAX], password[PERI_PROMPT_MAX];
-    peri_login_t old = {0};
-    int rc = -1;
-    json_t *ways = peri_client_get(c, 0, NULL, err, "/sign-in/ways");
-    if (!ways) goto out;
-    if (*peri_json_str(ways, "banner"))
-        fprintf(stderr, "%s\n", peri_json_str(ways, "banner"));
-    (void)peri_portals_find(l->url, &old, NULL);
-    snprintf(name, sizeof(name), "%s", l->name ? l->name : "");
-    if (!l->name && peri_prompt("name", old.account ? old.account : getenv("USER"), false,
-                                l->from_stdin, name, err))
-        goto out;
-    if (peri_prompt("password", NULL, true, l->from_stdin, password, err)) goto out;
-    rc = with_session(l, c, name, password, account, err);
-    explicit_bzero(password, sizeof(password));
-out:
-    peri_login_free(&old);
-    json_decref(ways);
-    peri_client_free(c);
+    peri_session_close(c);
     return rc;
 }
 
@@ -198,7 +138,7 @@ static int read_token(const char *file, char out[PERI_PROMPT_MAX], peri_err_t *e
     return 0;
 }
 
-/* When the token ends is known if it may read the list of tokens. */
+/* Its number and its end are not known: it cannot revoke itself at logout. */
 static int with_token(const login_t *l, char **account, peri_err_t *err)
 {
     char token[PERI_PROMPT_MAX];
@@ -210,10 +150,8 @@ static int with_token(const login_t *l, char **account, peri_err_t *err)
     json_t *who = peri_client_get(c, 0, NULL, err, "/account");
     int rc = -1;
     if (who) {
-        const json_t *t = json_object_get(who, "token");
         *account = peri_xstrdup(peri_json_str(who, "name"));
-        rc = keep(l, *account, token, peri_json_int(t, "id", 0),
-                  peri_json_num(t, "expires", 0), NULL, err);
+        rc = keep(l, *account, token, 0, 0, NULL, err);
     }
     json_decref(who);
     peri_client_free(c);
@@ -274,27 +212,23 @@ static int chosen(peri_login_t *login, peri_err_t *err)
     return rc == 1 ? 0 : -1;
 }
 
-/* A token that does not know its number finds it by itself: it is gone when it is used
- * next. */
 static int sign_off(const peri_login_t *login, peri_err_t *err)
 {
+    if (!login->token_id) {
+        fputs(
+            "perigee: the token came from you and is still good: 'perigee token revoke' "
+            "ends it\n",
+            stderr);
+        return 0;
+    }
     peri_client_t *c = peri_client_new_portal(login->url, login->token, login->cacert);
     peri_answer_t a;
-    int64_t id = login->token_id;
-    int rc = 0;
-    json_t *who = id ? NULL : peri_client_get(c, 0, &a, err, "/account");
-    if (who) id = peri_json_int(json_object_get(who, "token"), "id", 0);
-    if (id) {
-        char *path = peri_xasprintf("/account/tokens/%lld", (long long)id);
-        rc = peri_client_call(c, &(peri_call_t){.method = "DELETE", .path = path}, &a,
-                              err);
-        peri_answer_free(&a);
-        if (rc && (a.status == 401 || a.status == 404)) rc = 0; /* it is gone already */
-        free(path);
-    } else if (!who && a.status != 401) {
-        rc = -1;
-    }
-    json_decref(who);
+    char *path = peri_xasprintf("/account/tokens/%lld", (long long)login->token_id);
+    int rc =
+        peri_client_call(c, &(peri_call_t){.method = "DELETE", .path = path}, &a, err);
+    if (rc && (a.status == 401 || a.status == 404)) rc = 0; /* it is gone already */
+    peri_answer_free(&a);
+    free(path);
     peri_client_free(c);
     return rc;
 }

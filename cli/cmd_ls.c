@@ -75,6 +75,17 @@ static char *volume_name(const json_t *v, const char *me)
     return peri_xasprintf("%s/%s:", owner, name);
 }
 
+static const char *what_may_be_done(const json_t *rights)
+{
+    static const char *const words[] = {"own", "write", "read"};
+    const json_t *right;
+    size_t i;
+    for (size_t k = 0; k < 3; k++)
+        json_array_foreach(rights, i, right) if (!strcmp(json_string_value(right),
+                                                         words[k])) return words[k];
+    return json_array_size(rights) ? "see" : "parts";
+}
+
 static void print_volumes(const json_t *volumes, const char *me)
 {
     static const char *const titles[] = {"VOLUME", "KIND",   ">USED",  ">QUOTA",
@@ -91,16 +102,9 @@ static void print_volumes(const json_t *volumes, const char *me)
         peri_grid_add(g, peri_json_str(v, "kind"));
         add_bytes(g, used);
         add_bytes(g, quota);
-        add_bar(g, used, quota);
+        add_bar(g, peri_json_int(v, "quota_used", used), quota);
         peri_grid_addf(g, "%lld", (long long)peri_json_int(v, "files", 0));
-        const json_t *right, *rights = json_object_get(v, "rights");
-        size_t k;
-        peri_buf_t text;
-        peri_buf_init(&text, 256);
-        json_array_foreach(rights, k, right)
-            peri_buf_printf(&text, "%s%s", k ? "," : "", json_string_value(right));
-        peri_grid_add(g, text.data);
-        peri_buf_free(&text);
+        peri_grid_add(g, what_may_be_done(json_object_get(v, "rights")));
         if (days > 0)
             peri_grid_addf(g, "after %lld days", (long long)days);
         else
@@ -165,10 +169,14 @@ static void print_names(const json_t *entries)
 static json_t *entries_of(peri_client_t *c, const char *url, const options_t *o,
                           peri_err_t *err)
 {
-    json_t *first = peri_client_get(c, 0, NULL, err, "%s?limit=1", url), *all = NULL;
-    if (first && json_is_array(json_object_get(first, "entries")))
-        all = peri_talk_list(c, err, "entries", "%s?sort=%s&order=%s", url, o->sort,
-                             o->reverse ? "desc" : "asc");
+    const char *order = o->reverse ? "desc" : "asc";
+    json_t *first = peri_client_get(c, 0, NULL, err, "%s?limit=1000&sort=%s&order=%s",
+                                    url, o->sort, order),
+           *files = json_object_get(first, "files"), *all = NULL;
+    if (json_is_string(json_object_get(first, "next")))
+        all = peri_talk_list(c, err, "files", "%s?sort=%s&order=%s", url, o->sort, order);
+    else if (json_is_array(files))
+        all = json_incref(files);
     else if (first)
         all = json_pack("[O]", first);
     json_decref(first);

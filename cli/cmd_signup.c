@@ -6,7 +6,7 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/portals.h"
-#include "cli/prompt.h"
+#include "cli/session.h"
 #include "cli/talk.h"
 #include "core/base/util.h"
 
@@ -178,22 +178,26 @@ static int forgotten(const char *email)
         "password with 'perigee password --link LINK'");
 }
 
+/* Signing in proves the old one; a user of this machine may have none. */
 static int change(bool from_stdin)
 {
-    int status;
     peri_err_t err = {0};
-    char old[PERI_PROMPT_MAX], new[PERI_PROMPT_MAX];
+    char old[PERI_PROMPT_MAX], new[PERI_PROMPT_MAX] = "";
     json_t *j = NULL;
-    peri_client_t *c = peri_talk(&status);
-    if (!c) return status;
-    if (peri_prompt("old password", NULL, true, from_stdin, old, &err) == 0 &&
+    peri_client_t *c = peri_session_now(from_stdin, old, &err);
+    bool local = c && !peri_client_portal(c);
+    if (c &&
+        (!local || peri_prompt("old password, if you have one", NULL, true, from_stdin,
+                               old, &err) == 0) &&
         peri_prompt_new_password("new password", from_stdin, new, &err) == 0)
-        j = peri_client_send(c, &err, "POST",
-                             json_pack("{s:s, s:s}", "old", old, "new", new),
-                             "/account/password");
+        j = peri_client_send(
+            c, &err, "POST",
+            json_pack("{s:s*, s:s}", "old", *old ? old : NULL, "new", new),
+            "/account/password");
     explicit_bzero(old, sizeof(old));
     explicit_bzero(new, sizeof(new));
-    return peri_talk_end(c, j, &err, false, "the password is changed");
+    peri_session_close(c);
+    return peri_talk_end(NULL, j, &err, false, "the password is changed");
 }
 
 int peri_cmd_password(int argc, char **argv)

@@ -1,4 +1,5 @@
 /* cmd_token.c - `perigee token`: personal access tokens for programs. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +7,7 @@
 #include "cli/cli.h"
 #include "cli/grid.h"
 #include "cli/options.h"
+#include "cli/session.h"
 #include "cli/talk.h"
 #include "cli/thing.h"
 #include "cli/when.h"
@@ -18,16 +20,17 @@ static const char help_text[] =
     "\n"
     "Tokens let programs act for you without your password: give each one only what it "
     "needs.\n"
-    "A new one is shown once. A program takes it from $PERIGEE_TOKEN, with the portal "
-    "in\n"
-    "$PERIGEE_PORTAL.\n"
+    "To make one you sign in again; it is shown once. A program takes it from "
+    "$PERIGEE_TOKEN,\n"
+    "with the portal in $PERIGEE_PORTAL.\n"
     "\n"
     "      --scope SCOPES  what it may do: files:read, files:write, jobs:read, "
     "jobs:write,\n"
     "                      teams:read, teams:write, account:read, account:write, sql, "
     "admin,\n"
     "                      several with commas; all (default): everything but admin\n"
-    "      --for TIME      how long it is good, as 12h or 90d (default)\n"
+    "      --for TIME      how long it is good, as 7d or 90d (default)\n"
+    "      --stdin         read your password from standard input\n"
     "      --json          print the answers as JSON\n"
     "  -h, --help          show this\n"
     "\n"
@@ -81,28 +84,33 @@ static int verb_ls(int argc, char **argv)
 
 static int verb_create(int argc, char **argv)
 {
-    bool json = false;
+    bool json = false, from_stdin = false;
     const char *scope = "all", *span = "90d";
+    char password[PERI_PROMPT_MAX];
     double seconds = 0;
     peri_err_t err = {0};
-    const peri_option_t options[] = {
-        {"scope", NULL, &scope, 0}, {"for", NULL, &span, 0}, {"json", &json, NULL, 0}};
-    int status = peri_options_read(argc, argv, help_text, options, 3);
+    const peri_option_t options[] = {{"scope", NULL, &scope, 0},
+                                     {"for", NULL, &span, 0},
+                                     {"stdin", &from_stdin, NULL, 0},
+                                     {"json", &json, NULL, 0}};
+    int status = peri_options_read(argc, argv, help_text, options, 4);
     if (status < 0) status = peri_words_check(argc, argv, 1, 1, "the token's name");
     if (status >= 0) return status;
     if (peri_when_parse_span(span, &seconds, &err)) return peri_cli_fail(&err);
-    peri_client_t *c = peri_talk(&status);
-    if (!c) return status;
-    json_t *j = peri_client_send(c, &err, "POST",
-                                 json_pack("{s:s, s:o, s:f}", "name", argv[optind],
-                                           "scopes", scopes_of(scope), "expires",
-                                           peri_when_now() + seconds),
-                                 "/account/tokens");
+    peri_client_t *c = peri_session_now(from_stdin, password, &err);
+    explicit_bzero(password, sizeof(password));
+    json_t *j = c ? peri_client_send(c, &err, "POST",
+                                     json_pack("{s:s, s:o, s:I}", "name", argv[optind],
+                                               "scopes", scopes_of(scope), "days",
+                                               (json_int_t)ceil(seconds / 86400)),
+                                     "/account/tokens")
+                  : NULL;
+    peri_session_close(c);
     if (j && !json) {
         fputs("perigee: keep it safe, it is not shown again:\n", stderr);
         printf("%s\n", peri_json_str(j, "token"));
     }
-    return peri_talk_end(c, j, &err, json, NULL);
+    return peri_talk_end(NULL, j, &err, json, NULL);
 }
 
 static int verb_revoke(int argc, char **argv)

@@ -48,20 +48,21 @@ static char *trash_url(peri_client_t *c, const char *word, peri_err_t *err)
 
 static void print_trash(const json_t *items)
 {
-    static const char *const titles[] = {"ID", "DELETED", "BY", ">SIZE", "PATH"};
-    peri_grid_t *g = peri_grid_new(titles, 5);
+    static const char *const titles[] = {"ID", "DELETED", "BY", ">SIZE", "GOES", "PATH"};
+    peri_grid_t *g = peri_grid_new(titles, 6);
     const json_t *t;
     size_t i;
     json_array_foreach(items, i, t)
     {
         char when[PERI_WHEN], bytes[16];
-        const json_t *size = json_object_get(t, "size");
+        const json_t *size = json_object_get(json_object_get(t, "amount"), "bytes");
         peri_grid_add(g, peri_json_str(t, "id"));
         peri_grid_add(g, peri_when_time(peri_json_num(t, "deleted", 0), when));
         peri_grid_add(g, peri_json_str(t, "by"));
         peri_grid_add(g, json_is_integer(size)
                              ? peri_human_bytes((uint64_t)json_integer_value(size), bytes)
                              : "");
+        peri_grid_add(g, peri_when_time(peri_json_num(t, "expires", 0), when));
         peri_grid_addf(g, "%s%s", peri_json_str(t, "path"),
                        strcmp(peri_json_str(t, "kind"), "folder") ? "" : "/");
     }

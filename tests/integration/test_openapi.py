@@ -1,0 +1,269 @@
+"""docs/openapi.json against the real server: both name the same paths and methods, and what the
+server answers, to at least one call of each path and to what is wrong, looks as the document says.
+"""
+import base64
+import hmac
+import os
+import struct
+import time
+import unittest
+
+import harness
+import openapi
+from portal_world import PASSWORD, Person, Portal
+
+# Nobody takes the mail: it waits in the database.
+CONFIG = """accounts: {sign_up: open}
+mail: {server: "smtp://127.0.0.1:9", from: perigee@example.org, tls: "off"}
+"""
+DOCUMENT = os.path.join(harness.SOURCE, "docs", "openapi.json")
+
+
+class Checked(Person):
+    """A person all of whose answers are held against the document."""
+
+    document, faults = None, []
+
+    def ask(self, method, path, body=None, headers=None, door=None, timeout=60):
+        a = super().ask(method, path, body, headers, door, timeout)
+        full = path if path.startswith("/l/") else "/api/v1" + path
+        wrong = self.document.check(method, full, a.status, a.headers.get("Content-Type", ""),
+                                    a.json if a.json is not None else a.body or None,
+                                    body if isinstance(body, (dict, list)) else None)
+        if wrong:
+            self.faults.append(wrong)
+        return a
+
+    def fails(self, status, method, path, body=None, **more):
+        """An answer that must be this problem."""
+        a = self.ask(method, path, body, **more)
+        assert a.status == status, f"{method} {path}: {a.status}, not {status}: {a.body[:300]!r}"
+        assert a.json["status"] == status and a.json["code"] and len(a.json["detail"]) > 10, a.json
+        return a
+
+
+def totp(secret):
+    """The code that an authenticator app would show now (RFC 6238)."""
+    key = base64.b32decode(secret + "=" * (-len(secret) % 8))
+    mac = hmac.new(key, struct.pack(">Q", int(time.time()) // 30), "sha1").digest()
+    at = mac[-1] & 15
+    return f"{(struct.unpack('>I', mac[at:at + 4])[0] & 0x7fffffff) % 10**6:06}"
+
+
+class TheDocument(unittest.TestCase):
+    def test_is_sound(self):
+        self.assertEqual(openapi.Document(DOCUMENT).faults(), [])
+
+
+class TheServer(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.portal = Portal(CONFIG).up()
+        cls.addClassCleanup(cls.portal.close)
+        cls.doc = Checked.document = openapi.Document(DOCUMENT)
+        Checked.faults = cls.faults = []
+
+    def who(self, p):
+        c = Checked(self.portal, p.name, p.token, p.door)
+        c.headers = dict(p.headers)
+        return c
+
+    def test_routes(self):
+        server = {(r["method"], r["path"])
+                  for r in self.portal.machine.ok("GET", "/routes")["routes"]}
+        self.assertEqual(self.doc.routes() - server, set(), "only in the document")
+        self.assertEqual(server - self.doc.routes(), set(), "not in the document")
+
+    def test_answers(self):
+        """One after the other: what one call makes the next ones need."""
+        machine = self.who(self.portal.machine)
+        nobody = self.who(self.portal.nobody)
+        for name in ("ana", "ben"):
+            self.portal.person(name)
+        ana = self.who(self.portal.signed_in("ana"))
+        ben = self.who(self.portal.signed_in("ben"))
+        for part in (self.service, self.admin, self.account, self.storage, self.teams, self.jobs,
+                     self.sharing, self.problems):
+            with self.subTest(part=part.__name__):
+                part(machine, nobody, ana, ben)
+        self.assertEqual(sorted(set(self.faults)), [])
+        missed = {(m, p) for m, p, _ in self.doc.operations()} - self.doc.seen
+        self.assertEqual(missed - self.elsewhere, set(), "never asked")
+
+    # Asked by tests of their own, with what they need around them.
+    elsewhere = set()
+
+    def service(self, machine, nobody, ana, ben):
+        nobody.ok("GET", "/status")
+        nobody.ok("GET", "/routes")
+        machine.ok("GET", "/status")
+        nobody.ok("GET", "/banner")
+
+    def admin(self, machine, nobody, ana, ben):
+        machine.ok("PUT", "/admin/banner", {"text": "Down on Friday", "level": "warning"})
+        nobody.ok("GET", "/banner")
+        machine.ok("PUT", "/admin/banner", {"text": ""})
+        machine.ok("GET", "/admin/overview")
+        machine.ok("GET", "/admin/audit?limit=3")
+        made = machine.ok("POST", "/admin/users", {"name": "carl", "full_name": "Carl C."})
+        self.assertTrue(made["token"])
+        machine.ok("GET", "/admin/users?limit=2")
+        machine.ok("GET", "/admin/users/carl")
+        machine.ok("PATCH", "/admin/users/ben", {"quota": 10**9})
+        machine.ok("PATCH", "/admin/users/ben", {"quota": None, "full_name": "Ben B."})
+        machine.ok("POST", "/admin/users/carl/link")
+        machine.ok("DELETE", "/admin/users/carl")
+        machine.ok("GET", "/admin/approvals")
+        machine.fails(409, "POST", "/admin/approvals/ben", {"approve": True})
+        machine.ok("GET", "/metrics")
+        machine.fails(409, "POST", "/admin/users", {"name": "ben"})
+        machine.fails(400, "PUT", "/admin/banner", {"text": "x", "level": "loud"})
+        machine.fails(404, "GET", "/admin/users/nobody-of-that-name")
+        ana.fails(403, "GET", "/admin/users")
+
+    def account(self, machine, nobody, ana, ben):
+        nobody.ok("GET", "/sign-in/ways")
+        link = machine.ok("POST", "/setup-link", {"name": "chief"})
+        nobody.ok("GET", f"/account/reset?token={link['token']}")
+        nobody.ok("POST", "/account/reset", {"token": link["token"], "password": PASSWORD})
+        nobody.fails(404, "POST", "/account/reset", {"token": link["token"], "password": PASSWORD})
+        nobody.ok("POST", "/account/sign-up", {"name": "dora", "password": PASSWORD})
+        nobody.fails(409, "POST", "/account/sign-up", {"name": "dora", "password": PASSWORD})
+        nobody.fails(400, "POST", "/account/sign-up", {"name": "emil", "password": "password12"})
+        nobody.ok("POST", "/account/reset-request", {"email": "dora@example.org"})
+        self.assertEqual(nobody.get("/account/verify?token=none").status, 404)
+        nobody.fails(404, "POST", "/account/verify", {"token": "none"})
+        nobody.fails(401, "POST", "/sign-in", {"name": "dora", "password": "not her pass phrase"})
+        dora = self.session(nobody, "dora")
+        me = dora.ok("GET", "/account")
+        self.assertEqual((me["name"], me["door"], me["csrf"]),
+                         ("dora", "session", dora.headers["X-CSRF-Token"]))
+        ana.ok("GET", "/account")
+        dora.ok("PATCH", "/account", {"full_name": "Dora D.", "settings": {"theme": "dark"}})
+        dora.fails(412, "PATCH", "/account", {"full_name": "x"}, headers={"If-Match": '"old"'})
+        dora.fails(403, "PATCH", "/account", {"full_name": "x"}, headers={"X-CSRF-Token": "no"})
+        self.second_factor(nobody, dora)
+        token = dora.ok("POST", "/account/tokens", {"name": "t", "scopes": ["files:read"], "days": 3})
+        dora.fails(400, "POST", "/account/tokens", {"name": "t", "scopes": ["root"], "days": 3})
+        weak = self.who(Person(self.portal, "dora", token=token["token"]))
+        weak.fails(403, "GET", "/account")
+        ana.fails(403, "POST", "/account/tokens", {"name": "t", "scopes": ["all"], "days": 3})
+        dora.ok("GET", "/account/tokens")
+        dora.ok("DELETE", f"/account/tokens/{token['id']}")
+        weak.fails(401, "GET", "/account")
+        other = self.session(nobody, "dora")
+        for one in dora.ok("GET", "/account/sessions")["sessions"]:
+            if not one["current"]:
+                dora.ok("DELETE", f"/account/sessions/{one['id']}")
+        other.fails(401, "GET", "/account")
+        dora.ok("DELETE", "/account/sessions")
+        dora.ok("POST", "/account/password", {"old": PASSWORD, "new": PASSWORD + " more"})
+        dora.ok("GET", "/account/identities")
+        dora.ok("GET", "/accounts?q=an")
+        dora.ok("POST", "/sign-out")
+        dora = self.session(nobody, "dora", PASSWORD + " more")
+        dora.ok("DELETE", "/account", {"password": PASSWORD + " more"})
+
+    def session(self, nobody, name, password=PASSWORD, **more):
+        a = nobody.post("/sign-in", dict(name=name, password=password, **more))
+        self.assertEqual(a.status, 200, a)
+        p = self.who(Person(self.portal, name))
+        p.headers = {"Cookie": a.headers["Set-Cookie"].split(";")[0], "X-CSRF-Token": a.json["csrf"]}
+        return p
+
+    def second_factor(self, nobody, dora):
+        secret = dora.ok("POST", "/account/totp")["secret"]
+        dora.fails(400, "PUT", "/account/totp", {"code": "000000"})
+        codes = dora.ok("PUT", "/account/totp", {"code": totp(secret)})["recovery"]
+        dora.fails(409, "POST", "/account/totp")
+        nobody.fails(401, "POST", "/sign-in", {"name": "dora", "password": PASSWORD})
+        self.session(nobody, "dora", code=codes[0]).ok("POST", "/sign-out")
+        dora.ok("DELETE", "/account/totp", {"password": PASSWORD})
+
+    def storage(self, machine, nobody, ana, ben):
+        pass
+
+    def teams(self, machine, nobody, ana, ben):
+        ana.ok("POST", "/teams", {"name": "cosmo", "title": "Cosmology", "public": False})
+        ana.ok("GET", "/teams")
+        team = ana.get("/teams/cosmo")
+        self.assertTrue(team.headers["ETag"])
+        ana.ok("PATCH", "/teams/cosmo", {"description": "Of large scales"})
+        ana.fails(412, "PATCH", "/teams/cosmo", {"title": "x"}, headers={"If-Match": team.headers["ETag"]})
+        ana.ok("POST", "/teams/cosmo/invitations", {"account": "ben"})
+        ben.ok("GET", "/invitations")
+        ben.ok("POST", "/invitations/cosmo/decline")
+        ana.ok("POST", "/teams/cosmo/invitations", {"account": "ben", "role": "member"})
+        ben.ok("POST", "/invitations/cosmo/accept")
+        ana.ok("PATCH", "/teams/cosmo/members/ben", {"role": "admin"})
+        ben.ok("GET", "/teams/cosmo/members")
+        ben.ok("POST", "/teams/cosmo/leave")
+        ana.ok("PATCH", "/teams/cosmo", {"public": True})
+        ben.ok("GET", "/teams?public=1")
+        ben.ok("POST", "/teams/cosmo/join")
+        ana.ok("DELETE", "/teams/cosmo/members/ben")
+        ana.fails(409, "POST", "/teams", {"name": "cosmo"})
+        ana.fails(400, "POST", "/teams", {"name": "Not a name!"})
+        ana.ok("PATCH", "/teams/cosmo", {"public": False})
+        ben.fails(404, "GET", "/teams/cosmo")
+        ana.ok("POST", "/teams", {"name": "away"})
+        ana.ok("DELETE", "/teams/away?files=1")
+
+    def jobs(self, machine, nobody, ana, ben):
+        spec = {"kind": "sql", "sql": "SELECT 42 AS answer", "name": "answer"}
+        job = machine.ok("POST", "/jobs", spec, headers={"Idempotency-Key": "openapi"})
+        again = machine.post("/jobs", spec, headers={"Idempotency-Key": "openapi"})
+        self.assertEqual((again.status, again.json["id"]), (200, job["id"]))
+        machine.ok("POST", "/jobs?check=1", spec)
+        seq, end = 0, time.monotonic() + 60
+        while time.monotonic() < end:
+            page = machine.ok("GET", f"/jobs/{job['id']}/events?after={seq}&wait=5")
+            seq = max([seq] + [e["seq"] for e in page["events"]])
+            if page["state"] in ("succeeded", "failed", "cancelled"):
+                break
+        done = machine.ok("GET", f"/jobs/{job['number']}")
+        self.assertEqual(done["state"], "succeeded", done)
+        machine.ok("GET", "/jobs?limit=1")
+        machine.ok("GET", f"/jobs/{job['number']}/tasks")
+        machine.ok("GET", f"/jobs/{job['number']}/logs?stream=stderr")
+        other = machine.ok("POST", f"/jobs/{job['number']}/resubmit")
+        machine.ok("POST", f"/jobs/{other['number']}/cancel")
+        machine.ok("PUT", "/replicas/tng/n1", {"files": [
+            {"file": "a.h5", "path": "/data/a.h5", "size": 12, "mtime_ns": 1}]})
+        machine.ok("GET", "/replicas?dataset=tng")
+        ana.ok("GET", "/jobs")
+        self.number = job["number"]
+        ana.fails(404, "GET", f"/jobs/{job['number']}")
+        machine.fails(400, "POST", "/jobs", {"kind": "sql", "sql": 7})
+
+    def sharing(self, machine, nobody, ana, ben):
+        grant = machine.ok("POST", "/grants", {
+            "kind": "job", "thing": str(self.number), "to": {"account": "ana"}, "rights": ["read"],
+            "expires": time.time() + 3600})
+        machine.ok("GET", "/grants")
+        machine.ok("GET", f"/grants?kind=job&thing={self.number}")
+        ana.ok("GET", "/shared")
+        ana.ok("GET", f"/jobs/{self.number}")
+        machine.ok("DELETE", f"/grants/{grant['id']}")
+        ana.fails(404, "GET", f"/jobs/{self.number}")
+        machine.fails(404, "DELETE", f"/grants/{grant['id']}")
+        ana.ok("GET", "/links")
+        machine.fails(400, "POST", "/grants", {"kind": "job", "thing": str(self.number),
+                                               "to": {"account": "ana"}, "rights": ["all"]})
+
+    def problems(self, machine, nobody, ana, ben):
+        """Every path says as a problem that nobody may ask it."""
+        open_ones = {(m, p) for m, p, op in self.doc.operations() if op.get("security") == []}
+        for method, path, op in self.doc.operations():
+            if (method, path) in open_ones or method in ("HEAD", "OPTIONS"):
+                continue
+            with self.subTest(method=method, path=path):
+                local = "local socket" in op.get("description", "")
+                nobody.fails(403 if local else 401, method, path.replace("{", "").replace("}", ""))
+        ana.fails(400, "POST", "/teams", '{"name": ', headers={"Content-Type": "application/json"})
+        bad = self.who(Person(self.portal, "bad", token="pgt_" + "x" * 49))
+        bad.fails(401, "GET", "/teams")
+
+
+if __name__ == "__main__":
+    harness.main()
