@@ -24,6 +24,7 @@ class Mail(Service):
         secret = cls.w.write("secret", "p w;1\n")
         os.chmod(secret, 0o600)
         cls.w.write("state/perigee.yaml", f"""
+{"user: root" if os.getuid() == 0 else ""}
 mail:
   server: smtp://127.0.0.1:{cls.server.port}
   from: "Perigée <portal@example.org>"
