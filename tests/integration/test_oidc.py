@@ -16,6 +16,7 @@ import urllib.parse
 
 import harness
 import oidc_provider
+from mail_server import certificate, server_context
 from oidc_provider import Provider, b64
 from portal_world import PASSWORD, Portal
 
@@ -65,17 +66,20 @@ class Oidc(unittest.TestCase):
     def setUpClass(cls):
         if not shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin"):
             raise unittest.SkipTest("nginx is not installed")
+        cls.portal = Portal()
+        cls.addClassCleanup(cls.portal.close)
+        work = cls.portal.work
+        key, cert = certificate(work.path)
         cls.provider, cls.other = Provider(), Provider(client_id="p2")
-        for p in (cls.provider, cls.other):
+        cls.safe = Provider(tls=server_context(key, cert))
+        for p in (cls.provider, cls.other, cls.safe):
             cls.addClassCleanup(p.close)
         cls.door = f"127.0.0.1:{free_port()}"
         cls.url = "http://" + cls.door
         cls.other.wrong, cls.other.names_itself = {"post"}, False
         cls.provider.redirects = {f"{cls.url}/api/v1/sign-in/oidc/campus/callback"}
         cls.other.redirects = {f"{cls.url}/api/v1/sign-in/oidc/closed/callback"}
-        cls.portal = Portal()
-        cls.addClassCleanup(cls.portal.close)
-        work = cls.portal.work
+        cls.safe.redirects = {f"{cls.url}/api/v1/sign-in/oidc/safe/callback"}
         cls.secret = work.write("secret", cls.provider.secret + "\n")
         os.chmod(cls.secret, 0o600)
         os.chmod(work.path, 0o711)
@@ -84,10 +88,14 @@ state: {cls.portal.state}
 web: {{listen: "{cls.door}"}}
 {"user: root" if os.getuid() == 0 else ""}
 limits: {{requests_per_minute: 0}}
+accounts: {{admin_second_factor: true}}
 oidc:
   - {{name: campus, title: Campus, issuer: "{cls.provider.issuer}", client_id: perigee,
      client_secret_file: {cls.secret}, sign_up: true}}
   - {{name: closed, issuer: "{cls.other.issuer}", client_id: p2, client_secret_file: {cls.secret}}}
+  - {{name: safe, issuer: "{cls.safe.issuer}", client_id: perigee, client_secret_file: {cls.secret},
+     ca_file: {cert}, sign_up: true}}
+  - {{name: doubtful, issuer: "{cls.safe.issuer}/", client_id: perigee}}
 """)
         cls.portal.up()
 
@@ -206,6 +214,25 @@ oidc:
         self.other.user = {"sub": "post"}
         b = Browser()
         self.refused(b.get(self.start(b, "closed")), 403, "no account here belongs", b)
+
+    def test_https(self):
+        self.safe.user = {"sub": "safe", "preferred_username": "safe"}
+        r = (b := Browser()).get(f"{self.url}/api/v1/sign-in/oidc/safe")
+        # the browser's part over TLS is the provider's business
+        q = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(r.headers["Location"]).query))
+        r = b.get(self.safe.authorize(q)[1])
+        self.assertEqual(r.status, 303, r.text)
+        self.assertEqual(self.who(b), "safe")
+        r = b.get(f"{self.url}/api/v1/sign-in/oidc/doubtful")
+        self.refused(r, 503, "(?i)certificate")
+
+    def test_administrator(self):
+        """Where administrators need a second factor, a provider's word is none."""
+        self.provider.user = {"sub": "boss", "preferred_username": "boss"}
+        self.sign_in()
+        self.sql("UPDATE account SET admin = true WHERE name = 'boss';")
+        b = Browser()
+        self.refused(b.get(self.start(b)), 403, "second factor", b)
 
     def test_daemon_restarts(self):
         """Between the start and the callback: nothing is lost."""
