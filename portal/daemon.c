@@ -366,6 +366,7 @@ static int run(const char *config, char **argv, peri_err_t *err)
     p.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     catch_signals();
     if (c->mail.server && peri_mailconf_check(&c->mail, err)) goto out;
+    if (peri_oidc_check(c->oidc, c->noidc, err)) goto out;
     if (make_folders(c, err)) goto out;
     if ((pidfile = lock_pidfile(c->pidfile, err)) < 0) goto out;
     rc = serve(&p, config, err);
