@@ -178,7 +178,7 @@ static int move_one(move_t *m, const char *name, const struct stat *st, peri_err
 
 static bool can_go(const char *name, const struct stat *st)
 {
-    return peri_name_ok(name, strlen(name)) && strcmp(name, PERI_PATH_PRIVATE) &&
+    return peri_filename_ok(name, strlen(name)) && strcmp(name, PERI_PATH_PRIVATE) &&
            (S_ISREG(st->st_mode) || S_ISDIR(st->st_mode) || S_ISLNK(st->st_mode));
 }
 
