@@ -54,16 +54,19 @@ static int remote_kind(cp_t *cp, const peri_place_t *p, kind_t *kind, int64_t *s
                        peri_err_t *err)
 {
     peri_answer_t a = {0};
+    peri_err_t why = {0};
     char *url = peri_place_url(p, cp->account, "/files");
-    json_t *j = peri_client_get(cp->c, 0, &a, err, "%s?limit=1", url);
+    json_t *j = peri_client_get(cp->c, 0, &a, &why, "%s?stat=1", url);
     free(url);
     int rc = 0;
     *kind = KIND_NOTHING;
     *size = peri_json_int(j, "size", -1);
-    if (j)
+    if (j) {
         *kind = strcmp(peri_json_str(j, "kind"), "folder") ? KIND_FILE : KIND_FOLDER;
-    else if (a.status != 404)
+    } else if (a.status != 404) {
+        *err = why;
         rc = -1;
+    }
     json_decref(j);
     return rc;
 }
@@ -212,7 +215,7 @@ static int add_tree_down(cp_t *cp, const peri_place_t *from, const char *to, int
         size_t i;
         json_t *e;
         rc = j ? 0 : -1;
-        json_array_foreach(json_object_get(j, "entries"), i, e) if (rc == 0) rc =
+        json_array_foreach(json_object_get(j, "files"), i, e) if (rc == 0) rc =
             add_entry_down(cp, from, to, e, level, err);
         const char *next = peri_json_str(j, "next");
         free(after);

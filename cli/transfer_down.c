@@ -33,7 +33,7 @@ void peri_down_start(peri_slot_t *s)
     char *full = peri_xasprintf("%s%s", url,
                                 s->step == PERI_STEP_GET   ? "?download=1"
                                 : s->step == PERI_STEP_SUM ? "?checksum=sha256"
-                                                           : "");
+                                                           : "?stat=1");
     s->from = s->at;
     if (s->step == PERI_STEP_GET && s->at > 0)
         peri_slot_header(s, "Range: bytes=%lld-", (long long)s->at);
@@ -181,7 +181,9 @@ static void compare(peri_slot_t *s)
     peri_err_t err = {0};
     peri_sum_t mine, theirs;
     json_t *j = peri_answer_json(&s->answer, &err);
-    const char *text = peri_json_str(j, "checksum");
+    char text[PERI_SUM_TEXT];
+    snprintf(text, sizeof(text), "%s:%s", peri_json_str(j, "kind"),
+             peri_json_str(j, "checksum"));
     peri_hash_sum(s->hash, &mine);
     if (!j || peri_sum_parse(text, strlen(text), &theirs, &err)) {
         peri_slot_fail(s, "%s", err.text);

@@ -6,6 +6,7 @@
 #include "portal/admin/admin.h"
 #include "portal/account/oidc_api.h"
 #include "portal/storage/api_upload.h"
+#include "portal/storage/storage.h"
 
 static const peri_route_t peri_job_routes[] = {
     {"GET", "/api/v1/status", peri_api_status, .flags = PERI_ROUTE_OPEN},
@@ -33,6 +34,7 @@ const peri_routes_t peri_api_tables[] = {{peri_job_routes, &peri_job_nroutes},
                                          {peri_admin_routes, &peri_admin_nroutes},
                                          {peri_upload_routes, &peri_upload_nroutes},
                                          {peri_oidc_routes, &peri_oidc_nroutes},
+                                         {peri_storage_routes, &peri_storage_nroutes},
                                          {NULL, NULL}};
 
 int peri_api_list_routes(peri_request_t *r, peri_err_t *err)

@@ -27,6 +27,7 @@
 #include "portal/handover.h"
 #include "portal/log.h"
 #include "portal/manager.h"
+#include "portal/storage/storage.h"
 #include "portal/storage/upload.h"
 #include "portal/web/waiting.h"
 
@@ -261,7 +262,7 @@ static int open_doors(peri_portal_t *p, peri_err_t *err)
         [TRANSFER] = {PERI_DOOR_WEB, who, c->transfer_socket, 0600, 4, 512u << 10}};
     peri_waiting_start();
     p->uploads = peri_uploads_start(p->db, &c->storage, peri_portal_news, err);
-    if (!p->uploads) return -1;
+    if (!p->uploads || peri_storage_start(p, err)) return -1;
     for (int i = 0; i < NDOORS; i++)
         if (!(doors[i] = peri_server_start(p, peri_api_tables, &where[i], err)))
             return -1;
@@ -278,6 +279,7 @@ static void close_doors(peri_portal_t *p, bool keep)
         else
             peri_server_stop(doors[i], END_SECONDS);
     peri_uploads_stop(p->uploads);
+    peri_storage_stop();
 }
 
 /* ---- */

@@ -76,7 +76,7 @@ static int read_job(const json_t *o, const peri_at_t *top, peri_spec_t *s,
         peri_get_int(o, "priority", top, -PRIORITY_MAX, PRIORITY_MAX, &priority, err))
         return -1;
     s->priority = (int32_t)priority;
-    return 0;
+    return peri_volumes_read(o, top, s->arena, s, err);
 }
 
 /* What belongs into a step, at the top of a graph. */

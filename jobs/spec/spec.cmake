@@ -1,6 +1,7 @@
 add_library(peri_jobspec STATIC
     ${CMAKE_CURRENT_LIST_DIR}/spec.c
     ${CMAKE_CURRENT_LIST_DIR}/spec_step.c
+    ${CMAKE_CURRENT_LIST_DIR}/spec_volume.c
     ${CMAKE_CURRENT_LIST_DIR}/spec_json.c
     ${CMAKE_CURRENT_LIST_DIR}/spec_keys.c
     ${CMAKE_CURRENT_LIST_DIR}/spec_array.c

@@ -43,6 +43,19 @@ typedef struct {
     bool even_failed; /* "when": "end" instead of "success" */
 } peri_specdep_t;
 
+#define PERI_SPEC_VOLUMES 64
+
+typedef struct {
+    const char *owner; /* "ana", "team:NAME", "data:"; NULL: of the job's own account */
+    const char *name;
+    bool read_only;
+    const char *path; /* of an output: a folder, "" the volume itself */
+} peri_volumename_t;
+
+/* The volume with which a text begins, "OWNER/NAME" or "NAME"; what follows it ("" or
+ * ":..."), or NULL if there is none. Strings of the arena. */
+const char *peri_volume_name(const char *s, peri_arena_t *arena, peri_volumename_t *out);
+
 struct peri_kind;
 struct peri_param;
 
@@ -74,7 +87,12 @@ typedef struct {
     int32_t priority;
     const peri_step_t *steps; /* in an order in which each comes after what it needs */
     size_t nsteps;
-    size_t ntasks; /* over all steps */
+    size_t ntasks;    /* over all steps */
+    bool has_volumes; /* only these; otherwise all that its account may use */
+    const peri_volumename_t *volumes;
+    size_t nvolumes;
+    peri_volumename_t output; /* where results go; name NULL: they stay with the job */
+    bool output_overwrite;
     /* The whole, to be stored (JSON_COMPACT): defaults not filled in, but the working
      * folder of each step is there and absolute, so that it is parsed again with dir =
      * NULL. */

@@ -6,10 +6,11 @@
 #define KEYS(name, what)                                                                 \
     const peri_keys_t peri_keys_##name = {what, name, sizeof(name) / sizeof(*name)}
 
-static const peri_key_t job[] = {{"$schema", PERI_J_TEXT},
-                                 {"name", PERI_J_TEXT},
-                                 {"scheduler", PERI_J_TEXT},
-                                 {"priority", PERI_J_INT}};
+static const peri_key_t job[] = {
+    {"$schema", PERI_J_TEXT},         {"name", PERI_J_TEXT},
+    {"scheduler", PERI_J_TEXT},       {"priority", PERI_J_INT},
+    {"volumes", PERI_J_ARRAY},        {"output", PERI_J_TEXT},
+    {"output_overwrite", PERI_J_BOOL}};
 KEYS(job, "a job");
 
 static const peri_key_t graph[] = {{"steps", PERI_J_ARRAY}};

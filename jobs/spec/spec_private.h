@@ -115,6 +115,10 @@ int peri_after_read(const json_t *after, const peri_at_t *at, bool short_form,
 int peri_graph_sort(peri_step_t *steps, size_t n, const peri_at_t *places,
                     peri_arena_t *arena, peri_err_t *err);
 
+/* spec_volume.c: volumes and output of the job. */
+int peri_volumes_read(const json_t *o, const peri_at_t *top, peri_arena_t *arena,
+                      peri_spec_t *s, peri_err_t *err);
+
 /* Only [A-Za-z0-9_.+-], and no "--" made by it, which begins a comment in SQL. */
 bool peri_value_is_simple(const char *v);
 

@@ -9,7 +9,7 @@
 #include "portal/account/password.h"
 
 #define AGAIN   0.04 /* seconds */
-#define PATIENT 40.0 /* less than a browser, nginx, or an idle connection would wait */
+#define PATIENT 50.0 /* less than a browser, nginx, or an idle connection would wait */
 
 int peri_api_turn(peri_request_t *r, peri_err_t *err)
 {

@@ -38,9 +38,9 @@ int peri_session_new(peri_db_t *db, int64_t account, const char *client,
 {
     static const char sql[] =
         "WITH old AS (DELETE FROM session WHERE id IN (SELECT id FROM session WHERE "
-        "account = $1 ORDER BY seen DESC OFFSET $8)) INSERT INTO session (account, hash, "
-        "csrf, created, seen, expires, client, agent) VALUES ($1, $2, $3, $4, $4, $5, "
-        "$6, $7) RETURNING id";
+        "account = $1 ORDER BY seen DESC OFFSET $8)), seen AS (UPDATE account SET seen = "
+        "$4 WHERE id = $1) INSERT INTO session (account, hash, csrf, created, seen, "
+        "expires, client, agent) VALUES ($1, $2, $3, $4, $4, $5, $6, $7) RETURNING id";
     char short_agent[AGENT_MAX + 1], short_client[64];
     peri_secret_new(PERI_SECRET_SESSION, out->secret);
     peri_secret_derive(out->secret, PERI_SECRET_LEN, "csrf", out->csrf);

@@ -13,6 +13,7 @@
 #include "core/base/util.h"
 #include "portal/log.h"
 #include "portal/storage/expire.h"
+#include "portal/storage/ops.h"
 #include "portal/storage/usage.h"
 #include "portal/storage/volume.h"
 
@@ -29,6 +30,7 @@ struct peri_keeper {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     atomic_bool stop;
+    double started; /* peri_now() */
 };
 
 peri_keeper_t *peri_keeper_new(peri_dbpool_t *db, const peri_confstorage_t *conf)
@@ -36,6 +38,7 @@ peri_keeper_t *peri_keeper_new(peri_dbpool_t *db, const peri_confstorage_t *conf
     peri_keeper_t *k = peri_xcalloc(1, sizeof(*k));
     k->pool = db;
     k->conf = conf;
+    k->started = peri_now();
     pthread_mutex_init(&k->lock, NULL);
     pthread_cond_init(&k->changed, NULL);
     return k;
@@ -91,7 +94,12 @@ static void recount(peri_keeper_t *k, peri_db_t *db, int64_t id)
 {
     peri_err_t err = {0};
     peri_stop_t stop = {stops, k};
+    peri_amount_t ignored = {0};
     int root = peri_volume_open_id(k->conf, id, &err);
+    /* What a process before this one was about. */
+    if (root >= 0 &&
+        peri_unfinished_sweep(root, peri_now() - k->started, &stop, &ignored, &err))
+        complain(id, "cannot be tidied", &err);
     if (root < 0 || peri_usage_recount(db, k->conf, id, root, &stop, &err))
         complain(id, "cannot be counted", &err);
     if (root >= 0) close(root);
@@ -153,11 +161,21 @@ static void reap_all(peri_keeper_t *k, double now)
     }
 }
 
+static void sweep_folders(peri_keeper_t *k, double now)
+{
+    peri_err_t err = {0};
+    peri_db_t *db = peri_dbpool_get(k->pool, NULL);
+    if (db && peri_volume_sweep(db, k->conf, now, &err))
+        peri_log(PERI_LOG_WARN, "folders of deleted volumes: %s", err.text);
+    if (db) peri_dbpool_put(k->pool, db);
+}
+
 void peri_keeper_round(peri_keeper_t *k, double now, bool all)
 {
     int64_t id = 0;
     double days;
     reap_all(k, now);
+    sweep_folders(k, now);
     if (all)
         while (!stops(k) && next_volume(k, &id, &days)) sweep(k, id, days, now);
     recount_all(k, now - RECOUNT_SECONDS);

@@ -44,8 +44,8 @@ void peri_entry_fill(peri_entry_t *e, const char *name, const struct stat *st)
 
 const char *peri_etag(const peri_entry_t *e, char out[PERI_ETAG_LEN])
 {
-    snprintf(out, PERI_ETAG_LEN, "\"%" PRIx64 "-%" PRIx64 "-%" PRIx64 "\"", e->inode,
-             e->size, (uint64_t)e->mtime * 1000000000u + (uint64_t)e->ns);
+    snprintf(out, PERI_ETAG_LEN, "%" PRIx64 "-%" PRIx64 "-%" PRIx64, e->inode, e->size,
+             (uint64_t)e->mtime * 1000000000u + (uint64_t)e->ns);
     return out;
 }
 
@@ -112,7 +112,7 @@ static int cursor_parse(const peri_listing_t *how, place_t *p, peri_err_t *err)
     if (errno || end == s + 3 || *end != '.') goto bad;
     p->folder = s[2] == 'd';
     p->name = end + 1;
-    if (peri_name_ok(p->name, strlen(p->name))) return 0;
+    if (peri_filename_ok(p->name, strlen(p->name))) return 0;
 bad:
     return peri_err_set(
         err, PERI_EINVAL,
@@ -185,7 +185,7 @@ static int read_all(DIR *d, bool top, pick_t *k, peri_page_t *page)
         const char *s = e->d_name;
         if (!strcmp(s, ".") || !strcmp(s, "..")) continue;
         if (top && !strcmp(s, PERI_PATH_PRIVATE)) continue;
-        if (!peri_name_ok(s, strlen(s))) {
+        if (!peri_filename_ok(s, strlen(s))) {
             page->unnamed++;
             continue;
         }

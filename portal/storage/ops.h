@@ -37,7 +37,7 @@ typedef struct {
 
 const char *peri_entrykind_name(peri_entrykind_t k); /* "folder", "file", ... */
 void peri_entry_fill(peri_entry_t *e, const char *name, const struct stat *st);
-/* A strong entity tag, with its quotes: of inode, size and time of change. */
+/* A strong entity tag, without quotes: of inode, size and time of change. */
 #define PERI_ETAG_LEN 64
 const char *peri_etag(const peri_entry_t *e, char out[PERI_ETAG_LEN]);
 

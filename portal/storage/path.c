@@ -40,7 +40,7 @@ static const char *name_fault(const char *s, size_t n)
     return NULL;
 }
 
-bool peri_name_ok(const char *name, size_t len)
+bool peri_filename_ok(const char *name, size_t len)
 {
     return !name_fault(name, len);
 }

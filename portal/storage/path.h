@@ -32,7 +32,7 @@
 
 /* A name: 1 to PERI_NAME_MAX bytes of UTF-8 without '/', NUL or control characters (C0,
  * DEL, C1), not "." or "..". */
-bool peri_name_ok(const char *name, size_t len);
+bool peri_filename_ok(const char *name, size_t len);
 /* The same with the sentence why not. */
 int peri_filename_check(const char *name, size_t len, peri_err_t *err);
 

@@ -93,6 +93,9 @@ int peri_remove_at(int folder, const char *name, const peri_stop_t *stop,
 {
     struct stat st;
     int rc = -1;
+    /* Whatever went wrong above: never the folder itself or what it lies in. */
+    if (!*name || !strcmp(name, ".") || !strcmp(name, "..") || strchr(name, '/'))
+        return peri_err_set(err, PERI_EINTERNAL, "\"%.40s\" is nothing to remove", name);
     if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW))
         return errno == ENOENT ? 0 : peri_path_errno(err, errno, "delete", name);
     if (!S_ISDIR(st.st_mode)) {
@@ -169,7 +172,9 @@ int peri_unfinished_sweep(int root, double older, const peri_stop_t *stop,
         if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")) continue;
         if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW)) continue;
         /* When it was put here counts, not when it was written first. */
-        if ((double)(now.tv_sec - st.st_ctim.tv_sec) < older) continue;
+        const double age = (double)(now.tv_sec - st.st_ctim.tv_sec) +
+                           1e-9 * (double)(now.tv_nsec - st.st_ctim.tv_nsec);
+        if (age < older) continue;
         if (peri_remove_at(fd, e->d_name, stop, freed, err)) goto out;
     }
     rc = 0;

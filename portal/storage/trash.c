@@ -88,7 +88,8 @@ static void info_read(int folder, peri_arena_t *a, peri_trashed_t *t)
         t->path =
             peri_path_clean(a, json_string_value(path), json_string_length(path), NULL);
     if (t->path && !*t->path) t->path = NULL;
-    if (json_is_string(by) && peri_name_ok(json_string_value(by), json_string_length(by)))
+    if (json_is_string(by) &&
+        peri_filename_ok(json_string_value(by), json_string_length(by)))
         t->by = peri_arena_strdup(a, json_string_value(by));
     json_int_t bytes = json_integer_value(json_object_get(amount, "bytes"));
     json_int_t files = json_integer_value(json_object_get(amount, "files"));

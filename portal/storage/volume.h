@@ -10,9 +10,9 @@
  * between leaves nothing that the next call does not set right.
  *
  * Kinds: every account has `persistent` and `scratch` (its files expire) and may make
- * further ones (plain); a team has `files`, a class `lecture` and one private volume for
+ * further ones (plain); a team has `files`, a class `lectures` and one private volume for
  * each student; each dataset with a folder is a data volume. They are made when they are
- * first looked for.
+ * first looked for, those of teams with the team.
  *
  * db: with the daemon's own rights, no transaction open; what an account may see is asked
  * with that account's rights (row-level security). Threads: all.
@@ -41,7 +41,7 @@ typedef struct {
     const char *folder; /* of a dataset, else NULL */
 } peri_volume_t;
 
-/* All that `account` should have and does not have yet: its own, its teams', datasets'.
+/* What `account` should have and does not have yet: its own volumes, those of datasets.
  * Idempotent. */
 int peri_volume_ensure(peri_db_t *db, const peri_confstorage_t *conf, int64_t account,
                        peri_err_t *err);
@@ -85,5 +85,10 @@ int peri_volume_open_id(const peri_confstorage_t *conf, int64_t id, peri_err_t *
  * its row. *id 0: there was none. */
 int peri_volume_reap(peri_db_t *db, const peri_confstorage_t *conf, double now,
                      int64_t *id, peri_err_t *err);
+/* Folders whose row went with its account or team are moved aside, where no new volume
+ * that gets the same number (after the database was restored) finds them; after the grace
+ * they are removed. */
+int peri_volume_sweep(peri_db_t *db, const peri_confstorage_t *conf, double now,
+                      peri_err_t *err);
 
 #endif

@@ -1,23 +1,20 @@
 /* volume_make.c - volumes come and go (volume.h). */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "core/base/failpoint.h"
 #include "core/base/util.h"
-#include "portal/storage/ops.h"
+#include "portal/storage/path.h"
 #include "portal/storage/volume.h"
 
 static const char now_sql[] = "extract(epoch FROM now())";
 
 /* ---- making ---- */
 
-/* $1: the account. Students' volumes: one's own, and in classes that one teaches those of
- * all. Each statement is idempotent by a unique index. */
+/* $1: the account. A team's are made with it, a student's when she joins (portal/access).
+ * Each statement is idempotent by a unique index. */
 static const char *const ensure_sql[] = {
     "INSERT INTO volume (account, name, kind, description, days, counted) "
     "SELECT a.id, k.name, k.name, k.text, k.days, extract(epoch FROM now()) FROM account "
@@ -27,29 +24,6 @@ static const char *const ensure_sql[] = {
     "text, days) WHERE a.id = $1::bigint AND a.state = 'active' "
     "AND NOT EXISTS (SELECT 1 FROM volume v WHERE v.account = a.id AND v.kind = k.name) "
     "ON CONFLICT DO NOTHING",
-
-    "INSERT INTO volume (team, name, kind, description, counted) "
-    "SELECT t.id, CASE t.kind WHEN 'class' THEN 'lecture' ELSE 'files' END, CASE t.kind "
-    "WHEN 'class' THEN 'lecture' ELSE 'team' END, CASE t.kind WHEN 'class' THEN "
-    "'teachers "
-    "write, all read' ELSE 'of the whole team' END, extract(epoch FROM now()) FROM team "
-    "t "
-    "JOIN team_member m ON m.team = t.id AND m.account = $1::bigint AND m.state = "
-    "'active' "
-    "WHERE $2::integer IS NOT NULL AND NOT EXISTS (SELECT 1 FROM volume v WHERE v.team = "
-    "t.id AND v.name = CASE t.kind WHEN 'class' THEN 'lecture' ELSE 'files' END) ON "
-    "CONFLICT DO NOTHING",
-
-    "INSERT INTO volume (team, account, name, kind, description, counted) "
-    "SELECT t.id, s.account, a.name, 'student', 'of ' || a.name || ' and the teachers', "
-    "extract(epoch FROM now()) FROM team t JOIN team_member m ON m.team = t.id AND "
-    "m.account = $1::bigint AND m.state = 'active' JOIN team_member s ON s.team = t.id "
-    "AND "
-    "s.role = 'member' AND s.state = 'active' AND (s.account = m.account OR m.role IN "
-    "('owner', 'admin')) JOIN account a ON a.id = s.account WHERE t.kind = 'class' AND "
-    "$2::integer IS NOT NULL AND NOT EXISTS (SELECT 1 FROM volume v WHERE v.team = t.id "
-    "AND "
-    "v.account = s.account) ON CONFLICT DO NOTHING",
 
     "INSERT INTO volume (dataset, name, kind, description, counted) "
     "SELECT d.id, d.name, 'data', 'the files of a dataset', extract(epoch FROM now()) "
@@ -217,37 +191,4 @@ int peri_volume_open(const peri_confstorage_t *conf, const peri_volume_t *v,
         return peri_err_set(err, PERI_ENOTFOUND, "the dataset %s has no folder of files",
                             v->name);
     return peri_path_open_root(v->folder, err);
-}
-
-int peri_volume_reap(peri_db_t *db, const peri_confstorage_t *conf, double now,
-                     int64_t *id, peri_err_t *err)
-{
-    char before[32], name[24];
-    peri_amount_t freed = {0};
-    snprintf(before, sizeof(before), "%.0f", now - PERI_VOLUME_GRACE_DAYS * 86400.0);
-    PGresult *q =
-        peri_db_query(db, err,
-                      "SELECT id FROM volume WHERE removed < $1::double precision "
-                      "AND dataset IS NULL ORDER BY id LIMIT 1",
-                      1, (const char *const[]){before});
-    if (!q) return -1;
-    *id = PQntuples(q) ? strtoll(PQgetvalue(q, 0, 0), NULL, 10) : 0;
-    PQclear(q);
-    if (!*id) return 0;
-    int fd = open(conf->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return peri_err_set(err, PERI_EIO, "cannot open %s: %s", conf->folder,
-                            strerror(errno));
-    snprintf(name, sizeof(name), "%lld", (long long)*id);
-    int rc = peri_remove_at(fd, name, NULL, &freed, err);
-    if (!rc && fsync(fd)) rc = peri_path_errno(err, errno, "delete", name);
-    close(fd);
-    peri_failpoint("volume_reap");
-    /* Nothing is left of it: only now may its number go. */
-    if (!rc && peri_db_exec(db, err,
-                            "DELETE FROM volume WHERE id = $1::bigint AND removed IS NOT "
-                            "NULL",
-                            1, (const char *const[]){name}) < 0)
-        rc = -1;
-    return rc;
 }

@@ -68,7 +68,7 @@ static struct MHD_Response *make_response(call_t *c)
 {
     peri_request_t *r = &c->r;
     struct MHD_Response *resp;
-    if (r->status == 304 || r->status >= 400) return from_json(r);
+    if (r->status == 304 || (r->status >= 400 && !r->bytes)) return from_json(r);
     if (r->bytes) {
         resp = MHD_create_response_from_buffer(r->bytes_len, r->bytes,
                                                MHD_RESPMEM_MUST_FREE);

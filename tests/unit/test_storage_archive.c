@@ -31,7 +31,7 @@ static void pull(peri_archive_t *a, size_t max)
     peri_err_t err = {0};
     ssize_t n;
     while ((n = peri_archive_read(a, buf, max, &err)) > 0)
-        assert_int_equal(peri_write_all(fd, buf, (size_t)n), 0);
+        assert_int_equal(peri_ops_write_all(fd, buf, (size_t)n), 0);
     if (n < 0) fail_msg("%s", err.text);
     assert_int_equal(peri_archive_read(a, buf, max, &err), 0);
     close(fd);
@@ -130,7 +130,7 @@ static void test_changing(void **state)
         ssize_t n = peri_archive_read(a, first, sizeof(first), NULL);
         assert_int_equal(n, sizeof(first));
         int fd = open(out_path, O_WRONLY | O_CREAT, 0600);
-        assert_int_equal(peri_write_all(fd, first, sizeof(first)), 0);
+        assert_int_equal(peri_ops_write_all(fd, first, sizeof(first)), 0);
         close(fd);
         check("truncate -s 500000 $v/shrinks");
         pull(a, 65536);
@@ -144,7 +144,7 @@ static void test_changing(void **state)
     char first[100];
     int fd = open(out_path, O_WRONLY | O_CREAT, 0600);
     ssize_t n = peri_archive_read(a, first, sizeof(first), NULL);
-    assert_int_equal(peri_write_all(fd, first, (size_t)n), 0);
+    assert_int_equal(peri_ops_write_all(fd, first, (size_t)n), 0);
     close(fd);
     check("echo more >>$v/grows");
     pull(a, 65536);

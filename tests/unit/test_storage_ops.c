@@ -450,6 +450,18 @@ static void test_deep(void **state)
     assert_false(vol_has("deep"));
 }
 
+static void test_never(void **state)
+{
+    (void)state;
+    peri_amount_t freed = {0};
+    uint64_t made;
+    must(peri_ops_mkdir(vol, "d/e", true, &made, err));
+    static const char *const names[] = {"", ".", "..", "d/e", "/tmp"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        must_fail(PERI_EINTERNAL, peri_remove_at(vol, names[i], NULL, &freed, err));
+    assert_true(vol_has("d/e"));
+}
+
 /* ---- trash ---- */
 
 static void test_trash(void **state)
@@ -617,6 +629,6 @@ int main(void)
     const struct CMUnitTest tests[] = {T(test_list),   F(test_many),   T(test_mkdir),
                                        T(test_move),   F(test_put),    T(test_copy),
                                        T(test_sparse), T(test_cancel), F(test_deep),
-                                       T(test_trash),  T(test_crash)};
+                                       T(test_never),  T(test_trash),  T(test_crash)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

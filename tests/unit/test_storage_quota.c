@@ -142,10 +142,17 @@ static void test_volumes(void **state)
         (long long)team, (long long)ana, (long long)team, (long long)teacher,
         (long long)team, (long long)ben);
     sql(text);
+    snprintf(
+        text, sizeof(text),
+        "INSERT INTO volume (team, account, name, kind) VALUES (%lld, NULL, 'lectures', "
+        "'lecture'), (%lld, %lld, 'Ana', 'student'), (%lld, %lld, 'ben', 'student')",
+        (long long)team, (long long)team, (long long)ana, (long long)team,
+        (long long)ben);
+    sql(text);
     assert_int_equal(count(teacher, "team:astro"), 3);
     assert_int_equal(count(ana, "team:astro"), 2);
-    assert_int_equal(find(ana, "team:astro", "lecture").rights, 1 | 2 | 8);
-    assert_int_equal(find(teacher, "team:astro", "lecture").rights, 63);
+    assert_int_equal(find(ana, "team:astro", "lectures").rights, 1 | 2 | 8);
+    assert_int_equal(find(teacher, "team:astro", "lectures").rights, 63);
     assert_int_equal(find(ana, "team:astro", "Ana").rights, 1 | 2 | 4 | 8);
     assert_int_equal(find(teacher, "team:astro", "Ana").rights, 1 | 2 | 8);
     not_found(ben, "team:astro", "Ana");
@@ -421,6 +428,29 @@ static void test_recount(void **state)
     close(root);
 }
 
+/* Folders whose volume went with its owner. */
+static void test_orphans(void **state)
+{
+    (void)state;
+    char path[160];
+    peri_volume_t p = find(ben, "ben", "persistent"), keep = find(ana, "ana", "scratch");
+    close(peri_volume_open(&conf, &p, NULL));
+    close(peri_volume_open(&conf, &keep, NULL));
+    sql("DELETE FROM account WHERE name = 'ben'");
+    double now = (double)sql_number("SELECT extract(epoch FROM now())::bigint");
+    snprintf(path, sizeof(path), "%s/%lld", folder, (long long)p.id);
+    assert_ok(peri_volume_sweep(fix->db, &conf, now, err));
+    assert_int_equal(access(path, F_OK), -1);
+    snprintf(path, sizeof(path), "%s/.gone/%lld.%.0f", folder, (long long)p.id, now);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_ok(peri_volume_sweep(fix->db, &conf, now + 6 * 86400, err));
+    assert_int_equal(access(path, F_OK), 0);
+    assert_ok(peri_volume_sweep(fix->db, &conf, now + 8 * 86400, err));
+    assert_int_equal(access(path, F_OK), -1);
+    snprintf(path, sizeof(path), "%s/%lld", folder, (long long)keep.id);
+    assert_int_equal(access(path, F_OK), 0);
+}
+
 static void test_keeper(void **state)
 {
     (void)state;
@@ -451,6 +481,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, reset, NULL)
     const struct CMUnitTest tests[] = {T(test_volumes), T(test_edit),    T(test_quota),
-                                       T(test_writers), T(test_recount), T(test_keeper)};
+                                       T(test_writers), T(test_recount), T(test_orphans),
+                                       T(test_keeper)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

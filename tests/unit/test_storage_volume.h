@@ -71,7 +71,7 @@ static inline void vol_write(const char *path, const char *text)
 {
     int fd = openat(vol, path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
     assert_true(fd >= 0);
-    assert_int_equal(peri_write_all(fd, text, strlen(text)), 0);
+    assert_int_equal(peri_ops_write_all(fd, text, strlen(text)), 0);
     close(fd);
 }
 
