@@ -13,6 +13,8 @@
 #include "cli/when.h"
 #include "core/base/util.h"
 
+#define ALL_SCOPES 9 /* that "all" stands for */
+
 static const char help_text[] =
     "Usage: perigee token ls [--json]\n"
     "       perigee token create NAME [--scope SCOPES] [--for TIME] [--json]\n"
@@ -48,6 +50,16 @@ static json_t *scopes_of(const char *list)
     return a;
 }
 
+/* "all" instead of everything that it stands for. */
+static char *scopes_text(const json_t *scopes)
+{
+    const json_t *one;
+    size_t i, admin = 0;
+    json_array_foreach(scopes, i, one) admin += !strcmp(json_string_value(one), "admin");
+    if (json_array_size(scopes) - admin < ALL_SCOPES) return peri_thing_rights(scopes);
+    return peri_xstrdup(admin ? "all,admin" : "all");
+}
+
 static int verb_ls(int argc, char **argv)
 {
     static const char *const titles[] = {">ID", "NAME", "SCOPES", "USED", "EXPIRES"};
@@ -66,8 +78,7 @@ static int verb_ls(int argc, char **argv)
         size_t i;
         json_array_foreach(all, i, t)
         {
-            char when[PERI_WHEN],
-                *scopes = peri_thing_rights(json_object_get(t, "scopes"));
+            char when[PERI_WHEN], *scopes = scopes_text(json_object_get(t, "scopes"));
             double used = peri_json_num(t, "used", 0);
             peri_grid_addf(g, "%lld", (long long)peri_json_int(t, "id", 0));
             peri_grid_add(g, peri_json_str(t, "name"));

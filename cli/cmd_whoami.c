@@ -26,7 +26,7 @@ static void say_token(const peri_login_t *login)
 {
     double left = (login->expires - peri_when_now()) / 86400;
     if (login->expires > 0)
-        peri_grid_label(stdout, "token", "%.0f days left%s", fmax(floor(left), 0),
+        peri_grid_label(stdout, "token", "%.0f days left%s", fmax(round(left), 0),
                         left < 7 ? ": 'perigee login' makes a new one" : "");
 }
 
