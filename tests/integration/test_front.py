@@ -746,6 +746,20 @@ class Rights(Door):
         shutil.chown(place, self.user)
         self.ok("backup", "--no-files", place)
 
+    def test_whose_configuration(self):
+        self.become(self.user)
+        path = self.w.file("perigee.yaml")
+        for change, back in ((lambda: shutil.chown(path, self.user), lambda: os.chown(path, 0, 0)),
+                             (lambda: os.chmod(path, 0o666), lambda: os.chmod(path, 0o644))):
+            change()
+            for words in (["up"], ["reload"], ["status"]):
+                done = self.w.run(*words)
+                self.assertNotEqual(done.status, 0)
+                self.assertIn("root does not take it", done.err)
+            self.assertFalse(os.path.exists(self.state))
+            back()
+        self.ok("up")
+
     def test_users_all(self):
         self.become(self.user, "users: all\n")
         self.assertIn("needs root", self.w.run("up").err)
