@@ -206,7 +206,8 @@ static void put_data(const peri_frontconf_t *c, peri_buf_t *b)
         quoted(b, c->data[i]);
         peri_buf_puts(b, "/\";\n            disable_symlinks on \"from=");
         quoted(b, c->data[i]);
-        peri_buf_puts(b, "\";\n            gzip off;\n        }\n");
+        peri_buf_puts(
+            b, "\";\n            gzip off;\n            aio threads;\n        }\n");
     }
 }
 
