@@ -341,6 +341,28 @@ class Protocol(Service):
         self.assertEqual(sha256_of(self.stored("two")), data.sha256())
         os.unlink(self.stored("two"))
 
+    def test_list(self):
+        urls = {self.c.begin(10, filename=f"listed{i}", volume="persistent") for i in range(3)}
+        for url in urls:
+            self.c.patch(url, 0, b"12345")
+        found, after = [], ""
+        while after is not None:
+            a = json.loads(self.c.ask("GET", f"/api/v1/uploads?limit=2&after={after}").body)
+            found += [u for u in a["uploads"] if u["path"].startswith("listed")]
+            after = a["next"]
+        self.assertEqual({"/api/v1/uploads/" + u["id"] for u in found}, urls)
+        for u in found:
+            self.assertEqual((u["volume"], u["size"], u["received"]), ("ana/persistent", 10, 5))
+        bo = self.client(self.p.person("bea"))
+        self.assertEqual(json.loads(bo.ask("GET", "/api/v1/uploads").body),
+                         {"uploads": [], "next": None})
+        self.says(bo.ask("GET", "/api/v1/uploads?after=x"), 400, "after")
+        for url in urls:
+            a = self.c.ask("POST", url, X_HTTP_Method_Override="DELETE")
+            self.assertEqual(a.status, 204, a)
+            self.assertEqual(self.c.ask("HEAD", url).status, 404)
+        self.says(self.c.ask("POST", url, X_HTTP_Method_Override="PUT"), 405)
+
     def test_repeated_creation(self):
         """An answer that was lost: the same request with the same key is the same upload."""
         key = "6f1c2a9e-0000-4000-8000-00000000abcd"
