@@ -123,7 +123,7 @@ class TheServer(unittest.TestCase):
 
     def account(self, machine, nobody, ana, ben):
         nobody.ok("GET", "/sign-in/ways")
-        link = machine.ok("POST", "/setup-link", {"name": "chief"})
+        link = machine.ok("POST", "/setup-link", {"name": "chief", "admin": True})
         nobody.ok("GET", f"/account/reset?token={link['token']}")
         nobody.ok("POST", "/account/reset", {"token": link["token"], "password": PASSWORD})
         nobody.fails(404, "POST", "/account/reset", {"token": link["token"], "password": PASSWORD})
