@@ -23,6 +23,7 @@
 #include "cli/spawn.h"
 #include "core/base/util.h"
 #include "jobs/store/db.h"
+#include "portal/front/rights.h"
 
 static const char backup_help[] =
     "Usage: perigee backup [OPTION...] FOLDER\n"
@@ -292,6 +293,7 @@ static int command(int argc, char **argv, bool back)
                                             {0}};
     const char *name = back ? "restore" : "backup", *config = NULL;
     peri_err_t err = {0};
+    peri_rights_t rights = {0};
     bool files = true;
     int c;
     while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -311,10 +313,11 @@ static int command(int argc, char **argv, bool back)
         return peri_cli_usage(name);
     }
     peri_config_t *conf = peri_config_load(config, &err);
-    int rc = conf ? 0 : -1;
+    int rc = conf ? peri_rights_become(conf, back, &rights, &err) : -1;
     if (rc == 0)
         rc = back ? restore(conf, argv[optind], &err)
                   : backup(conf, argv[optind], files, &err);
+    peri_rights_free(&rights);
     peri_config_free(conf);
     return peri_cli_done(rc ? peri_cli_fail(&err) : 0);
 }

@@ -190,6 +190,7 @@ static int run_up(const char *config, bool foreground)
 {
     peri_err_t err = {0};
     started_t s = {0};
+    bool moved = false, renewed = false;
     sigset_t ours;
     int lock = -1, status = 0;
     peri_config_t *conf = peri_config_load(config, &err);
@@ -207,7 +208,9 @@ static int run_up(const char *config, bool foreground)
         peri_rights_become(conf, true, &s.rights, &err) ||
         peri_daemon_folder(conf, &err) ||
         (lock = peri_daemon_lock(conf, LOCK_TIME, &err)) < 0 ||
+        peri_door_place(conf, &s.rights, &moved, &err) ||
         start_postgres(conf, &s, &err) || start_daemon(conf, foreground, &s, &err) ||
+        (moved && !s.daemon && peri_daemon_renew(conf, true, &renewed, &err)) ||
         peri_door_up(conf, &s.rights, &s.door, &err)) {
         status = peri_cli_fail(&err);
         if (foreground && s.child > 0) kill(s.child, SIGTERM);

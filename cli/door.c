@@ -18,6 +18,7 @@ typedef struct {
     char *program;
     peri_buf_t text;
     char mark[17];
+    bool only_place, moved;
 } work_t;
 
 void peri_door_free(peri_doors_t *d)
@@ -37,7 +38,7 @@ peri_wanted_t peri_door_wanted(const peri_config_t *c, const peri_rights_t *r,
     return PERI_WANTED_CLOSED;
 }
 
-/* 1: there is to be none, and is none now. */
+/* 1: there is to be none, and is none now; or only its place was wanted. */
 static int begin(work_t *w, peri_err_t *err)
 {
     const char *why = NULL;
@@ -61,7 +62,11 @@ static int begin(work_t *w, peri_err_t *err)
         w->d->way = PERI_WAY_SHUT;
         return 1;
     }
-    if (peri_front_prepare(f, w->conf, w->rights, w->now.master, err)) return -1;
+    const int moved = peri_front_choose_port(f, w->conf, w->now.master, err);
+    if (moved < 0) return -1;
+    w->moved = moved;
+    if (w->only_place) return 1;
+    if (peri_front_prepare(f, w->conf, w->rights, err)) return -1;
     return peri_front_write(&f->conf, &w->text, w->mark, err);
 }
 
@@ -85,6 +90,18 @@ static bool is_current(const work_t *w)
 {
     peri_nginxsay_t said;
     return peri_nginx_ask(&w->d->front, &said) == 0 && !strcmp(said.mark, w->mark);
+}
+
+int peri_door_place(const peri_config_t *c, const peri_rights_t *r, bool *moved,
+                    peri_err_t *err)
+{
+    peri_doors_t d = {0};
+    work_t w = {.conf = c, .rights = r, .d = &d, .only_place = true};
+    int rc = begin(&w, err);
+    *moved = w.moved;
+    end(&w);
+    peri_door_free(&d);
+    return rc < 0 ? -1 : 0;
 }
 
 int peri_door_up(const peri_config_t *c, const peri_rights_t *r, peri_doors_t *d,

@@ -27,6 +27,10 @@ typedef struct {
 /* What the configuration and this machine want; *why as in front.h. */
 peri_wanted_t peri_door_wanted(const peri_config_t *c, const peri_rights_t *r,
                                const char *program, const char **why);
+/* Finds its port, if it is to be open, so that perigeed knows the URL from its start;
+ * *moved: another one than at the last time. */
+int peri_door_place(const peri_config_t *c, const peri_rights_t *r, bool *moved,
+                    peri_err_t *err);
 /* Opens it if it is to be open; leaves it as it is if it is. Free *d in any case. */
 int peri_door_up(const peri_config_t *c, const peri_rights_t *r, peri_doors_t *d,
                  peri_err_t *err);

@@ -313,15 +313,50 @@ int peri_nginx_again(const peri_front_t *f, pid_t *child, peri_err_t *err)
 
 /* ---- while it runs ---- */
 
+#define MAX_WORKERS 64
+
+static size_t workers_of(pid_t master, pid_t *pids)
+{
+    char path[64], text[1024];
+    size_t n = 0;
+    snprintf(path, sizeof(path), "/proc/%ld/task/%ld/children", (long)master,
+             (long)master);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    if (fd >= 0) close(fd);
+    text[len > 0 ? len : 0] = '\0';
+    char *end, *at = text;
+    for (long v; n < MAX_WORKERS && (v = strtol(at, &end, 10)) > 1 && end != at; at = end)
+        pids[n++] = (pid_t)v;
+    return n;
+}
+
+/* A worker that takes no more connections says so in its name. */
+static bool takes_more(pid_t pid)
+{
+    char path[64], text[256];
+    snprintf(path, sizeof(path), "/proc/%ld/cmdline", (long)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    if (fd >= 0) close(fd);
+    if (n <= 0) return false;
+    text[n] = '\0';
+    return !strstr(text, "shutting down");
+}
+
 int peri_nginx_reload(const peri_front_t *f, const char *mark, peri_err_t *err)
 {
     peri_nginx_t n;
+    pid_t old[MAX_WORKERS];
     if (peri_nginx_look(f, &n, err)) return -1;
     off_t since = size_of(f->error_log);
+    size_t nold = workers_of(n.pid, old);
     if (!n.master || kill(n.pid, SIGHUP))
         return peri_err_set(err, PERI_EIO, "nginx has ended: 'perigee up' starts it");
     for (double end = peri_now() + START_TIME; peri_now() < end; usleep(STEP_US)) {
-        if (has_mark(f, mark)) return 0;
+        /* The new ones answer, and the old ones do not any more. */
+        while (nold && !takes_more(old[nold - 1])) nold--;
+        if (nold == 0 && has_mark(f, mark)) return 0;
         if (size_of(f->error_log) > since && why_not(f, since, err) &&
             !strstr(err->text, "has not said"))
             return -1;

@@ -62,7 +62,6 @@ typedef struct {
     char *part; /* the hidden file */
     char tag[96];
     bool fresh; /* no byte of the answer was seen yet */
-    char sum_there[PERI_SUM_TEXT];
 } peri_slot_t;
 
 typedef struct peri_transfers {

@@ -9,6 +9,7 @@
 #include "core/base/util.h"
 #include "jobs/spec/plan.h"
 #include "portal/api.h"
+#include "portal/binds.h"
 
 #define KEY_MAX 200
 
@@ -83,6 +84,12 @@ typedef struct {
     const char *idem_key, *resubmit_of;
 } origin_t;
 
+/* A job of a portal account; one of this machine's users only if it asks for it. */
+static bool is_walled(const peri_request_t *r, const peri_spec_t *spec)
+{
+    return !r->actor.local || spec->has_volumes;
+}
+
 static int store(peri_request_t *r, peri_db_t *db, const peri_spec_t *spec,
                  const char *scheduler, const origin_t *o, peri_err_t *err)
 {
@@ -92,6 +99,9 @@ static int store(peri_request_t *r, peri_db_t *db, const peri_spec_t *spec,
     struct peri_newstep *steps = new_steps(r, db, spec, err);
     if (!steps) return -1;
     peri_db_rollback(db); /* from here on with our own rights */
+    if ((is_walled(r, spec) || spec->output.name) &&
+        peri_binds_check(r->portal, db, r->actor.account, spec, err))
+        return -1;
     json_t *plan = peri_plan_json(spec);
     char *plan_text = json_dumps(plan, JSON_COMPACT);
     char *spec_text = json_dumps(spec->json, JSON_COMPACT);
@@ -99,7 +109,7 @@ static int store(peri_request_t *r, peri_db_t *db, const peri_spec_t *spec,
                              /* Only root's perigeed starts what runs as another. */
                              .uid = geteuid() == 0 ? r->actor.uid : geteuid(),
                              .user = r->actor.name,
-                             .sandbox = !r->actor.local,
+                             .sandbox = is_walled(r, spec),
                              .name = spec->name ? spec->name : "",
                              .kind =
                                  spec->nsteps == 1 ? spec->steps[0].kind_name : "graph",
@@ -126,11 +136,25 @@ static int store(peri_request_t *r, peri_db_t *db, const peri_spec_t *spec,
     return rc;
 }
 
+/* In a sandbox folders are those of the one who asks: a spec without one is kept so, for
+ * others who send it again. */
+static peri_spec_t *parse(peri_request_t *r, const char *text, size_t len,
+                          const char *base, peri_err_t *err)
+{
+    const char *inside =
+        peri_arena_printf(r->arena, PERI_VOLUMES_AT "/%s", r->actor.name);
+    peri_spec_t *spec = r->actor.local ? peri_spec_parse(text, len, base, err) : NULL;
+    if (r->actor.local && (!spec || !is_walled(r, spec))) return spec;
+    peri_spec_free(spec);
+    spec = len <= PERI_SPEC_MAX ? peri_spec_parse(text, len, NULL, err) : NULL;
+    return spec ? spec : peri_spec_parse(text, len, inside, err);
+}
+
 static int create(peri_request_t *r, const char *text, size_t len, const char *base,
                   const origin_t *o, peri_err_t *err)
 {
     const char *scheduler;
-    peri_spec_t *spec = peri_spec_parse(text, len, base, err);
+    peri_spec_t *spec = parse(r, text, len, base, err);
     int rc = spec ? check(r, spec, &scheduler, err) : -1;
     if (rc == 0 && peri_request_arg(r, "check")) {
         r->json =

@@ -31,18 +31,22 @@ static json_t *job_json(const peri_portal_t *p, const peri_jobrow_t *j)
         if (j->count[s])
             json_object_set_new(tasks, peri_taskstate_name((peri_taskstate_t)s),
                                 json_integer((json_int_t)j->count[s]));
-    json_t *out =
-        json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:o, s:o, "
-                  "s:o, s:o, s:o, "
-                  "s:s, s:s?, s:i}",
-                  "id", j->uuid, "number", (json_int_t)j->number, "user", j->user, "name",
-                  j->name, "kind", j->kind, "scheduler", j->scheduler, "state",
-                  peri_jobstate_name(j->state), "reason", peri_why_name(j->why), "text",
-                  j->text ? j->text : "", "cancel_requested", (int)j->cancel_requested,
-                  "priority", (int)j->priority, "tasks", tasks, "created",
-                  time_json(j->created), "started", time_json(j->started), "ended",
-                  time_json(j->ended), "expected", time_json(j->expected), "results",
-                  results, "resubmit_of", j->resubmit_of, "last_seq", j->last_seq);
+    json_t *out = json_pack(
+        "{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:o, s:o, "
+        "s:o, s:o, s:o, "
+        "s:s, s:s?, s:i, s:b, s:s}",
+        "id", j->uuid, "number", (json_int_t)j->number, "user", j->user, "name", j->name,
+        "kind", j->kind, "scheduler", j->scheduler, "state", peri_jobstate_name(j->state),
+        "reason", peri_why_name(j->why), "text", j->text ? j->text : "",
+        "cancel_requested", (int)j->cancel_requested, "priority", (int)j->priority,
+        "tasks", tasks, "created", time_json(j->created), "started",
+        time_json(j->started), "ended", time_json(j->ended), "expected",
+        time_json(j->expected), "results", results, "resubmit_of", j->resubmit_of,
+        "last_seq", j->last_seq, "sandbox", (int)j->sandbox, "delivered",
+        *j->delivered == '!' ? "" : j->delivered);
+    /* They are with the job still, and why. */
+    if (*j->delivered == '!')
+        json_object_set_new(out, "text", json_string(j->delivered + 2));
     free(results);
     return out;
 }
@@ -63,6 +67,15 @@ static int on_job(const peri_jobrow_t *j, void *arg)
     return 0;
 }
 
+/* Where its results are with regard to its output. */
+static const char *delivery_of(const peri_jobrow_t *j, const json_t *out)
+{
+    if (!json_object_get(json_object_get(out, "spec"), "output")) return "none";
+    if (*j->delivered) return *j->delivered == '!' ? "failed" : "done";
+    return peri_job_is_final(j->state) && j->state != PERI_JOB_SUCCEEDED ? "none"
+                                                                         : "pending";
+}
+
 static int on_one_job(const peri_jobrow_t *j, void *arg)
 {
     rows_t *x = arg;
@@ -71,6 +84,7 @@ static int on_one_job(const peri_jobrow_t *j, void *arg)
         json_object_set_new(out, "spec", text_json(j->spec));
         json_object_set_new(out, "plan", text_json(j->plan));
         json_object_set_new(out, "usage", text_json(j->usage));
+        json_object_set_new(out, "delivery", json_string(delivery_of(j, out)));
     }
     json_array_append_new(x->list, out);
     return 0;

@@ -23,6 +23,7 @@
 #include "portal/account/password.h"
 #include "portal/account/routes.h"
 #include "portal/api.h"
+#include "portal/deliver.h"
 #include "portal/front/front.h"
 #include "portal/handover.h"
 #include "portal/log.h"
@@ -313,7 +314,8 @@ static int serve(peri_portal_t *p, const char *config, peri_err_t *err)
     if (start_thread(&manager, peri_manager_run, p))
         return peri_err_set(err, PERI_EINTERNAL, "cannot start a thread");
     block_signals(&old);
-    const bool serves = open_doors(p, err) == 0;
+    peri_deliverer_t *deliverer = peri_deliverer_start(p, err);
+    const bool serves = deliverer && open_doors(p, err) == 0;
     peri_handover_end();
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (serves) {
@@ -329,6 +331,7 @@ static int serve(peri_portal_t *p, const char *config, peri_err_t *err)
     atomic_store(&p->stop, true);
     peri_portal_wake(p);
     pthread_join(manager, NULL);
+    peri_deliverer_stop(deliverer);
     return serves ? 0 : -1;
 }
 
@@ -366,6 +369,7 @@ static int run(const char *config, char **argv, peri_err_t *err)
     p.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     catch_signals();
     if (c->mail.server && peri_mailconf_check(&c->mail, err)) goto out;
+    if (peri_oidc_check(c->oidc, c->noidc, err)) goto out;
     if (make_folders(c, err)) goto out;
     if ((pidfile = lock_pidfile(c->pidfile, err)) < 0) goto out;
     rc = serve(&p, config, err);

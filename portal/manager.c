@@ -8,6 +8,7 @@
 
 #include "core/base/util.h"
 #include "portal/account/account.h"
+#include "portal/deliver.h"
 #include "portal/log.h"
 
 #define IDLE        30.0 /* seconds between rounds when nothing is to do */
@@ -24,6 +25,7 @@ int peri_manager_append(peri_manager_t *m, const peri_event_t *ev, size_t *appli
 {
     if (peri_store_append(m->db, ev, applied, err)) return -1;
     peri_portal_news(ev->job);
+    if (ev->kind == PERI_EV_ENDED) peri_deliverer_wake();
     return 0;
 }
 

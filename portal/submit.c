@@ -13,6 +13,7 @@
 #include "core/base/failpoint.h"
 #include "core/base/util.h"
 #include "jobs/spec/plan.h"
+#include "portal/binds.h"
 #include "portal/log.h"
 #include "portal/manager.h"
 #include "portal/places.h"
@@ -116,6 +117,7 @@ static int plan_and_submit(peri_manager_t *m, size_t backend, const subm_t *s, c
     peri_places_t places = {0};
     peri_launch_t launch = {0};
     peri_schedreq_t request = {0};
+    peri_binds_t binds = {0};
     int rc = -1;
     const peri_schedcaps_t *caps = peri_manager_caps(m, backend);
     peri_spec_t *spec = peri_spec_parse(r->spec, strlen(r->spec), NULL, err);
@@ -141,6 +143,14 @@ static int plan_and_submit(peri_manager_t *m, size_t backend, const subm_t *s, c
         goto out;
     }
     read_after(r->after, &in, s->arena);
+    if (r->sandbox) {
+        if (peri_binds_make(p, m->db, r->owner, spec, s->arena, &binds, err)) goto out;
+        in.sandbox = &binds.sandbox;
+        in.dir = binds.dir;
+        in.state = NULL;
+        in.datasets = binds.datasets;
+        in.kernels = binds.kernels;
+    }
     if (peri_places_find(m->db, step, p->backends[backend].sched, caps, &places, s->arena,
                          err))
         goto out;

@@ -228,6 +228,7 @@ static const char *const *bwrap_words(const outside_t *o)
                                      .servers = server_folders(o),
                                      .hide = hide,
                                      .shm = o->shm,
+                                     .user = l->sandbox->user,
                                      .tmp_max = tmp < TMP_LEAST ? TMP_LEAST : tmp,
                                      .network = l->sandbox->network || o->t.srun,
                                      .passwd = o->passwd,

@@ -113,7 +113,14 @@ int peri_sandbox_open(const peri_sandbox_t *s, const char *task, const char *res
             return peri_err_set(err, PERI_EDENIED, "%s cannot be shown to a job there",
                                 b->to);
         int fd = open_bind(b);
+        if (fd < 0 && b->optional &&
+            (errno == ENOENT || errno == ELOOP || errno == EXDEV || errno == ENOTDIR))
+            continue;
         if (fd < 0 || put(out, fd, b->to, b->write)) return cannot(b->to, err);
+        struct stat st;
+        if (b->hide && fstatat(fd, b->hide, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISDIR(st.st_mode))
+            out->v[out->n - 1].hide = b->hide;
     }
     qsort(out->v + first, out->n - first, sizeof(*out->v), by_depth);
     if (put_same(out, task, err)) return -1;

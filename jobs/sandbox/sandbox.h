@@ -21,6 +21,7 @@ typedef struct {
     int fd;            /* O_PATH; not closed at exec, bubblewrap takes it */
     const char *to;    /* inside, absolute */
     uint64_t dev, ino; /* what must be there in the end */
+    const char *hide;  /* a name in it that is covered, or NULL */
     bool write;
 } peri_place_in_t;
 
@@ -30,9 +31,9 @@ typedef struct {
 } peri_places_in_t;
 
 /* Open what a task sees. A part of a bind's `path` that is a link, or is not there, is an
- * error (PERI_ENOTFOUND, PERI_EDENIED); folders of `read` that are not there are left
- * out. task, results: absolute folders, to be seen at the same place. Also with -1 the
- * caller closes it. */
+ * error (PERI_ENOTFOUND, PERI_EDENIED) unless the bind is optional; folders of `read`
+ * that are not there are left out. task, results: absolute folders, to be seen at the
+ * same place. Also with -1 the caller closes it. */
 int peri_sandbox_open(const peri_sandbox_t *s, const char *task, const char *results,
                       peri_arena_t *arena, peri_places_in_t *out, peri_err_t *err);
 void peri_sandbox_close(peri_places_in_t *p);
@@ -49,6 +50,7 @@ typedef struct {
         *servers; /* folders that MPI's server outside names, NULL at the end */
     const char *const *hide; /* NULL at the end */
     const char *shm;         /* folder that is /dev/shm; NULL: a new one */
+    const char *user;        /* /volumes/USER is there, even if it is empty */
     uint64_t tmp_max;        /* bytes of /tmp, and of a new /dev/shm */
     bool network;
     int passwd, group; /* descriptors of their texts */

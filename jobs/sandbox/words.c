@@ -112,6 +112,12 @@ static void put_tmpfs(words_t *w, const char *mode, uint64_t max, const char *pa
     put2(w, "--tmpfs", path);
 }
 
+static void put_cover(words_t *w, const char *path)
+{
+    put_tmpfs(w, "0000", 4096, path);
+    put2(w, "--remount-ro", path);
+}
+
 static void put_machine(words_t *w, const peri_sandbox_words_t *in)
 {
     put2(w, "--proc", "/proc");
@@ -124,6 +130,7 @@ static void put_machine(words_t *w, const peri_sandbox_words_t *in)
         put_tmpfs(w, "1777", in->tmp_max, "/dev/shm");
     put_tmpfs(w, "1777", in->tmp_max, "/tmp");
     put2(w, "--dir", "/volumes");
+    if (in->user) put2(w, "--dir", peri_arena_printf(w->arena, "/volumes/%s", in->user));
     /* How many cores there are, and how they share memory. */
     put3(w, "--ro-bind-try", "/sys/devices/system", "/sys/devices/system");
 }
@@ -145,19 +152,20 @@ static void put_places(words_t *w, const peri_sandbox_words_t *in)
         /* Data first, which is seen only, then what hides parts of it. */
         if (!hidden && (p->v[i].write || is_below(p->v[i].to, "/volumes"))) {
             hidden = true;
-            for (const char *const *s = in->hide; *s; s++) {
-                put_tmpfs(w, "0000", 4096, *s);
-                put2(w, "--remount-ro", *s);
-            }
+            /* Task folders may lie in them: read-only comes at the end. */
+            for (const char *const *s = in->hide; *s; s++)
+                put_tmpfs(w, "0755", 1 << 20, *s);
         }
         put3(w, p->v[i].write ? "--bind" : "--ro-bind",
              peri_arena_printf(w->arena, "/proc/self/fd/%d", p->v[i].fd), p->v[i].to);
+        if (p->v[i].hide)
+            put_cover(w, peri_arena_printf(w->arena, "%s/%s", p->v[i].to, p->v[i].hide));
     }
 }
 
 const char *const *peri_sandbox_words(const peri_sandbox_words_t *in, peri_arena_t *arena)
 {
-    size_t most = WORDS_MAX + 3 * in->places->n, ninside = 0;
+    size_t most = WORDS_MAX + 12 * in->places->n, ninside = 0;
     for (const char *const *s = in->hide; *s; s++) most += 8;
     for (const char *const *s = in->own; *s; s++) most += 3;
     for (const char *const *s = in->servers; *s; s++) most += 3;
@@ -170,6 +178,7 @@ const char *const *peri_sandbox_words(const peri_sandbox_words_t *in, peri_arena
     put_machine(&w, in);
     put_places(&w, in);
     /* Nothing can be put where it would be lost: only the binds and /tmp take files. */
+    for (const char *const *s = in->hide; *s; s++) put2(&w, "--remount-ro", *s);
     put2(&w, "--remount-ro", "/dev");
     put2(&w, "--remount-ro", "/");
     put2(&w, "--chdir", "/");

@@ -60,11 +60,15 @@ static const peri_env_t *environment(const peri_planin_t *in, peri_arena_t *aren
                                      size_t *n)
 {
     const peri_step_t *step = in->step;
-    const peri_env_t ours[] = {{"HOME", in->home},
-                               {"USER", in->user},
-                               {"LOGNAME", in->user},
+    /* In a sandbox perigee-launch knows who she is. */
+    const char *home = in->sandbox ? NULL : in->home,
+               *user = in->sandbox ? NULL : in->user;
+    const peri_env_t ours[] = {{"HOME", home},
+                               {"USER", user},
+                               {"LOGNAME", user},
                                {"PERIGEE_STATE", in->state},
-                               {"PERIGEE_DATASETS", in->datasets}};
+                               {"PERIGEE_DATASETS", in->datasets},
+                               {"PERIGEE_KERNELS", in->kernels}};
     const size_t nours = sizeof(ours) / sizeof(*ours);
     peri_env_t *env = peri_arena_calloc(arena, nours + step->nenv, sizeof(*env));
     *n = 0;
@@ -118,7 +122,8 @@ static int make_launch(const peri_planin_t *in, const peri_resources_t *r,
                            .step = step->name,
                            .attempt = in->attempt,
                            .is_array = step->tasks != NULL,
-                           .dir = step->dir,
+                           .dir = step->dir ? step->dir : in->dir,
+                           .sandbox = in->sandbox,
                            .results = peri_arena_strdup(arena, results),
                            .nodes = r->nodes,
                            .ranks = r->ranks,

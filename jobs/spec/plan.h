@@ -45,6 +45,10 @@ typedef struct {
     gid_t gid;
     const char *user;
     const char *home;
+    /* NULL: none. Otherwise HOME and USER are its, relative to what dir is for steps that
+     * name none, and `kernels` is PERIGEE_KERNELS. */
+    const peri_sandbox_t *sandbox;
+    const char *dir, *kernels;
     const int32_t *indexes; /* of this submission */
     size_t nindexes;
     const peri_places_t *places; /* NULL: unknown, anywhere */

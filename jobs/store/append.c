@@ -278,6 +278,19 @@ int peri_joblock_event(peri_joblock_t *j, const peri_event_t *e, peri_err_t *err
 
 /* ---- the row of the job ---- */
 
+/* Its results are to go somewhere: owed from the moment on when it has succeeded. */
+static int owe_delivery(const peri_joblock_t *j, peri_err_t *err)
+{
+    static const char sql[] = "INSERT INTO outbox (kind, job, step, attempt, due) SELECT "
+                              "'deliver', number, '', "
+                              "0, 0 FROM job WHERE number = $1::bigint AND (spec::json "
+                              "-> 'output') IS NOT NULL "
+                              "ON CONFLICT DO NOTHING";
+    peri_args_t a = {0};
+    peri_args_int(&a, j->number);
+    return peri_args_exec(&a, j->db, sql, err);
+}
+
 int peri_joblock_store(peri_joblock_t *j, peri_err_t *err)
 {
     static const char sql[] =
@@ -310,5 +323,6 @@ int peri_joblock_store(peri_joblock_t *j, peri_err_t *err)
     peri_args_text(&a, j->sentence ? peri_why_name(j->why) : NULL);
     peri_args_text(&a, j->sentence);
     peri_args_bool(&a, ends);
-    return peri_args_exec(&a, j->db, sql, err);
+    if (peri_args_exec(&a, j->db, sql, err)) return -1;
+    return ends && j->state == PERI_JOB_SUCCEEDED ? owe_delivery(j, err) : 0;
 }

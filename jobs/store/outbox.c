@@ -5,14 +5,14 @@
 
 #include "jobs/store/store_priv.h"
 
-int peri_store_outbox_take(peri_db_t *db, int n,
-                           int (*each)(const peri_outboxrow_t *, void *), void *arg,
-                           peri_err_t *err)
+static int take(peri_db_t *db, bool deliveries, int n,
+                int (*each)(const peri_outboxrow_t *, void *), void *arg, peri_err_t *err)
 {
     /* The exponent is bounded: 2^6 is more than a minute. */
     static const char sql[] =
         "WITH now AS MATERIALIZED (SELECT " PERI_SQL_NOW " AS n), "
         "due AS MATERIALIZED (SELECT entry FROM outbox WHERE due <= (SELECT n FROM now) "
+        "AND (kind = 'deliver') = $2::boolean "
         "ORDER BY due, entry LIMIT $1::int FOR UPDATE SKIP LOCKED), "
         "taken AS (UPDATE outbox o SET tries = o.tries + 1, due = now.n + least(60, "
         "power(2, "
@@ -25,6 +25,7 @@ int peri_store_outbox_take(peri_db_t *db, int n,
                             "the outbox is not read within a transaction");
     peri_args_t a = {0};
     peri_args_int(&a, n);
+    peri_args_bool(&a, deliveries);
     PGresult *r = peri_args_query(&a, db, sql, err); /* commits by itself */
     if (!r) return -1;
     for (int i = 0; i < PQntuples(r); i++) {
@@ -39,6 +40,33 @@ int peri_store_outbox_take(peri_db_t *db, int n,
     }
     PQclear(r);
     return 0;
+}
+
+int peri_store_outbox_take(peri_db_t *db, int n,
+                           int (*each)(const peri_outboxrow_t *, void *), void *arg,
+                           peri_err_t *err)
+{
+    return take(db, false, n, each, arg, err);
+}
+
+int peri_store_deliveries_take(peri_db_t *db, int n,
+                               int (*each)(const peri_outboxrow_t *, void *), void *arg,
+                               peri_err_t *err)
+{
+    return take(db, true, n, each, arg, err);
+}
+
+int peri_store_delivered(peri_db_t *db, const char *uuid, const char *where,
+                         peri_err_t *err)
+{
+    static const char sql[] = "UPDATE job SET delivered = $2 WHERE uuid = $1::uuid";
+    char *clean = peri_sql_clean(where, 4 * PERI_SENTENCE_MAX);
+    peri_args_t a = {0};
+    peri_args_text(&a, uuid);
+    peri_args_text(&a, clean);
+    int rc = peri_args_exec(&a, db, sql, err);
+    free(clean);
+    return rc;
 }
 
 int peri_store_outbox_done(peri_db_t *db, int64_t entry, peri_err_t *err)

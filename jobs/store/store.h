@@ -205,6 +205,14 @@ typedef struct {
 int peri_store_outbox_take(peri_db_t *db, int n,
                            int (*each)(const peri_outboxrow_t *, void *), void *arg,
                            peri_err_t *err);
+/* The same for entries "deliver", which the others do not give: the results of a job that
+ * has succeeded are owed to its output. */
+int peri_store_deliveries_take(peri_db_t *db, int n,
+                               int (*each)(const peri_outboxrow_t *, void *), void *arg,
+                               peri_err_t *err);
+/* Where they went ("OWNER/VOLUME:PATH"), or, after "! ", why they did not. */
+int peri_store_delivered(peri_db_t *db, const char *uuid, const char *where,
+                         peri_err_t *err);
 int peri_store_outbox_done(peri_db_t *db, int64_t entry, peri_err_t *err);
 /* Due again at once, or in `seconds`. */
 int peri_store_outbox_retry(peri_db_t *db, int64_t entry, double seconds, const char *why,

@@ -15,8 +15,9 @@ enum { LONGEST = 4000 };
 
 static json_t *bind_json(const peri_bind_t *b)
 {
-    json_t *o = json_pack("{s:s, s:s, s:b}", "from", b->from, "to", b->to, "write",
-                          (int)b->write);
+    json_t *o = json_pack("{s:s, s:s, s:b, s:b, s:s*}", "from", b->from, "to", b->to,
+                          "write", (int)b->write, "optional", (int)b->optional, "hide",
+                          b->hide);
     if (b->path && o && json_object_set_new(o, "path", json_string(b->path))) {
         json_decref(o);
         return NULL;
@@ -104,7 +105,9 @@ static int read_paths(const json_t *v, const char *key, const char *const **out,
 static int read_bind(const json_t *o, peri_bind_t *b, peri_arena_t *arena,
                      peri_err_t *err)
 {
-    const json_t *path = json_object_get(o, "path"), *write = json_object_get(o, "write");
+    const json_t *path = json_object_get(o, "path"), *write = json_object_get(o, "write"),
+                 *hide = json_object_get(o, "hide"),
+                 *optional = json_object_get(o, "optional");
     b->from = read_path(json_object_get(o, "from"), true, "from", arena, err);
     b->to = b->from ? read_path(json_object_get(o, "to"), true, "to", arena, err) : NULL;
     if (!b->to) return -1;
@@ -112,9 +115,15 @@ static int read_bind(const json_t *o, peri_bind_t *b, peri_arena_t *arena,
         b->path = read_path(path, false, "path", arena, err);
         if (!b->path) return -1;
     }
-    if (write && !json_is_boolean(write))
+    if (hide && !json_is_null(hide)) {
+        b->hide = read_path(hide, false, "hide", arena, err);
+        if (!b->hide) return -1;
+        if (strchr(b->hide, '/')) return wrong(err, "hide", "is not a name");
+    }
+    if ((write && !json_is_boolean(write)) || (optional && !json_is_boolean(optional)))
         return wrong(err, "write", "is not true or false");
     b->write = json_is_true(write);
+    b->optional = json_is_true(optional);
     return 0;
 }
 

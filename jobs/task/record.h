@@ -36,7 +36,9 @@ typedef struct {
     const char *from; /* outside, absolute; links in it are followed */
     const char *path; /* beneath `from`: no link is followed. NULL: `from` itself */
     const char *to;   /* inside, absolute */
+    const char *hide; /* a name right in it that is covered if it is there, or NULL */
     bool write;
+    bool optional; /* left out if it is not there, or is a link */
 } peri_bind_t;
 
 /* What the program sees and may do (jobs/sandbox). Besides the binds: the system's

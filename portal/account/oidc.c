@@ -122,16 +122,15 @@ static int check_provider(const peri_confoidc_t *c, peri_err_t *err)
     return 0;
 }
 
-static int check(const peri_oidcsetup_t *s, peri_err_t *err)
+int peri_oidc_check(const peri_confoidc_t *p, size_t n, peri_err_t *err)
 {
-    for (size_t i = 0; i < s->n; i++) {
-        if (check_provider(&s->providers[i], err)) return -1;
+    for (size_t i = 0; i < n; i++) {
+        if (check_provider(&p[i], err)) return -1;
         for (size_t k = 0; k < i; k++)
-            if (!strcmp(s->providers[i].name, s->providers[k].name) ||
-                !strcmp(s->providers[i].issuer, s->providers[k].issuer))
+            if (!strcmp(p[i].name, p[k].name) || !strcmp(p[i].issuer, p[k].issuer))
                 return peri_err_set(err, PERI_EINVAL,
                                     "oidc: %s and %s have the same name or issuer",
-                                    s->providers[k].name, s->providers[i].name);
+                                    p[k].name, p[i].name);
     }
     return 0;
 }
@@ -160,7 +159,7 @@ static void start_threads(peri_oidc_t *o)
 
 peri_oidc_t *peri_oidc_start(const peri_oidcsetup_t *s, peri_err_t *err)
 {
-    if (check(s, err)) return NULL;
+    if (peri_oidc_check(s->providers, s->n, err)) return NULL;
     if (sodium_init() < 0 || curl_global_init(CURL_GLOBAL_DEFAULT)) {
         peri_err_set(err, PERI_EINTERNAL, "libsodium or libcurl does not start");
         return NULL;

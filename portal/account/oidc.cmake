@@ -18,5 +18,5 @@ target_link_libraries(peri_mail PUBLIC peri_mailtext peri_config peri_jobstore
 add_library(peri_oidc STATIC ${CMAKE_CURRENT_LIST_DIR}/oidc.c ${CMAKE_CURRENT_LIST_DIR}/oidc_work.c
     ${CMAKE_CURRENT_LIST_DIR}/oidc_fetch.c ${CMAKE_CURRENT_LIST_DIR}/oidc_identity.c
     ${CMAKE_CURRENT_LIST_DIR}/oidc_flow.c ${CMAKE_CURRENT_LIST_DIR}/oidc_api.c)
-target_link_libraries(peri_oidc PUBLIC peri_oidctext peri_config peri_web PRIVATE peri_accounts
-    peri_mail PkgConfig::SODIUM PkgConfig::CURL PkgConfig::JANSSON Threads::Threads)
+target_link_libraries(peri_oidc PUBLIC peri_oidctext peri_config peri_web PRIVATE peri_accountapi
+    peri_accounts peri_mail PkgConfig::SODIUM PkgConfig::CURL PkgConfig::JANSSON Threads::Threads)

@@ -30,8 +30,10 @@ typedef struct {
 
 typedef struct peri_oidc peri_oidc_t;
 
-/* PERI_EINVAL: a provider whose configuration cannot work, with the key that is wrong.
- * That one does not answer is no failure. */
+/* PERI_EINVAL or PERI_EDENIED: a provider whose configuration cannot work, with the key
+ * that is wrong. */
+int peri_oidc_check(const peri_confoidc_t *providers, size_t n, peri_err_t *err);
+/* The same first. That a provider does not answer is no failure. */
 peri_oidc_t *peri_oidc_start(const peri_oidcsetup_t *s, peri_err_t *err);
 void peri_oidc_stop(peri_oidc_t *o); /* accepts NULL */
 

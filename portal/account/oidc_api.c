@@ -9,10 +9,11 @@
 #include <string.h>
 
 #include "core/base/util.h"
+#include "portal/account/api.h"
 #include "portal/account/oidc_api.h"
 #include "portal/account/oidc_flow.h"
 #include "portal/account/oidc_identity.h"
-#include "portal/account/session.h"
+#include "portal/log.h"
 
 #define PATIENCE 20.0 /* seconds: key set, token, key set anew, userinfo */
 
@@ -116,7 +117,7 @@ static int link_start(peri_request_t *r, peri_err_t *err)
 
 static json_t *context_of(const char *provider, const char *why)
 {
-    json_t *o = json_pack("{s:s}", "provider", provider);
+    json_t *o = json_pack("{s:s}", "way", provider);
     if (why) json_object_set_new(o, "why", json_string(why));
     return o;
 }
@@ -160,41 +161,40 @@ static int check_state(const peri_account_t *a, peri_err_t *err)
                               "mail that you got");
 }
 
-/* The session, and the end of the one that this browser had. */
-static int make_session(peri_request_t *r, peri_db_t *db, const peri_account_t *a,
-                        const peri_confoidc_t *p, peri_session_t *s, peri_err_t *err)
+/* In the place of the second factor that it does not ask for. */
+static int check_admin(const peri_request_t *r, const peri_account_t *a, peri_err_t *err)
 {
-    const char *agent = peri_request_header(r, "User-Agent");
-    const peri_actor_t before = r->actor;
+    if (!a->admin || !peri_api_session_rules(r).admin_totp) return 0;
+    return peri_err_set(err, PERI_EDENIED,
+                        "administrators need a second factor here: sign in with your "
+                        "name, password and code");
+}
+
+static int start_session(peri_request_t *r, peri_db_t *db, const peri_account_t *a,
+                         bool made, const peri_confoidc_t *p, peri_err_t *err)
+{
     if (peri_db_begin(db, err)) return -1;
-    if (before.session) peri_session_revoke(db, before.account, before.session, 0, NULL);
-    r->actor.account = a->id;
-    r->actor.name = a->name;
-    int rc = peri_session_new(db, a->id, r->client, agent ? agent : "", peri_epoch(), s,
-                              err) ||
-             peri_audit(r, db, "sign-in", a->name, true, context_of(p->name, NULL), err);
-    r->actor = before;
-    if (rc == 0) return peri_db_commit(db, err);
-    peri_db_rollback(db);
-    return -1;
+    if ((made && peri_audit(r, db, "account.make", a->name, true,
+                            context_of(p->name, NULL), err)) ||
+        peri_api_start_session(r, db, a->id, a->name, p->name, err)) {
+        peri_db_rollback(db);
+        return -1;
+    }
+    json_decref(r->json); /* for pages of ours, not for a redirect */
+    r->json = NULL;
+    return peri_db_commit(db, err);
 }
 
 static int enter(peri_request_t *r, peri_db_t *db, const peri_confoidc_t *p,
                  const peri_oidcnote_t *note, const peri_idclaims_t *c, peri_err_t *err)
 {
     peri_account_t a;
-    peri_session_t s;
     int64_t id;
     bool made;
     if (peri_oidc_account(db, p, c, &id, &made, err) ||
-        peri_account_by_id(db, id, r->arena, &a, err) || check_state(&a, err))
+        peri_account_by_id(db, id, r->arena, &a, err) || check_state(&a, err) ||
+        check_admin(r, &a, err) || start_session(r, db, &a, made, p, err))
         return -1;
-    if (made &&
-        peri_audit(r, db, "account.make", a.name, true, context_of(p->name, NULL), err))
-        return -1;
-    if (make_session(r, db, &a, p, &s, err)) return -1;
-    peri_request_set_header(r, "Set-Cookie",
-                            peri_session_cookie(r->https, s.secret, r->arena));
     go_to(r, note->next);
     return 0;
 }
@@ -262,6 +262,7 @@ static int unlink_one(peri_request_t *r, peri_err_t *err)
 {
     char *end;
     const int64_t id = strtoll(r->param[0], &end, 10);
+    if (peri_api_by_person(r, err)) return -1;
     if (*end || id <= 0)
         return peri_err_set(err, PERI_ENOTFOUND,
                             "your account is not linked to this sign-in");
@@ -274,9 +275,53 @@ static int unlink_one(peri_request_t *r, peri_err_t *err)
     return rc;
 }
 
+/* ---- for who sees the answer in a browser ---- */
+
+static int status_of(const peri_request_t *r, const peri_err_t *err)
+{
+    if (r->problem) return r->problem;
+    switch (err->code) {
+    case PERI_EDENIED:
+        return 403;
+    case PERI_ENOTFOUND:
+        return 404;
+    case PERI_ECONFLICT:
+        return 409;
+    case PERI_EINVAL:
+        return 400;
+    case PERI_EIO:
+        return 503;
+    default:
+        return 500;
+    }
+}
+
+/* The problem as a page, if a browser asks for pages. */
+static int shown(peri_request_t *r, int rc, peri_err_t *err)
+{
+    const char *accept = peri_request_header(r, "Accept");
+    if (rc == 0 || !accept || !strstr(accept, "text/html")) return rc;
+    const int status = status_of(r, err);
+    if (status >= 500)
+        peri_log(PERI_LOG_WARN, "%s %s: %s request=%s where=%s", r->method, r->path,
+                 err->text, r->id, err->where);
+    peri_api_page(r, status, "You are not signed in", err->text, NULL, NULL, false);
+    return 0;
+}
+
+static int sign_in_page(peri_request_t *r, peri_err_t *err)
+{
+    return shown(r, sign_in(r, err), err);
+}
+
+static int callback_page(peri_request_t *r, peri_err_t *err)
+{
+    return shown(r, callback(r, err), err);
+}
+
 const peri_route_t peri_oidc_routes[] = {
-    {"GET", "/api/v1/sign-in/oidc/*", sign_in, PERI_ROUTE_OPEN, 0, NULL},
-    {"GET", "/api/v1/sign-in/oidc/*/callback", callback, PERI_ROUTE_OPEN, 0, NULL},
+    {"GET", "/api/v1/sign-in/oidc/*", sign_in_page, PERI_ROUTE_OPEN, 0, NULL},
+    {"GET", "/api/v1/sign-in/oidc/*/callback", callback_page, PERI_ROUTE_OPEN, 0, NULL},
     {"POST", "/api/v1/account/identities", link_start, 0, PERI_SCOPE_ACCOUNT_WRITE, NULL},
     {"DELETE", "/api/v1/account/identities/*", unlink_one, 0, PERI_SCOPE_ACCOUNT_WRITE,
      NULL},

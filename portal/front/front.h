@@ -67,9 +67,12 @@ typedef struct {
  */
 void peri_front_init(peri_front_t *f, const peri_config_t *c);
 void peri_front_free(peri_front_t *f); /* accepts a zeroed struct */
-/* Makes the folder, finds a port unless there is one (`running`: nginx has it already),
- * puts the certificate there. */
+/* Makes the folder and finds a port unless there is one (`running`: nginx has it
+ * already); 1: it is another one than before. */
+int peri_front_choose_port(peri_front_t *f, const peri_config_t *c, bool running,
+                           peri_err_t *err);
+/* All else that nginx is told; puts the certificate there. */
 int peri_front_prepare(peri_front_t *f, const peri_config_t *c, const peri_rights_t *r,
-                       bool running, peri_err_t *err);
+                       peri_err_t *err);
 
 #endif

@@ -53,7 +53,8 @@ static char *make_url(const peri_front_t *f, const peri_config_t *c)
 {
     char name[256] = "localhost";
     const char *host = f->address, *scheme = c->web.certificate ? "https" : "http";
-    int port = f->conf.port, usual = c->web.certificate ? 443 : 80;
+    int port = f->conf.port ? f->conf.port : PERI_FRONT_PORT,
+        usual = c->web.certificate ? 443 : 80;
     if (c->web.url) return peri_xstrdup(c->web.url);
     if (!strcmp(host, "*")) {
         if (gethostname(name, sizeof(name) - 1) || !*name) strcpy(name, "localhost");
@@ -215,20 +216,24 @@ static void set_numbers(peri_frontconf_t *n)
     n->connections = n->nofile / 2 < CONNECTIONS ? n->nofile / 2 : CONNECTIONS;
 }
 
-int peri_front_prepare(peri_front_t *f, const peri_config_t *c, const peri_rights_t *r,
-                       bool running, peri_err_t *err)
+int peri_front_choose_port(peri_front_t *f, const peri_config_t *c, bool running,
+                           peri_err_t *err)
 {
-    peri_frontconf_t *n = &f->conf;
+    const int before = f->conf.port;
     if (make_folders(f, err)) return -1;
-    if (running && n->port) {
-        /* It is nginx that listens there. */
-    } else if (c->web.port ? check_port(f, n->port, err) : find_port(f, err)) {
-        return -1;
-    }
+    if (running && before) return 0; /* it is nginx that listens there */
+    if (c->web.port ? check_port(f, before, err) : find_port(f, err)) return -1;
     if (!running && c->web.redirect && check_port(f, c->web.redirect, err)) return -1;
-    if (put_certificate(f, c, r, err)) return -1;
     free(f->url);
     f->url = make_url(f, c);
+    return f->conf.port != before;
+}
+
+int peri_front_prepare(peri_front_t *f, const peri_config_t *c, const peri_rights_t *r,
+                       peri_err_t *err)
+{
+    peri_frontconf_t *n = &f->conf;
+    if (put_certificate(f, c, r, err)) return -1;
     n->folder = f->folder;
     n->control = f->control;
     n->web_socket = c->web_socket;

@@ -219,7 +219,7 @@ static int become(const peri_config_t *c, const struct passwd *pw, peri_err_t *e
         return peri_err_set(err, PERI_EINTERNAL, "root's rights cannot be given up");
     set_environment(c, pw);
     /* Root's working folder may be closed to it. */
-    if (chdir(c->state) && chdir("/"))
+    if (access(".", X_OK) && chdir(c->state) && chdir("/"))
         return peri_err_set(err, PERI_EIO, "cannot change to %s: %m", c->state);
     return 0;
 }

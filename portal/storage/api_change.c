@@ -56,7 +56,7 @@ static int target_open(peri_request_t *r, const act_t *a, peri_spot_t *out,
     return peri_spot_open(r, owner, name, a->to, &write_here, out, err);
 }
 
-/* ---- folders, names ---- */
+/* ---- folders ---- */
 
 static int act_mkdir(peri_request_t *r, const act_t *a, peri_err_t *err)
 {
@@ -73,53 +73,155 @@ static int act_mkdir(peri_request_t *r, const act_t *a, peri_err_t *err)
     return rc;
 }
 
-/* Within a volume nothing is counted anew; into another one there must be room. */
-static int move(peri_request_t *r, peri_spot_t *from, peri_spot_t *to, bool overwrite,
-                peri_err_t *err)
+/* ---- copies, and moves to another volume ---- */
+
+typedef struct {
+    peri_portal_t *portal;
+    int from, to;
+    char *path, *goal, *label;
+    int64_t volume, from_volume; /* from_volume 0: it stays there, too */
+    bool overwrite;
+    peri_copied_t done;
+    peri_arena_t *arena; /* of what the answer needs */
+    peri_spot_t spot;    /* the goal; strings in the arena */
+} copyjob_t;
+
+/* Room is reserved in the goal's volume for all that the thing is now. */
+static int copy_run(void *job, const peri_stop_t *stop, peri_err_t *err)
 {
-    const peri_confstorage_t *conf = &r->portal->config->storage;
-    peri_amount_t all = {0}, freed = {0};
+    copyjob_t *c = job;
+    peri_copying_t how = {.overwrite = c->overwrite, .stop = stop};
     const peri_amount_t none = {0};
     bool whole;
-    if (from->v.id == to->v.id) {
-        if (peri_ops_move(from->root, from->path, to->root, to->path, overwrite, &freed,
-                          err))
-            return -1;
-        if (freed.files) peri_spot_change(r->portal, to->v.id, none, freed);
-        return 0;
+    if (peri_ops_amount(c->from, c->path, 0, stop, &how.most, &whole, err)) return -1;
+    if (!*c->path) how.most.files++; /* the new folder; the old one was free */
+    peri_db_t *db = peri_dbpool_get(c->portal->db, err);
+    if (!db) return -1;
+    int rc = peri_usage_reserve(db, &c->portal->config->storage, c->volume, c->label,
+                                how.most, err);
+    peri_dbpool_put(c->portal->db, db);
+    if (rc) return -1;
+    if (c->from_volume) {
+        rc = peri_ops_move(c->from, c->path, c->to, c->goal, c->overwrite, &c->done.freed,
+                           err);
+        if (!rc) c->done.made = how.most;
+    } else {
+        rc = peri_ops_copy(c->from, c->path, c->to, c->goal, &how, &c->done, err);
     }
-    if (peri_ops_amount(from->root, from->path, 0, NULL, &all, &whole, err)) return -1;
+    db = peri_dbpool_get(c->portal->db, NULL);
+    peri_usage_settle(db, c->volume, how.most, c->done.made, c->done.freed);
+    if (!rc && c->from_volume) peri_usage_change(db, c->from_volume, none, how.most);
+    if (db) peri_dbpool_put(c->portal->db, db);
+    return rc;
+}
+
+static int copy_answer(peri_request_t *r, void *job, peri_err_t *err)
+{
+    copyjob_t *c = job;
+    if (answer_entry(r, &c->spot, c->from_volume ? 200 : 201, err)) return -1;
+    if (c->from_volume) return 0;
+    json_object_set_new(r->json, "copied", peri_amount_json(&c->done.made));
+    json_object_set_new(r->json, "left_out", json_integer((json_int_t)c->done.skipped));
+    return 0;
+}
+
+static void copy_free(void *job)
+{
+    copyjob_t *c = job;
+    close(c->from);
+    close(c->to);
+    free(c->path);
+    free(c->goal);
+    free(c->label);
+    peri_arena_free(c->arena);
+    free(c);
+}
+
+/* Takes the spots' descriptors. */
+static copyjob_t *copy_new(peri_request_t *r, peri_spot_t *from, peri_spot_t *to,
+                           const act_t *a)
+{
+    copyjob_t *c = peri_xcalloc(1, sizeof(*c));
+    c->portal = r->portal;
+    c->from = from->root;
+    c->to = to->root;
+    from->root = to->root = -1;
+    c->path = peri_xstrdup(from->path);
+    c->goal = peri_xstrdup(to->path);
+    c->label = peri_xstrdup(to->v.label);
+    c->volume = to->v.id;
+    c->from_volume = !strcmp(a->action, "move") ? from->v.id : 0;
+    c->overwrite = a->overwrite;
+    c->arena = peri_arena_new();
+    c->spot = (peri_spot_t){.v = {.id = to->v.id, .days = to->v.days},
+                            .path = peri_arena_strdup(c->arena, to->path),
+                            .root = c->to};
+    c->spot.v.label = peri_arena_strdup(c->arena, to->v.label);
+    return c;
+}
+
+/* At once if it is small. */
+static int copy_start(peri_request_t *r, peri_spot_t *from, peri_spot_t *to,
+                      const act_t *a, peri_err_t *err)
+{
+    static const peri_worktype_t type = {copy_run, copy_answer, copy_free};
+    peri_entry_t e;
+    if (peri_ops_stat(from->root, from->path, &e, err)) return -1;
+    copyjob_t *c = copy_new(r, from, to, a);
+    if (e.kind == PERI_ENTRY_FOLDER || (!c->from_volume && e.size > INLINE_MAX))
+        return peri_work_start(r, &type, c, err);
+    int rc = copy_run(c, NULL, err) || copy_answer(r, c, err) ? -1 : 0;
+    copy_free(c);
+    return rc;
+}
+
+static int act_copy(peri_request_t *r, const act_t *a, peri_err_t *err)
+{
+    peri_spot_t from, to = {.root = -1};
+    if (peri_spot_open(r, r->param[0], r->param[1], r->param[2],
+                       &(peri_spotneed_t){.rights = PERI_RIGHT_READ}, &from, err))
+        return -1;
+    int rc = target_open(r, a, &to, err);
+    if (!rc) rc = copy_start(r, &from, &to, a, err);
+    peri_spot_close(&from);
+    peri_spot_close(&to);
+    return rc;
+}
+
+/* ---- moving ---- */
+
+static int move_within(peri_request_t *r, peri_spot_t *from, peri_spot_t *to,
+                       bool overwrite, peri_err_t *err)
+{
+    peri_amount_t freed;
+    if (peri_ops_move(from->root, from->path, to->root, to->path, overwrite, &freed, err))
+        return -1;
+    if (freed.files) peri_spot_change(r->portal, to->v.id, (peri_amount_t){0}, freed);
+    return answer_entry(r, to, 200, err);
+}
+
+/* Somebody could read it there: so who moves it must be allowed to. */
+static int move_away(peri_request_t *r, peri_spot_t *from, peri_spot_t *to,
+                     const act_t *a, peri_err_t *err)
+{
     peri_db_t *db = peri_request_system(r, err);
     if (!db) return -1;
-    int rc = peri_usage_reserve(db, conf, to->v.id, to->v.label, all, err);
+    int rc = peri_access_need(r, db, "volume", from->v.id, from->path, PERI_RIGHT_READ,
+                              from->label, err);
     peri_dbpool_put(r->portal->db, db);
-    if (rc) return -1;
-    rc =
-        peri_ops_move(from->root, from->path, to->root, to->path, overwrite, &freed, err);
-    db = peri_dbpool_get(r->portal->db, NULL);
-    peri_usage_settle(db, to->v.id, all, rc ? none : all, freed);
-    if (!rc) peri_usage_change(db, from->v.id, none, all);
-    if (db) peri_dbpool_put(r->portal->db, db);
-    return rc;
+    return rc ? -1 : copy_start(r, from, to, a, err);
 }
 
 static int act_move(peri_request_t *r, const act_t *a, peri_err_t *err)
 {
     peri_spot_t from, to = {.root = -1};
-    /* Who moves it elsewhere could read it there. */
     if (peri_spot_open(r, r->param[0], r->param[1], r->param[2], &change_name, &from,
                        err))
         return -1;
     int rc = target_open(r, a, &to, err);
-    if (!rc && from.v.id != to.v.id) {
-        peri_db_t *db = peri_request_system(r, err);
-        rc = db ? peri_access_need(r, db, "volume", from.v.id, from.path, PERI_RIGHT_READ,
-                                   from.label, err)
-                : -1;
-        if (db) peri_dbpool_put(r->portal->db, db);
-    }
-    if (!rc) rc = move(r, &from, &to, a->overwrite, err);
-    if (!rc) rc = answer_entry(r, &to, 200, err);
+    if (!rc)
+        rc = from.v.id == to.v.id ? move_within(r, &from, &to, a->overwrite, err)
+                                  : move_away(r, &from, &to, a, err);
     peri_spot_close(&from);
     peri_spot_close(&to);
     return rc;
@@ -138,105 +240,6 @@ static int act_rename(peri_request_t *r, const act_t *a, peri_err_t *err)
     moved.to = peri_arena_printf(r->arena, "%.*s%s", (int)n, path, a->name);
     moved.volume = NULL;
     return act_move(r, &moved, err);
-}
-
-/* ---- copies ---- */
-
-typedef struct {
-    peri_portal_t *portal;
-    int from, to;
-    char *path, *goal, *label;
-    int64_t volume;
-    bool overwrite;
-    peri_copied_t done;
-    peri_arena_t *arena; /* of what the answer needs */
-    peri_spot_t spot;    /* of the goal, strings in the arena */
-} copyjob_t;
-
-static int copy_run(void *job, const peri_stop_t *stop, peri_err_t *err)
-{
-    copyjob_t *c = job;
-    peri_copying_t how = {.overwrite = c->overwrite, .stop = stop};
-    bool whole;
-    if (peri_ops_amount(c->from, c->path, 0, stop, &how.most, &whole, err)) return -1;
-    if (!*c->path) how.most.files++; /* the new folder; the old one was free */
-    peri_db_t *db = peri_dbpool_get(c->portal->db, err);
-    if (!db) return -1;
-    int rc = peri_usage_reserve(db, &c->portal->config->storage, c->volume, c->label,
-                                how.most, err);
-    peri_dbpool_put(c->portal->db, db);
-    if (rc) return -1;
-    rc = peri_ops_copy(c->from, c->path, c->to, c->goal, &how, &c->done, err);
-    db = peri_dbpool_get(c->portal->db, NULL);
-    peri_usage_settle(db, c->volume, how.most, c->done.made, c->done.freed);
-    if (db) peri_dbpool_put(c->portal->db, db);
-    return rc;
-}
-
-static int copy_answer(peri_request_t *r, void *job, peri_err_t *err)
-{
-    copyjob_t *c = job;
-    if (answer_entry(r, &c->spot, 201, err)) return -1;
-    json_object_set_new(r->json, "copied", peri_amount_json(&c->done.made));
-    json_object_set_new(r->json, "left_out", json_integer((json_int_t)c->done.skipped));
-    return 0;
-}
-
-static void copy_free(void *job)
-{
-    copyjob_t *c = job;
-    close(c->from);
-    close(c->to);
-    free(c->path);
-    free(c->goal);
-    free(c->label);
-    peri_arena_free(c->arena);
-    free(c);
-}
-
-static copyjob_t *copy_new(peri_request_t *r, peri_spot_t *from, peri_spot_t *to,
-                           bool overwrite)
-{
-    copyjob_t *c = peri_xcalloc(1, sizeof(*c));
-    c->portal = r->portal;
-    c->from = from->root;
-    c->to = to->root;
-    from->root = to->root = -1;
-    c->path = peri_xstrdup(from->path);
-    c->goal = peri_xstrdup(to->path);
-    c->label = peri_xstrdup(to->v.label);
-    c->volume = to->v.id;
-    c->overwrite = overwrite;
-    c->arena = peri_arena_new();
-    c->spot = (peri_spot_t){.v = {.id = to->v.id, .days = to->v.days},
-                            .path = peri_arena_strdup(c->arena, to->path),
-                            .root = c->to};
-    c->spot.v.label = peri_arena_strdup(c->arena, to->v.label);
-    return c;
-}
-
-static int act_copy(peri_request_t *r, const act_t *a, peri_err_t *err)
-{
-    static const peri_worktype_t type = {copy_run, copy_answer, copy_free};
-    peri_spot_t from, to = {.root = -1};
-    peri_entry_t e;
-    int rc = -1;
-    if (peri_spot_open(r, r->param[0], r->param[1], r->param[2],
-                       &(peri_spotneed_t){.rights = PERI_RIGHT_READ}, &from, err))
-        return -1;
-    if (target_open(r, a, &to, err) || peri_ops_stat(from.root, from.path, &e, err))
-        goto out;
-    copyjob_t *c = copy_new(r, &from, &to, a->overwrite);
-    if (e.kind != PERI_ENTRY_FILE || e.size > INLINE_MAX) {
-        rc = peri_work_start(r, &type, c, err);
-    } else {
-        rc = copy_run(c, NULL, err) || copy_answer(r, c, err) ? -1 : 0;
-        copy_free(c);
-    }
-out:
-    peri_spot_close(&from);
-    peri_spot_close(&to);
-    return rc;
 }
 
 /* ---- deleting ---- */

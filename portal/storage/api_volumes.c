@@ -30,7 +30,8 @@ static json_t *volume_json(const peri_volume_t *v)
     json_object_set_new(j, "quota",
                         v->quota >= 0 ? json_integer((json_int_t)v->quota) : json_null());
     json_object_set_new(j, "quota_used", json_integer((json_int_t)v->shared_used));
-    json_object_set_new(j, "days", v->days > 0 ? json_real(v->days) : json_null());
+    json_object_set_new(j, "days",
+                        v->days > 0 ? json_integer((json_int_t)v->days) : json_null());
     return j;
 }
 

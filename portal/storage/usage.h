@@ -36,6 +36,9 @@ void peri_usage_settle(peri_db_t *db, int64_t volume, peri_amount_t reserved,
 void peri_usage_change(peri_db_t *db, int64_t volume, peri_amount_t made,
                        peri_amount_t freed);
 
+/* Somebody else (a job) has written there: count it anew soon. */
+int peri_usage_stale(peri_db_t *db, int64_t volume, peri_err_t *err);
+
 /* Count what is on the disk (root: the volume's) and what is reserved. A volume that is
  * changed meanwhile is counted a few times. One with folders that are too deep to be
  * counted is full. PERI_ECANCEL. */

@@ -121,7 +121,9 @@ class World:
             self.put_launcher()
 
     def write_config(self):
-        text = f"state: {self.state}\nspool: {self.spool}\n"
+        text = f"state: {self.state}\nspool: {self.spool}\nweb: {{listen: off}}\n"
+        if os.geteuid() == 0:
+            text += "user: root\n"
         text += f"scheduler: {self.args.scheduler}\nschedulers:\n  local:\n    cores: 8\n"
         if self.slurm:
             conf = os.environ["SLURM_CONF"]

@@ -57,7 +57,7 @@ class Key:
 class Provider:
     """wrong: words that the handlers below look for. user: claims of who signs in next."""
 
-    def __init__(self, client_id="perigee", secret="s3cret:+ %", redirects=()):
+    def __init__(self, client_id="perigee", secret="s3cret:+ %", redirects=(), tls=None):
         self.client_id, self.secret, self.redirects = client_id, secret, set(redirects)
         self.keys = [Key("RS256")]
         self.user = {"sub": "u-1", "preferred_username": "ana", "name": "Ana López",
@@ -81,7 +81,11 @@ class Provider:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
-        self.issuer = f"http://127.0.0.1:{self.server.server_port}/realm"
+        if tls:  # an ssl.SSLContext
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True,
+                                                 do_handshake_on_connect=False)
+            self.server.handle_error = lambda *args: None  # of a client that does not trust us
+        self.issuer = f"http{'s' if tls else ''}://127.0.0.1:{self.server.server_port}/realm"
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def close(self):

@@ -97,6 +97,12 @@ class Portal:
         self.machine = Person(self, "machine", door="perigeed")
         self.nobody = Person(self, "nobody")
 
+    @property
+    def url(self):
+        """Of its web door."""
+        with open(os.path.join(self.state, "web", "port")) as f:
+            return f"http://127.0.0.1:{int(f.read())}"
+
     def socket(self, door):
         return os.path.join(self.state, door + ".sock")
 

@@ -506,16 +506,16 @@ class Files(unittest.TestCase):
         self.assertLess(invited.status, 300, invited)
         self.assertLess(b.post(f"/invitations/{name}/accept").status, 300)
         team = f"team:{name}"
-        a.write("l", b"lecture", volume="lecture", owner=team)
-        self.assertEqual(b.read("l", volume="lecture", owner=team), b"lecture")
-        self.problem(b.put(b.f("x", volume="lecture", owner=team), b"x"), 403)
+        a.write("l", b"lecture", volume="lectures", owner=team)
+        self.assertEqual(b.read("l", volume="lectures", owner=team), b"lecture")
+        self.problem(b.put(b.f("x", volume="lectures", owner=team), b"x"), 403)
         b.write("h", b"homework", volume=b.name, owner=team)
         self.assertEqual(a.read("h", volume=b.name, owner=team), b"homework")
         self.problem(a.put(a.f("h", volume=b.name, owner=team), b"x"), 403)
         self.assertEqual({v["name"] for v in a.ok("GET", f"/volumes?owner={team}")["volumes"]},
-                         {"lecture", b.name})
+                         {"lectures", b.name})
         b.ok("POST", f"/teams/{name}/leave")
-        self.problem(b.get(b.f("l", volume="lecture", owner=team)), 404)
+        self.problem(b.get(b.f("l", volume="lectures", owner=team)), 404)
 
     # ---- a link for somebody without an account ----
 

@@ -66,6 +66,7 @@ class Door(Service):
             make_user(cls.user, cls.w.path)
             cls.addClassCleanup(drop_user, cls.user)  # after `down`
         super().prepare()
+        shutil.rmtree(cls.state, ignore_errors=True)
         os.chmod(cls.w.temp, 0o1777)
         if ROOT:
             see = subprocess.run([f"{BIN}/perigee", "--version"], user=cls.user,
@@ -609,44 +610,62 @@ class Rights(Door):
     def begin(cls):
         pass
 
-    def test_whose(self):
-        me = self.user
-        type(self).user = None
-        self.addCleanup(setattr, type(self), "user", me)
+    def tearDown(self):
+        self.ok("down")
+        shutil.rmtree(self.state, ignore_errors=True)
+        super().tearDown()
+
+    def become(self, user, more=""):
+        before = self.user
+        type(self).user = user
+        self.configure(more)
+        type(self).user = before
+
+    def test_nobody_to_become(self):
         try:
             pwd.getpwnam("perigee")
             self.skipTest("SKIP root without a user perigee: this machine has one")
         except KeyError:
             pass
-        # Nobody to become: as before, and no door.
-        self.configure()
-        done = self.ok("up")
-        self.assertIn("useradd --system", done.out)
+        self.become(None)
+        self.assertIn("useradd --system", self.ok("up").out)
         self.assertFalse(os.path.exists(f"{self.state}/web/nginx.conf"))
         self.assertEqual(os.stat(f"{self.state}/perigeed.sock").st_uid, 0)
         self.assertEqual(self.status()["web"]["wanted"], "closed")
         self.assertIn("useradd --system", self.w.run("doctor").out)
         self.assertIn("shut", self.ok("reload").out)
-        # The user of the configuration is missing; the folder is root's.
-        type(self).user = "nosuchuserx"
-        self.configure()
+
+    def test_converting(self):
+        self.become("root")
+        self.ok("up")
+        self.assertEqual(os.stat(f"{self.state}/perigeed.sock").st_uid, 0)
+        self.assertEqual(self.status()["web"]["wanted"], "open")
+        self.become("nosuchuserx")
         done = self.w.run("up")
         self.assertEqual(done.status, 1)
         self.assertIn("useradd --system", done.err)
-        type(self).user = me
-        self.configure()
+        self.become(self.user)
         done = self.w.run("up")
         self.assertEqual(done.status, 1)
-        command = re.search(r"(perigee down && chown -R .*)", done.err)[1]
+        command = re.search(r"perigee down && (chown -R .*)", done.err)[1]
         self.ok("down")
-        subprocess.run(command.split("&& ")[1], shell=True, check=True)
+        subprocess.run(command, shell=True, check=True)
         self.ok("up")
-        self.assertEqual(os.stat(f"{self.state}/perigeed.sock").st_uid, pwd.getpwnam(me).pw_uid)
+        self.assertEqual(os.stat(f"{self.state}/perigeed.sock").st_uid,
+                         pwd.getpwnam(self.user).pw_uid)
         self.assertEqual(self.status()["web"]["wanted"], "open")
         self.ok("submit", "--wait", "--", "true")
-        self.ok("down")
-        self.configure(more="users: all\n")
+        place = self.w.file("backup")
+        os.mkdir(place)
+        shutil.chown(place, self.user)
+        self.ok("backup", "--no-files", place)
+
+    def test_users_all(self):
+        self.become(self.user, "users: all\n")
         self.assertIn("needs root", self.w.run("up").err)
+        self.become(None, "users: all\n")
+        self.assertIn("users: all", self.ok("up").out)  # why there is no door
+        self.assertEqual(self.status()["web"]["wanted"], "closed")
 
 
 if __name__ == "__main__":

@@ -180,7 +180,8 @@ def main():
     portal.up()
     try:
         people = [portal.person("ana"), portal.person("bob", scopes=("all", "admin"), admin=True), portal.nobody]
-        people[0].ask("PUT", "/files/ana/persistent/shared/x.txt?parents=1", "x")
+        people[0].ok("POST", "/files/ana/persistent/shared", {"action": "mkdir"})
+        people[0].ok("PUT", "/files/ana/persistent/shared/x.txt", "x")
         pid = portal.pid()
         fuzzer = Fuzzer(portal, args.seed, people)
         good = fuzzer.run(args.requests)

@@ -20,11 +20,11 @@ class Mail(Service):
         key, cert = certificate(cls.w.path)
         cls.server = MailServer(key, cert, "portal", "p w;1")
         cls.addClassCleanup(cls.server.close)
-        os.mkdir(cls.state)
+        os.makedirs(cls.state, exist_ok=True)
         secret = cls.w.write("secret", "p w;1\n")
         os.chmod(secret, 0o600)
         cls.w.write("state/perigee.yaml", f"""
-mail:
+{cls.rights}mail:
   server: smtp://127.0.0.1:{cls.server.port}
   from: "Perigée <portal@example.org>"
   user: portal
@@ -158,7 +158,7 @@ class Refused(Service):
     """Configurations that could not work are told at the start."""
 
     def test_configurations(self):
-        os.mkdir(self.state)
+        os.makedirs(self.state, exist_ok=True)
         secret = self.w.write("secret", "x\n")
         base = "mail: {server: \"smtp://mail.example.org:587\", from: \"a@b.org\""
         os.chmod(secret, 0o644)

@@ -16,28 +16,11 @@ import urllib.parse
 
 import harness
 import oidc_provider
+from mail_server import certificate, server_context
 from oidc_provider import Provider, b64
-from portal_world import Portal
+from portal_world import PASSWORD, Portal
 
 AGAIN = 3.1  # seconds after which a provider is asked again
-
-NGINX = """
-daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
-events {{}}
-http {{
-  access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-  server {{
-    listen 127.0.0.1:{port};
-    location / {{
-      proxy_pass http://unix:{socket};
-      proxy_set_header X-Forwarded-Proto http;
-      proxy_set_header X-Perigee-Client $remote_addr;
-      proxy_set_header X-Request-Id $request_id;
-    }}
-  }}
-}}
-"""
 
 
 def free_port():
@@ -54,8 +37,7 @@ class Browser:
 
     def ask(self, method, url, body=None, headers=None, timeout=60):
         u = urllib.parse.urlsplit(url)
-        port = Oidc.port if url.startswith(Oidc.url) else u.port
-        c = http.client.HTTPConnection(u.hostname, port, timeout=timeout)
+        c = http.client.HTTPConnection(u.hostname, u.port, timeout=timeout)
         h = dict(headers or {})
         mine = self.cookies.setdefault(u.netloc, {})
         if mine:
@@ -80,54 +62,42 @@ class Browser:
 
 
 class Oidc(unittest.TestCase):
-    url = "http://127.0.0.1:8750"  # what the portal calls itself; nginx has a port of its own
-
     @classmethod
     def setUpClass(cls):
-        if not shutil.which("nginx"):
+        if not shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin"):
             raise unittest.SkipTest("nginx is not installed")
-        cls.provider, cls.other = Provider(), Provider(client_id="p2")
-        for p in (cls.provider, cls.other):
-            cls.addClassCleanup(p.close)
-        cls.port = free_port()
-        cls.other.wrong, cls.other.names_itself = {"post"}, False
-        cls.provider.redirects = {f"{cls.url}/api/v1/sign-in/oidc/campus/callback"}
-        cls.other.redirects = {f"{cls.url}/api/v1/sign-in/oidc/closed/callback"}
         cls.portal = Portal()
         cls.addClassCleanup(cls.portal.close)
         work = cls.portal.work
+        key, cert = certificate(work.path)
+        cls.provider, cls.other = Provider(), Provider(client_id="p2")
+        cls.safe = Provider(tls=server_context(key, cert))
+        for p in (cls.provider, cls.other, cls.safe):
+            cls.addClassCleanup(p.close)
+        cls.door = f"127.0.0.1:{free_port()}"
+        cls.url = "http://" + cls.door
+        cls.other.wrong, cls.other.names_itself = {"post"}, False
+        cls.provider.redirects = {f"{cls.url}/api/v1/sign-in/oidc/campus/callback"}
+        cls.other.redirects = {f"{cls.url}/api/v1/sign-in/oidc/closed/callback"}
+        cls.safe.redirects = {f"{cls.url}/api/v1/sign-in/oidc/safe/callback"}
         cls.secret = work.write("secret", cls.provider.secret + "\n")
         os.chmod(cls.secret, 0o600)
         os.chmod(work.path, 0o711)
         work.write("perigee.yaml", f"""
 state: {cls.portal.state}
+web: {{listen: "{cls.door}"}}
+{"user: root" if os.getuid() == 0 else ""}
 limits: {{requests_per_minute: 0}}
+accounts: {{admin_second_factor: true}}
 oidc:
   - {{name: campus, title: Campus, issuer: "{cls.provider.issuer}", client_id: perigee,
      client_secret_file: {cls.secret}, sign_up: true}}
   - {{name: closed, issuer: "{cls.other.issuer}", client_id: p2, client_secret_file: {cls.secret}}}
+  - {{name: safe, issuer: "{cls.safe.issuer}", client_id: perigee, client_secret_file: {cls.secret},
+     ca_file: {cert}, sign_up: true}}
+  - {{name: doubtful, issuer: "{cls.safe.issuer}/", client_id: perigee}}
 """)
         cls.portal.up()
-        cls.start_nginx()
-
-    @classmethod
-    def start_nginx(cls):
-        folder = cls.portal.work.file("nginx")
-        os.mkdir(folder)
-        conf = cls.portal.work.write("nginx/nginx.conf", NGINX.format(
-            folder=folder, port=cls.port, socket=cls.portal.socket("web")) +
-            ("user root;" if os.getuid() == 0 else ""))
-        nginx = subprocess.Popen(["nginx", "-p", folder, "-e", f"{folder}/error.log", "-c", conf])
-        cls.addClassCleanup(nginx.wait)
-        cls.addClassCleanup(nginx.terminate)
-        end = time.monotonic() + 10
-        while time.monotonic() < end:
-            try:
-                socket.create_connection(("127.0.0.1", cls.port), 1).close()
-                return
-            except OSError:
-                time.sleep(0.05)
-        raise AssertionError("nginx does not start")
 
     def setUp(self):
         p = self.provider
@@ -155,7 +125,7 @@ oidc:
 
     def who(self, b):
         """The account of the browser's session, or None."""
-        cookie = b.cookies.get("127.0.0.1:8750", {}).get("perigee_session")
+        cookie = b.cookies.get(self.door, {}).get("perigee_session")
         if not cookie:
             return None
         digest = hashlib.blake2b(cookie.encode(), digest_size=32).hexdigest()
@@ -196,13 +166,13 @@ oidc:
         self.assertEqual(r.headers["Location"], "/")
         self.assertEqual(self.who(again), "ana")
         self.assertEqual(self.accounts(), before)
-        audit = self.sql("SELECT action, actor, client, context->>'provider' FROM audit WHERE "
-                         "actor = 'ana' ORDER BY id LIMIT 1;")
+        audit = self.sql("SELECT action, actor, client, context->>'way' FROM audit WHERE "
+                         "actor = 'ana' AND action = 'sign-in' ORDER BY id LIMIT 1;")
         self.assertEqual(audit, "sign-in|ana|127.0.0.1|campus")
         # the same browser: its old session ends
-        old = b.cookies["127.0.0.1:8750"]["perigee_session"]
+        old = b.cookies[self.door]["perigee_session"]
         self.sign_in(b)
-        new = b.cookies["127.0.0.1:8750"]["perigee_session"]
+        new = b.cookies[self.door]["perigee_session"]
         self.assertNotEqual(old, new)
 
     def test_names(self):
@@ -245,6 +215,25 @@ oidc:
         b = Browser()
         self.refused(b.get(self.start(b, "closed")), 403, "no account here belongs", b)
 
+    def test_https(self):
+        self.safe.user = {"sub": "safe", "preferred_username": "safe"}
+        r = (b := Browser()).get(f"{self.url}/api/v1/sign-in/oidc/safe")
+        # the browser's part over TLS is the provider's business
+        q = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(r.headers["Location"]).query))
+        r = b.get(self.safe.authorize(q)[1])
+        self.assertEqual(r.status, 303, r.text)
+        self.assertEqual(self.who(b), "safe")
+        r = b.get(f"{self.url}/api/v1/sign-in/oidc/doubtful")
+        self.refused(r, 503, "(?i)certificate")
+
+    def test_administrator(self):
+        """Where administrators need a second factor, a provider's word is none."""
+        self.provider.user = {"sub": "boss", "preferred_username": "boss"}
+        self.sign_in()
+        self.sql("UPDATE account SET admin = true WHERE name = 'boss';")
+        b = Browser()
+        self.refused(b.get(self.start(b)), 403, "second factor", b)
+
     def test_daemon_restarts(self):
         """Between the start and the callback: nothing is lost."""
         b = Browser()
@@ -254,6 +243,109 @@ oidc:
         r = b.get(back)
         self.assertEqual(r.status, 303, r.text)
         self.assertEqual(self.who(b), "ana")
+
+    # ---- linking ----
+
+    def account(self, b, method="GET", path="", body=None, status=200):
+        """A request of a browser that is signed in."""
+        headers = {}
+        if method != "GET":
+            r = b.get(f"{self.url}/api/v1/account")
+            headers["X-CSRF-Token"] = json.loads(r.text)["csrf"]
+        r = b.ask(method, f"{self.url}/api/v1/account{path}", body, headers)
+        self.assertEqual(r.status, status, r.text)
+        return json.loads(r.text) if r.text else None
+
+    def link(self, b, name="campus", status=200):
+        """The address of the callback."""
+        to = self.account(b, "POST", "/identities", {"provider": name, "next": "/account"}, status)
+        return b.get(to["location"]).headers["Location"]
+
+    def with_password(self, name):
+        made = self.portal.person(name)
+        b = Browser()
+        r = b.ask("POST", f"{self.url}/api/v1/sign-in", {"name": name, "password": PASSWORD})
+        self.assertEqual(r.status, 200, r.text)
+        return b, made
+
+    def test_link_and_unlink(self):
+        b, _ = self.with_password("linda")
+        self.other.user = {"sub": "linda-1", "preferred_username": "l.inda"}
+        r = b.get(self.link(b, "closed"))
+        self.assertEqual((r.status, r.headers["Location"]), (303, "/account"), r.text)
+        self.assertEqual(self.account(b)["name"], "linda")
+        fresh, _ = self.sign_in(name="closed")
+        self.assertEqual(self.account(fresh)["name"], "linda")
+        [one] = self.account(fresh, path="/identities")["identities"]
+        # once more changes nothing
+        self.assertEqual(b.get(self.link(b, "closed")).status, 303)
+        self.assertEqual(len(self.account(b, path="/identities")["identities"]), 1)
+        # without a token no other site's page unlinks it
+        r = fresh.ask("DELETE", f"{self.url}/api/v1/account/identities/{one['id']}")
+        self.assertEqual(r.status, 403)
+        # nobody else does
+        other, _ = self.with_password("lothar")
+        self.account(other, "DELETE", f"/identities/{one['id']}", status=404)
+        for id in ("0", "x", "9" * 30):
+            self.account(other, "DELETE", f"/identities/{id}", status=404)
+        self.account(b, "DELETE", f"/identities/{one['id']}", status=204)
+        b = Browser()
+        self.refused(b.get(self.start(b, "closed")), 403, "no account here belongs", b)
+
+    def test_link_of_another(self):
+        """What is linked to one account is never taken by another."""
+        b, _ = self.with_password("luis")
+        self.provider.user = {"sub": "taken", "preferred_username": "taken"}
+        self.sign_in()
+        self.refused(b.get(self.link(b)), 409, "another account")
+        self.assertEqual(self.account(b, path="/identities")["identities"], [])
+
+    def test_link_and_change(self):
+        """Between start and callback somebody else signs in with the browser."""
+        b, _ = self.with_password("lea")
+        self.provider.user = {"sub": "lea-1", "preferred_username": "lea"}
+        back = self.link(b)
+        b.cookies[self.door].pop("perigee_session")
+        self.refused(b.get(back), 403, "not signed in any more")
+        self.assertEqual(self.sql("SELECT count(*) FROM account_identity WHERE "
+                                  "subject = 'lea-1';"), "0")
+
+    def test_link_needs_a_browser(self):
+        _, program = self.with_password("lars")
+        a = program.post("/account/identities", {"provider": "campus"})
+        self.assertEqual(a.status, 403, a)
+        self.assertIn("browser", a.json["detail"])
+        a = self.portal.nobody.post("/account/identities", {"provider": "campus"})
+        self.assertEqual(a.status, 401)
+
+    def test_last_way(self):
+        self.provider.user = {"sub": "lonely", "preferred_username": "lonely"}
+        b, _ = self.sign_in()
+        [first] = self.account(b, path="/identities")["identities"]
+        says = self.account(b, "DELETE", f"/identities/{first['id']}", status=409)
+        self.assertIn("last way", says["detail"])
+        self.other.user = {"sub": "lonely-2"}
+        self.assertEqual(b.get(self.link(b, "closed")).status, 303)
+        # two ways, both removed at once: one stays
+        ids = [i["id"] for i in self.account(b, path="/identities")["identities"]]
+        csrf = {"X-CSRF-Token": self.account(b)["csrf"]}
+
+        def remove(id):
+            copy = Browser()
+            copy.cookies = {k: dict(v) for k, v in b.cookies.items()}
+            return copy.ask("DELETE", f"{self.url}/api/v1/account/identities/{id}",
+                            headers=csrf).status
+
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            self.assertEqual(sorted(pool.map(remove, ids)), [204, 409])
+
+    def test_disabled(self):
+        self.provider.user = {"sub": "gone", "preferred_username": "gone"}
+        b, _ = self.sign_in()
+        self.sql("UPDATE account SET state = 'disabled' WHERE name = 'gone';")
+        self.assertIsNone(json.loads(b.get(f"{self.url}/api/v1/account").text).get("name"))
+        c = Browser()
+        self.refused(c.get(self.start(c)), 403, "disabled", c)
 
     # ---- keys ----
 
@@ -385,6 +477,12 @@ oidc:
         self.provider.wrong = {"declines"}
         b = Browser()
         self.refused(b.get(self.start(b)), 403, "declined", b)
+        r = b.get(self.start(b), headers={"Accept": "text/html,*/*;q=0.8"})
+        self.assertEqual(r.status, 403)
+        self.assertTrue(r.headers["Content-Type"].startswith("text/html"), f"{r.headers} {r.text}")
+        self.assertIn("the sign-in was declined", r.text)
+        self.assertIn("default-src 'none'", ", ".join(
+            r.headers.get_all("Content-Security-Policy")))
 
     # ---- the provider's side ----
 
@@ -426,6 +524,27 @@ oidc:
         self.provider.delay = None
         time.sleep(AGAIN)
         self.sign_in()
+
+
+class Refused(harness.Case):
+    """Configurations that could not work are told at the start."""
+
+    def test_configurations(self):
+        os.mkdir(self.w.env["PERIGEE_STATE"])
+        secret = self.w.write("secret", "x\n")
+        os.chmod(secret, 0o644)
+        good = "issuer: \"https://id.example.org\", client_id: c"
+        for providers, says in [
+                ("{name: a, issuer: \"http://id.example.org\", client_id: c}", "https address"),
+                ("{name: a, issuer: \"https://u:p@id.example.org\", client_id: c}", "https address"),
+                (f"{{name: a, {good}, client_secret_file: {secret}}}", "chmod 600"),
+                (f"{{name: a, {good}, client_secret_file: {secret}.no}}", "cannot open"),
+                (f"{{name: a, {good}}}, {{name: b, {good}}}", "same name or issuer")]:
+            self.w.write("state/perigee.yaml", f"oidc: [{providers}]\n")
+            done = subprocess.run([f"{harness.BIN}/perigeed"], env=self.w.env, timeout=60,
+                                  capture_output=True, text=True)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(says, done.stderr, providers)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 
 + done, f forbidden (403: she knows of it, but may not), n not there for her (404), a sign in first (401).
 """
+import os
 import time
 import unittest
 
@@ -142,9 +143,9 @@ class Rights(unittest.TestCase):
             tom.ok("POST", "/teams", {"name": team, "kind": kind})
             tom.ok("POST", f"/teams/{team}/invitations", {"account": "tia", "role": "admin"})
             cls.who["tia"].ok("POST", f"/invitations/{team}/accept")
-        for name in ("max", "ivy", "gone"):
+        for name in ("ana", "max", "ivy", "gone"):  # one shares with teams that one sees
             tom.ok("POST", "/teams/mhd/invitations", {"account": name})
-        for name in ("max", "gone"):
+        for name in ("ana", "max", "gone"):
             cls.who[name].ok("POST", "/invitations/mhd/accept")
         for name in ("stu", "dent"):
             tom.ok("POST", "/teams/lab/invitations", {"account": name})
@@ -185,7 +186,10 @@ class Rights(unittest.TestCase):
 
     @staticmethod
     def put(who, volume, path):
-        who.ok("PUT", f"/files/{volume}/{path}?parents=1", f"{path} of {volume}")
+        if "/" in path:
+            who.ok("POST", f"/files/{volume}/{os.path.dirname(path)}",
+                   {"action": "mkdir", "parents": True})
+        who.ok("PUT", f"/files/{volume}/{path}", f"{path} of {volume}")
 
     @staticmethod
     def share(who, kind, what, to, rights, **more):

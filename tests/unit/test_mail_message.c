@@ -131,6 +131,7 @@ static void test_utf8(void **state)
         assert_null(strstr(s, "=?UTF-8?B?gg")); /* a word does not begin in one */
         free(s);
     }
+    m.text = "a\n";
     m.subject = "=?UTF-8?B?w7w=?="; /* is not taken for an encoded word */
     s = composed(&m);
     assert_null(strstr(s, "Subject: =?UTF-8?B?w7w=?=\r\n"));

@@ -39,10 +39,11 @@ static void words(void **state)
 {
     (void)state;
     peri_arena_t *arena = peri_arena_new();
-    peri_place_in_t v[] = {{.fd = 7, .to = "/data/sim", .write = false},
-                           {.fd = 8, .to = "/volumes/ana/persistent", .write = true},
-                           {.fd = 9, .to = "/volumes/bob/shared", .write = false},
-                           {.fd = 10, .to = "/spool/1", .write = true}};
+    peri_place_in_t v[] = {
+        {.fd = 7, .to = "/data/sim", .write = false},
+        {.fd = 8, .to = "/volumes/ana/persistent", .hide = ".perigee", .write = true},
+        {.fd = 9, .to = "/volumes/bob/shared", .write = false},
+        {.fd = 10, .to = "/spool/1", .write = true}};
     const peri_places_in_t places = {v, 4};
     const char *const inside[] = {"/opt/p/bin/perigee-launch", "--inside", "11", NULL},
                       *const own[] = {"/opt/p/bin", "/usr/lib/perigee", NULL},
@@ -71,6 +72,7 @@ static void words(void **state)
                                         "--ro-bind /proc/self/fd/7 /data/sim",
                                         "--tmpfs /data/sim/state",
                                         "--bind /proc/self/fd/8 /volumes/ana/persistent",
+                                        "--tmpfs /volumes/ana/persistent/.perigee",
                                         "--ro-bind /proc/self/fd/9 /volumes/bob/shared",
                                         "--bind /proc/self/fd/10 /spool/1",
                                         "--remount-ro /dev",
@@ -197,8 +199,12 @@ static void order_and_absent(void **state)
 static void json(void **state)
 {
     (void)state;
-    const peri_bind_t binds[] = {{"/s/1", NULL, "/volumes/a/v", true},
-                                 {"/s/2", "x/y", "/volumes/b/v", false}};
+    const peri_bind_t binds[] = {{.from = "/s/1", .to = "/volumes/a/v", .write = true},
+                                 {.from = "/s/2",
+                                  .path = "x/y",
+                                  .to = "/volumes/b/v",
+                                  .hide = ".p",
+                                  .optional = true}};
     const char *const read[] = {"/data"}, *const hide[] = {"/data/state"},
                       *const argv[] = {"true"};
     const peri_sandbox_t s = {.binds = binds,
@@ -223,6 +229,9 @@ static void json(void **state)
     assert_true(back.sandbox->binds[0].write);
     assert_null(back.sandbox->binds[0].path);
     assert_string_equal(back.sandbox->binds[1].path, "x/y");
+    assert_string_equal(back.sandbox->binds[1].hide, ".p");
+    assert_true(back.sandbox->binds[1].optional);
+    assert_false(back.sandbox->binds[0].optional);
     assert_string_equal(back.sandbox->hide[0], "/data/state");
     assert_string_equal(back.sandbox->user, "ana");
     assert_true(back.sandbox->network);
