@@ -16,8 +16,8 @@ peri_signuprules_t peri_api_signup_rules(const peri_request_t *r);
 int peri_api_start_session(peri_request_t *r, peri_db_t *db, int64_t account,
                            const char *name, const char *way, peri_err_t *err);
 void peri_api_drop_cookie(peri_request_t *r);
-/* Whoever holds a token may do with it what it is for; taking the account over, or making
- * tokens that live longer, is not: PERI_EDENIED for a token. */
+/* Whoever holds a token may do with it what it is for; taking the account over is
+ * not: PERI_EDENIED for a token. */
 int peri_api_by_person(peri_request_t *r, peri_err_t *err);
 json_t *peri_api_scopes(unsigned scopes); /* names */
 
@@ -27,6 +27,10 @@ json_t *peri_api_scopes(unsigned scopes); /* names */
 int peri_api_turn(peri_request_t *r, peri_err_t *err);
 /* 429 with Retry-After; returns -1. */
 int peri_api_wait(peri_request_t *r, double seconds, const char *what, peri_err_t *err);
+
+/* Counts a mail to this address: *wait > 0 if there were too many. api_signup.c */
+int peri_api_count_mail(peri_request_t *r, peri_db_t *db, const char *email, double *wait,
+                        peri_err_t *err);
 
 /* api_page.c: for who comes with a browser from a mail. */
 bool peri_api_is_form(const peri_request_t *r);

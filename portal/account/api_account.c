@@ -37,6 +37,10 @@ static json_t *account_json(const peri_request_t *r, const peri_account_t *a)
     /* An administrator by name who is none yet. */
     if (a->admin && !who->admin && !who->token)
         json_object_set_new(o, "admin_needs_second_factor", json_true());
+    if (who->token)
+        json_object_set_new(o, "token",
+                            json_pack("{s:I, s:f}", "id", (json_int_t)who->token,
+                                      "expires", who->expires));
     if (who->session) {
         json_object_set_new(o, "csrf", json_string(who->csrf));
         json_object_set_new(o, "session", json_integer((json_int_t)who->session));
@@ -153,6 +157,9 @@ static int edit_email(peri_request_t *r, peri_db_t *db, const char *email,
 {
     const peri_signuprules_t rules = peri_api_signup_rules(r);
     const int64_t id = r->actor.account;
+    double wait = 0;
+    if (email && rules.mail && peri_api_count_mail(r, db, email, &wait, err)) return -1;
+    if (wait > 0) return peri_api_wait(r, wait, "too many mails to this address", err);
     if (email && rules.mail)
         return peri_signup_mail_verify(db, &rules, id, r->actor.name, email, peri_epoch(),
                                        err);

@@ -24,6 +24,15 @@ static int slow_down(peri_request_t *r, peri_db_t *db, peri_err_t *err)
                     : 0;
 }
 
+int peri_api_count_mail(peri_request_t *r, peri_db_t *db, const char *email, double *wait,
+                        peri_err_t *err)
+{
+    char *small = peri_arena_strdup(r->arena, email);
+    for (char *c = small; *c; c++)
+        if (*c >= 'A' && *c <= 'Z') *c = (char)(*c + 32);
+    return peri_throttle_try(db, &peri_throttle_mail, small, peri_epoch(), wait, err);
+}
+
 /* ---- signing up ---- */
 
 static int check(peri_request_t *r, const peri_newperson_t *p, peri_err_t *err)
@@ -33,6 +42,11 @@ static int check(peri_request_t *r, const peri_newperson_t *p, peri_err_t *err)
     if (!db) return -1;
     int rc = peri_signup_check(db, &rules, p, peri_epoch(), err);
     if (rc == 0) rc = slow_down(r, db, err);
+    double wait = 0;
+    if (rc == 0 && rules.mail && p->email && !p->invitation)
+        rc = peri_api_count_mail(r, db, p->email, &wait, err);
+    if (rc == 0 && wait > 0)
+        rc = peri_api_wait(r, wait, "too many mails to this address", err);
     peri_dbpool_put(r->portal->db, db);
     return rc;
 }
@@ -185,14 +199,9 @@ int peri_api_verify(peri_request_t *r, peri_err_t *err)
 static int forgot(peri_request_t *r, peri_db_t *db, const char *email, peri_err_t *err)
 {
     const peri_signuprules_t rules = peri_api_signup_rules(r);
-    const double now = peri_epoch();
-    char *small = peri_arena_strdup(r->arena, email);
     double wait = 0;
-    for (char *c = small; *c; c++)
-        if (*c >= 'A' && *c <= 'Z') *c = (char)(*c + 32);
-    if (rules.mail && peri_throttle_try(db, &peri_throttle_mail, small, now, &wait, err))
-        return -1;
-    return wait > 0 ? 0 : peri_signup_forgot(db, &rules, email, now, err);
+    if (rules.mail && peri_api_count_mail(r, db, email, &wait, err)) return -1;
+    return wait > 0 ? 0 : peri_signup_forgot(db, &rules, email, peri_epoch(), err);
 }
 
 int peri_api_forgot(peri_request_t *r, peri_err_t *err)
@@ -262,20 +271,40 @@ int peri_api_reset(peri_request_t *r, peri_err_t *err)
 
 /* ---- the first administrator ---- */
 
+/* An administrator is only made when that is said. */
+static int setup(peri_db_t *db, peri_request_t *r, const char *name, bool admin,
+                 char secret[PERI_SECRET_LEN + 1], peri_err_t *err)
+{
+    peri_account_t a;
+    int64_t id;
+    if (!admin && peri_account_by_name(db, name, r->arena, &a, err))
+        return err->code == PERI_ENOTFOUND
+                   ? peri_err_set(err, PERI_ENOTFOUND,
+                                  "there is no account \"%s\"; with \"admin\": true "
+                                  "one is made, an administrator's",
+                                  name)
+                   : -1;
+    return peri_signup_setup(db, name, admin, peri_epoch(), &id, secret, err);
+}
+
 int peri_api_setup_link(peri_request_t *r, peri_err_t *err)
 {
     const peri_signuprules_t rules = peri_api_signup_rules(r);
     const char *name;
     char secret[PERI_SECRET_LEN + 1];
-    int64_t id;
-    json_t *o = peri_request_json(r, "name", err);
-    if (!o || peri_json_text(o, "name", false, 64, &name, err)) return -1;
+    bool admin = false;
+    json_t *o = peri_request_json(r, "name admin", err);
+    if (!o || peri_json_text(o, "name", false, 64, &name, err) ||
+        peri_json_bool(o, "admin", &admin, err))
+        return -1;
     if (!name) name = r->actor.name;
     peri_db_t *db = peri_request_system(r, err);
     if (!db) return -1;
     int rc = peri_db_begin(db, err);
-    if (rc == 0) rc = peri_signup_setup(db, name, true, peri_epoch(), &id, secret, err);
-    if (rc == 0) rc = peri_audit(r, db, "account.setup-link", name, true, NULL, err);
+    if (rc == 0) rc = setup(db, r, name, admin, secret, err);
+    if (rc == 0)
+        rc = peri_audit(r, db, "account.setup-link", name, true,
+                        json_pack("{s:b}", "admin", admin), err);
     if (rc == 0) rc = peri_db_commit(db, err);
     peri_dbpool_put(r->portal->db, db);
     if (rc) return -1;

@@ -28,7 +28,7 @@ const peri_route_t peri_account_routes[] = {
     {"DELETE", "/api/v1/account/sessions/*", peri_api_session_revoke, WRITE},
     {"GET", "/api/v1/account/tokens", peri_api_tokens, READ},
     {"POST", "/api/v1/account/tokens", peri_api_token_make, WRITE},
-    {"DELETE", "/api/v1/account/tokens/*", peri_api_token_revoke, WRITE},
+    {"DELETE", "/api/v1/account/tokens/*", peri_api_token_revoke, .scope = 0},
     {"POST", "/api/v1/account/totp", peri_api_totp_start, WRITE},
     {"PUT", "/api/v1/account/totp", peri_api_totp_confirm, WRITE},
     {"DELETE", "/api/v1/account/totp", peri_api_totp_remove, WRITE},

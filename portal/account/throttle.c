@@ -14,7 +14,7 @@
 const peri_throttle_t peri_throttle_account = {"account", 8, 2, 15 * MINUTE, 6 * HOUR};
 const peri_throttle_t peri_throttle_known = {"known", 8, 2, 5 * MINUTE, HOUR};
 const peri_throttle_t peri_throttle_client = {"client", 30, 1, 15 * MINUTE, HOUR};
-const peri_throttle_t peri_throttle_signup = {"signup", 20, 5, HOUR, DAY};
+const peri_throttle_t peri_throttle_signup = {"signup", 60, 5, HOUR, DAY};
 const peri_throttle_t peri_throttle_mail = {"mail", 4, MINUTE, DAY, DAY};
 
 typedef struct {

@@ -122,6 +122,7 @@ int peri_account_of_token(peri_db_t *db, const char *value,
                               .admin = *PQgetvalue(r, 0, 3) == 't' &&
                                        (scopes & PERI_SCOPE_ADMIN) != 0,
                               .csrf = "",
+                              .expires = strtod(PQgetvalue(r, 0, 5), NULL),
                               .scopes = scopes};
         if (strtod(PQgetvalue(r, 0, 6), NULL) < now - PERI_SESSION_SEEN)
             note_used(db, PQgetvalue(r, 0, 0), peri_time_text(now).text);

@@ -33,6 +33,7 @@ typedef struct {
     uid_t uid;        /* local: the Unix user; else the daemon's own */
     gid_t gid;
     int64_t session, token; /* 0: not by one */
+    double expires;         /* of the token; 0: not by one */
     unsigned scopes;
     const char *csrf; /* of the session */
 } peri_actor_t;

@@ -296,6 +296,7 @@ class Open(Accounts):
         me = program.ok("GET", "/account")
         self.assertEqual((me["door"], sorted(me["scopes"])), ("token", ["account:read", "files:read"]))
         self.assertNotIn("csrf", me)
+        self.assertEqual(me["token"], {"id": made["id"], "expires": made["expires"]})
         a = self.status(program.patch("/account", {"full_name": "x"}), 403, "denied")
         self.assertIn("account:write", a.json["detail"])
         self.status(program.get("/jobs"), 403)
@@ -306,14 +307,25 @@ class Open(Accounts):
         for bad in ({"name": "x", "scopes": ["all"]}, {"name": "x", "scopes": ["all"], "days": 0},
                     {"name": "x", "scopes": ["all"], "days": 367}, {"scopes": ["all"], "days": 1},
                     {"name": "x", "scopes": [], "days": 1}, {"name": "x", "scopes": "all", "days": 1},
-                    {"name": "x", "scopes": ["files"], "days": 1}):
+                    {"name": "x", "scopes": ["files"], "days": 1},
+                    {"name": "x", "scopes": ["all"], "expires": "tomorrow"},
+                    {"name": "x", "scopes": ["all"], "expires": 5},
+                    {"name": "x", "scopes": ["all"], "expires": 1e300}):
             self.status(b.post("/account/tokens", bad), 400)
         self.status(b.post("/account/tokens", {"name": "x", "scopes": ["admin"], "days": 1}), 403)
-        # With a token one neither makes tokens nor takes the account over.
+        # With a token one makes none that is stronger or lives longer, nor takes the account over.
         strong = b.ok("POST", "/account/tokens", {"name": "all", "scopes": ["all"], "days": 1})
         program = Person(self.portal, token=strong["token"])
         self.status(program.patch("/account", {"full_name": "By Program"}), 200)
-        self.status(program.post("/account/tokens", {"name": "x", "scopes": ["sql"], "days": 1}), 403)
+        child = program.ok("POST", "/account/tokens",
+                           {"name": "x", "scopes": ["account:write"], "expires": time.time() + 9e6})
+        self.assertEqual(child["expires"], strong["expires"])
+        child = Person(self.portal, token=child["token"])
+        self.status(child.post("/account/tokens", {"name": "x", "scopes": ["sql"], "days": 1}), 403)
+        weak = b.ok("POST", "/account/tokens", {"name": "w", "scopes": ["sql"], "days": 1})
+        program_weak = Person(self.portal, token=weak["token"])
+        self.status(program_weak.delete(f"/account/tokens/{strong['id']}"), 403)
+        self.status(program_weak.delete(f"/account/tokens/{weak['id']}"), 204)  # its own
         self.status(program.post("/account/password", {"old": PASSWORD, "new": OTHER}), 403)
         self.status(program.post("/account/totp"), 403)
         self.status(program.patch("/account", {"email": "x@example.org"}), 403)
@@ -403,8 +415,9 @@ class Open(Accounts):
 
     def test_first_administrator(self):
         machine = self.portal.machine
-        link = self.status(machine.post("/setup-link", {"name": "chief"}), 201).json
-        self.status(self.browser().post("/setup-link", {"name": "evil"}), 403)
+        self.status(machine.post("/setup-link", {"name": "chief"}), 404)
+        link = self.status(machine.post("/setup-link", {"name": "chief", "admin": True}), 201).json
+        self.status(self.browser().post("/setup-link", {"name": "evil", "admin": True}), 403)
         page = self.browser().get("/account/reset?token=" + link["token"])
         self.assertEqual(page.status, 200)
         self.assertIn("text/html", page.headers["Content-Type"])
@@ -427,6 +440,11 @@ class Open(Accounts):
         self.status(b.sign_in("chief"), 200)
         self.assertTrue(b.ok("GET", "/account")["admin"])
         self.status(b.get("/admin/users"), 200)
+        # A link for somebody who is none makes her none.
+        plain = self.member("plain")
+        self.status(machine.post("/setup-link", {"name": "plain"}), 201)
+        self.assertFalse(plain.ok("GET", "/account")["admin"])
+        self.status(plain.get("/admin/users"), 403)
         # Its program only with the scope for it.
         for scopes, status in ((["all"], 403), (["all", "admin"], 200)):
             made = b.ok("POST", "/account/tokens", {"name": "t", "scopes": scopes, "days": 1})

@@ -129,7 +129,7 @@ class Fuzzer:
         r = self.random
         door = r.choice(["web", "web", "transfer", "perigeed"])
         s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        s.settimeout(0.5)
+        s.settimeout(0.2)
         got = b""
         try:
             s.connect(self.portal.socket(door))
@@ -168,7 +168,7 @@ class Fuzzer:
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3), "big"))
-    p.add_argument("--requests", type=int, default=4000)
+    p.add_argument("--requests", type=int, default=2500)
     args = p.parse_args()
     if not os.path.exists(f"{harness.ASAN_BIN}/perigeed"):
         print("skipped: there is no build with AddressSanitizer")
