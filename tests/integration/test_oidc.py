@@ -479,10 +479,12 @@ oidc:
         self.refused(b.get(self.start(b)), 403, "declined", b)
         r = b.get(self.start(b), headers={"Accept": "text/html,*/*;q=0.8"})
         self.assertEqual(r.status, 403)
-        self.assertTrue(r.headers["Content-Type"].startswith("text/html"), f"{r.headers} {r.text}")
+        self.assertTrue(r.headers["Content-Type"].startswith("text/html"), r.headers)
         self.assertIn("the sign-in was declined", r.text)
-        self.assertIn("default-src 'none'", ", ".join(
-            r.headers.get_all("Content-Security-Policy")))
+        [policy] = r.headers.get_all("Content-Security-Policy")
+        self.assertIn("default-src 'none'; style-src 'unsafe-inline'", policy)
+        r = b.get(self.url + "/api/v1/status")
+        self.assertIn("sandbox", r.headers["Content-Security-Policy"])
 
     # ---- the provider's side ----
 
