@@ -245,18 +245,18 @@ static const struct {
     peri_code_t code;
     const char *text;
 } statuses[] = {{400, PERI_EINVAL, "the request is not understood"},
-                {401, PERI_EDENIED, "nobody is logged in"},
+                {401, PERI_EAUTH, "nobody is logged in"},
                 {403, PERI_EDENIED, "that is not allowed"},
                 {404, PERI_ENOTFOUND, "there is no such thing"},
-                {409, PERI_EINVAL, "it is in the way of something that is there"},
-                {412, PERI_EINVAL, "it was changed in the meantime: look again"},
+                {409, PERI_ECONFLICT, "it is in the way of something that is there"},
+                {412, PERI_ECONFLICT, "it was changed in the meantime: look again"},
                 {413, PERI_ELIMIT, "it is too large for the portal"},
-                {429, PERI_ELIMIT, "too many requests: wait a moment"},
+                {429, PERI_EBUSY, "too many requests: wait a moment"},
                 {500, PERI_EINTERNAL, "the portal failed; its log says why"},
                 {502, PERI_EIO, "perigeed does not answer now"},
                 {503, PERI_EIO, "the portal is busy or starts"},
                 {504, PERI_EIO, "perigeed does not answer in time"},
-                {507, PERI_EIO, "there is no room for it"}};
+                {507, PERI_EFULL, "there is no room for it"}};
 
 int peri_client_problem(peri_client_t *c, peri_answer_t *a, peri_err_t *err)
 {
@@ -281,7 +281,7 @@ int peri_client_problem(peri_client_t *c, peri_answer_t *a, peri_err_t *err)
                      text);
     if (a->status == 401 && c->token && err) {
         char *said = peri_xstrdup(err->text);
-        peri_err_set(err, PERI_EDENIED, "%s; 'perigee login %s' logs you in again", said,
+        peri_err_set(err, PERI_EAUTH, "%s; 'perigee login %s' logs you in again", said,
                      c->portal);
         free(said);
     }

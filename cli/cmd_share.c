@@ -15,7 +15,7 @@
 
 static const char share_help[] =
     "Usage: perigee share THING --with WHOM [OPTION...]\n"
-    "       perigee share ls [--with-me] [--json]\n"
+    "       perigee share ls [THING|--with-me] [--json]\n"
     "\n"
     "Lets others use something of yours. THING is a place in your storage (VOLUME:PATH, "
     "with\n"
@@ -141,6 +141,19 @@ static void print_grants(const json_t *all, bool mine, const char *me)
     peri_grid_free(g);
 }
 
+/* Of everybody who shares it, or something in it or above it. */
+static json_t *grants_on(peri_client_t *c, const char *word, peri_err_t *err)
+{
+    json_t *thing = peri_thing_json(c, word, err), *all = NULL;
+    if (!thing) return NULL;
+    char *name = peri_url_escape(peri_json_str(thing, "thing"));
+    all = peri_talk_list(c, err, "grants", "/grants?kind=%s&thing=%s",
+                         peri_json_str(thing, "kind"), name);
+    free(name);
+    json_decref(thing);
+    return all;
+}
+
 static int verb_ls(int argc, char **argv)
 {
     options_t o = {0};
@@ -148,14 +161,15 @@ static int verb_ls(int argc, char **argv)
     const peri_option_t options[] = {{"with-me", &o.with_me, NULL, 0},
                                      {"json", &o.json, NULL, 0}};
     int status = peri_options_read(argc, argv, share_help, options, 2);
-    if (status < 0) status = peri_words_check(argc, argv, 0, 0, "no argument");
+    if (status < 0) status = peri_words_check(argc, argv, 0, 1, "");
     if (status >= 0) return status;
     peri_client_t *c = peri_talk(&status);
     if (!c) return status;
     const char *me = peri_client_account(c, &err);
-    json_t *all = !me         ? NULL
-                  : o.with_me ? peri_talk_list(c, &err, "grants", "/shared")
-                              : peri_talk_list(c, &err, "grants", "/grants");
+    json_t *all = !me             ? NULL
+                  : optind < argc ? grants_on(c, argv[optind], &err)
+                  : o.with_me     ? peri_talk_list(c, &err, "grants", "/shared")
+                                  : peri_talk_list(c, &err, "grants", "/grants");
     if (all && !o.json) print_grants(all, !o.with_me, me);
     return peri_talk_end(c, all, &err, o.json, NULL);
 }

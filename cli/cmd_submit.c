@@ -70,6 +70,12 @@ static const char help_text[] =
     "      --restartable      may be started again when its node failed, or when it has\n"
     "                         saved what it has, warned by --warn\n"
     "\n"
+    "At a portal\n"
+    "      --output PLACE     its results go there when it has succeeded, as "
+    "persistent:run7\n"
+    "      --volume V         of all volumes it sees only V, as bob/data:ro; may be\n"
+    "                         repeated\n"
+    "\n"
     "This command\n"
     "      --check            only say whether it could run, and how\n"
     "      --wait             wait for the end; the exit status follows the job\n"
@@ -94,7 +100,8 @@ typedef struct {
 
 typedef struct {
     peri_specopts_t spec;
-    list_t env, after, params;
+    list_t env, after, params, volumes;
+    const char *output;
     peri_input_t in;
     const char *given; /* the first option that is not for spec files */
     const char *key;
@@ -136,6 +143,8 @@ static const struct {
     {"env", LIST, offsetof(options_t, env)},
     {"after", LIST, offsetof(options_t, after)},
     {"param", LIST, offsetof(options_t, params)},
+    {"volume", LIST, offsetof(options_t, volumes)},
+    {"output", TEXT, offsetof(options_t, output)},
 #undef S
 };
 #define NSPEC (sizeof(spec_options) / sizeof(*spec_options))
@@ -396,6 +405,7 @@ static int submit(options_t *o)
     peri_client_t *c = NULL;
     int status = 0;
     if (peri_input_spec(&o->in, &o->spec, o->given, &spec, &err) == 0 &&
+        peri_input_storage(o->output, o->volumes.v, o->volumes.n, &spec, &err) == 0 &&
         (c = peri_client_new(&err)))
         job =
             peri_client_post(c,
@@ -432,6 +442,7 @@ int peri_cmd_submit(int argc, char **argv)
     free(o.env.v);
     free(o.after.v);
     free(o.params.v);
+    free(o.volumes.v);
     peri_submit_kernel_clear(&o.in.kernel);
     return rc;
 }

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,4 +217,22 @@ int peri_input_spec(peri_input_t *in, peri_specopts_t *o, const char *given,
     return in->kernel.wanted
                ? 0
                : peri_submit_kernel_check(&in->kernel, out->data, out->len, err);
+}
+
+int peri_input_storage(const char *output, const char *const *volumes, size_t n,
+                       peri_buf_t *spec, peri_err_t *err)
+{
+    if (!output && n == 0) return 0;
+    json_t *o = json_loadb(spec->data, spec->len, 0, NULL), *list = json_array();
+    for (size_t i = 0; i < n; i++) json_array_append_new(list, json_string(volumes[i]));
+    if (output) json_object_set_new(o, "output", json_string(output));
+    if (n) json_object_set(o, "volumes", list);
+    json_decref(list);
+    char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+    json_decref(o);
+    if (!text) return peri_err_set(err, PERI_EINTERNAL, "the spec is no JSON");
+    peri_buf_clear(spec);
+    peri_buf_puts(spec, text);
+    free(text);
+    return peri_buf_check(spec, "the spec", err);
 }

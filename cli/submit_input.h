@@ -28,4 +28,9 @@ bool peri_input_takes_words(const char *what);
 int peri_input_spec(peri_input_t *in, peri_specopts_t *o, const char *given,
                     peri_buf_t *out, peri_err_t *err);
 
+/* Adds to a spec where the results go (NULL: nowhere) and the volumes that the job sees
+ * (n 0: all), as written on the command line. */
+int peri_input_storage(const char *output, const char *const *volumes, size_t n,
+                       peri_buf_t *spec, peri_err_t *err);
+
 #endif

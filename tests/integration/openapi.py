@@ -126,7 +126,8 @@ class Document:
         content = answer.get("content")
         kind = kind.split(";")[0].strip()
         if not content:
-            return None if not kind or value is None else f"{method} {template}: {status} with a body"
+            # Nothing to say is no body, or {}.
+            return None if not kind or value in (None, {}) else f"{method} {template}: {status} with a body"
         media = content.get(kind) or content.get("*/*")
         if media is None:
             return f"{method} {template}: {status} as {kind}, not {list(content)}"

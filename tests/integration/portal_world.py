@@ -46,7 +46,10 @@ class Person:
             body = body.encode()
         h.update(headers or {})
         try:
-            c.request(method, path if path.startswith("/l/") else "/api/v1" + path, body, h)
+            try:
+                c.request(method, path if path.startswith("/l/") else "/api/v1" + path, body, h)
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # answered before it had all of the body
             r = c.getresponse()
             data = r.read()
         finally:

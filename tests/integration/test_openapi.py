@@ -4,17 +4,25 @@ server answers, to at least one call of each path and to what is wrong, looks as
 import base64
 import hmac
 import os
+import re
 import struct
 import time
 import unittest
+import urllib.parse
 
 import harness
 import openapi
+from mail_server import MailServer, certificate
+from oidc_provider import Provider
 from portal_world import PASSWORD, Person, Portal
 
-# Nobody takes the mail: it waits in the database.
-CONFIG = """accounts: {sign_up: open}
-mail: {server: "smtp://127.0.0.1:9", from: perigee@example.org, tls: "off"}
+CONFIG = """user: root
+web: {{listen: "off"}}
+accounts: {{sign_up: open}}
+mail: {{server: "smtp://127.0.0.1:{mail}", from: perigee@example.org, tls: "off"}}
+oidc:
+  - {{name: uni, title: University, issuer: "{issuer}", client_id: perigee, sign_up: true,
+      client_secret_file: "{secret}"}}
 """
 DOCUMENT = os.path.join(harness.SOURCE, "docs", "openapi.json")
 
@@ -58,8 +66,20 @@ class TheDocument(unittest.TestCase):
 class TheServer(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.portal = Portal(CONFIG).up()
+        cls.portal = Portal()
         cls.addClassCleanup(cls.portal.close)
+        work = cls.portal.work
+        cls.mail = MailServer(*certificate(work.path))
+        cls.addClassCleanup(cls.mail.close)
+        cls.provider = Provider()
+        cls.provider.redirects = {"http://127.0.0.1:0/api/v1/sign-in/oidc/uni/callback"}
+        cls.provider.user.update(preferred_username="olga", email="olga@example.org")
+        cls.addClassCleanup(cls.provider.close)
+        secret = work.write("secret", cls.provider.secret + "\n")
+        os.chmod(secret, 0o600)
+        with open(cls.portal.config, "a", encoding="utf-8") as f:
+            f.write(CONFIG.format(mail=cls.mail.port, issuer=cls.provider.issuer, secret=secret))
+        cls.portal.up()
         cls.doc = Checked.document = openapi.Document(DOCUMENT)
         Checked.faults = cls.faults = []
 
@@ -82,7 +102,7 @@ class TheServer(unittest.TestCase):
             self.portal.person(name)
         ana = self.who(self.portal.signed_in("ana"))
         ben = self.who(self.portal.signed_in("ben"))
-        for part in (self.service, self.admin, self.account, self.storage, self.teams, self.jobs,
+        for part in (self.service, self.admin, self.account, self.providers, self.storage, self.teams, self.jobs,
                      self.sharing, self.problems):
             with self.subTest(part=part.__name__):
                 part(machine, nobody, ana, ben)
@@ -127,12 +147,17 @@ class TheServer(unittest.TestCase):
         nobody.ok("GET", f"/account/reset?token={link['token']}")
         nobody.ok("POST", "/account/reset", {"token": link["token"], "password": PASSWORD})
         nobody.fails(404, "POST", "/account/reset", {"token": link["token"], "password": PASSWORD})
-        nobody.ok("POST", "/account/sign-up", {"name": "dora", "password": PASSWORD})
-        nobody.fails(409, "POST", "/account/sign-up", {"name": "dora", "password": PASSWORD})
-        nobody.fails(400, "POST", "/account/sign-up", {"name": "emil", "password": "password12"})
-        nobody.ok("POST", "/account/reset-request", {"email": "dora@example.org"})
+        dora = {"name": "dora", "password": PASSWORD, "email": "dora@example.org"}
+        self.assertEqual(nobody.ok("POST", "/account/sign-up", dora)["state"], "pending_email")
+        nobody.fails(409, "POST", "/account/sign-up", dora)
+        nobody.fails(400, "POST", "/account/sign-up", dict(dora, name="emil", password="password12"))
+        nobody.fails(403, "POST", "/sign-in", {"name": "dora", "password": PASSWORD})
+        code = self.mailed("dora@example.org")
+        nobody.ok("GET", f"/account/verify?token={code}")
+        nobody.ok("POST", "/account/verify", {"token": code})
         self.assertEqual(nobody.get("/account/verify?token=none").status, 404)
         nobody.fails(404, "POST", "/account/verify", {"token": "none"})
+        nobody.ok("POST", "/account/reset-request", {"email": "dora@example.org"})
         nobody.fails(401, "POST", "/sign-in", {"name": "dora", "password": "not her pass phrase"})
         dora = self.session(nobody, "dora")
         me = dora.ok("GET", "/account")
@@ -164,6 +189,13 @@ class TheServer(unittest.TestCase):
         dora = self.session(nobody, "dora", PASSWORD + " more")
         dora.ok("DELETE", "/account", {"password": PASSWORD + " more"})
 
+    def mailed(self, address):
+        """The code of the link in the newest mail."""
+        end = time.monotonic() + 20
+        while not self.mail.to(address) and time.monotonic() < end:
+            time.sleep(0.05)
+        return re.search(r"token=(\w+)", self.mail.to(address)[-1].get_content()).group(1)
+
     def session(self, nobody, name, password=PASSWORD, **more):
         a = nobody.post("/sign-in", dict(name=name, password=password, **more))
         self.assertEqual(a.status, 200, a)
@@ -180,8 +212,87 @@ class TheServer(unittest.TestCase):
         self.session(nobody, "dora", code=codes[0]).ok("POST", "/sign-out")
         dora.ok("DELETE", "/account/totp", {"password": PASSWORD})
 
+    def providers(self, machine, nobody, ana, ben):
+        end = time.monotonic() + 20
+        while (away := nobody.get("/sign-in/oidc/uni?next=/jobs")).status == 503 \
+                and time.monotonic() < end:
+            time.sleep(0.2)
+        self.assertEqual(away.status, 303, away)
+        cookie = away.headers["Set-Cookie"].split(";")[0]
+        where = urllib.parse.urlsplit(away.headers["Location"])
+        status, back = self.provider.authorize(dict(urllib.parse.parse_qsl(where.query)))
+        self.assertEqual(status, 302, back)
+        query = urllib.parse.urlsplit(back).query
+        done = nobody.get(f"/sign-in/oidc/uni/callback?{query}", headers={"Cookie": cookie})
+        self.assertEqual(done.status, 303, done)
+        self.assertIn(nobody.get("/sign-in/oidc/none").status, (400, 404))
+        nobody.fails(403, "GET", "/sign-in/oidc/uni/callback?state=none")
+        me = self.session(nobody, "ben")
+        me.ok("POST", "/account/identities", {"provider": "uni", "next": "/account"})
+        me.fails(404, "DELETE", "/account/identities/99")
+
     def storage(self, machine, nobody, ana, ben):
-        pass
+        ana.ok("GET", "/volumes?limit=1")
+        made = ana.ok("POST", "/volumes", {"name": "halos", "description": "of run 7"})
+        self.assertEqual(made["label"], "ana/halos")
+        ana.fails(409, "POST", "/volumes", {"name": "halos"})
+        ana.ok("PATCH", "/volumes/ana/halos", {"description": "of run 8"})
+        ana.fails(412, "PATCH", "/volumes/ana/halos", {"description": "x"}, headers={"If-Match": '"0"'})
+        ana.ok("GET", "/volumes/ana/halos")
+        ana.ok("DELETE", "/volumes/ana/halos?forever=1")
+        ana.fails(404, "GET", "/volumes/ana/halos")
+        here = "/files/ana/persistent"
+        self.assertEqual(ana.post(here + "/a/b", {"action": "mkdir", "parents": True}).status, 201)
+        ana.ok("POST", here + "/a/b", {"action": "mkdir", "parents": True})
+        ana.ok("PUT", here + "/a/x.txt", "12 halos\n")
+        tag = ana.get(here + "/a/x.txt").headers["ETag"]
+        ana.ok("PUT", here + "/a/x.txt", "13 halos\n", headers={"If-Match": tag})
+        ana.fails(412, "PUT", here + "/a/x.txt", "14 halos\n", headers={"If-Match": tag})
+        ana.ok("GET", here)
+        ana.ok("GET", here + "/a?sort=time&order=desc&limit=1")
+        ana.ok("GET", here + "/a?stat=1")
+        ana.ok("GET", here + "/a/x.txt?checksum=sha256")
+        ana.ok("GET", here + "/a?archive=zip")
+        ana.ok("POST", here + "/a/x.txt", {"action": "copy", "to": "a/y.txt"})
+        ana.ok("POST", here + "/a/y.txt", {"action": "rename", "name": "z.txt"})
+        ana.ok("POST", here + "/a/z.txt", {"action": "move", "to": "z.txt", "volume": "ana/scratch"})
+        ana.ok("GET", "/files/ana/scratch/z.txt")
+        ana.ok("POST", "/files/ana/scratch/z.txt", {"action": "trash"})
+        gone = ana.ok("DELETE", here + "/a/x.txt")
+        ana.ok("GET", "/trash/ana/persistent")
+        ana.ok("POST", f"/trash/ana/persistent/{gone['trash']}/restore")
+        ana.ok("DELETE", here + "/a/x.txt?forever=1")
+        gone = ana.ok("DELETE", here + "/a")
+        ana.ok("DELETE", f"/trash/ana/persistent/{gone['trash']}")
+        ana.ok("DELETE", "/trash/ana/scratch")
+        ana.fails(404, "GET", here + "/none")
+        ana.fails(400, "POST", here + "/x", {"action": "burn"})
+        ben.fails(404, "GET", here)
+        self.uploads(ana)
+
+    def uploads(self, ana):
+        def pairs(**values):
+            return ",".join(f"{k} {base64.b64encode(v.encode()).decode()}" for k, v in values.items())
+        tus = {"Tus-Resumable": "1.0.0"}
+        patch = {**tus, "Content-Type": "application/offset+octet-stream"}
+        ana.ok("OPTIONS", "/uploads")
+        for last in ("PATCH", "POST", "DELETE"):
+            begun = ana.post("/uploads", "", headers={
+                **tus, "Upload-Length": "10", "Upload-Metadata":
+                pairs(volume="ana/persistent", filename="u.bin", overwrite="true")})
+            self.assertEqual(begun.status, 201, begun)
+            there = begun.headers["Location"].split("/api/v1")[1]
+            ana.ok("OPTIONS", there)
+            ana.ok("PATCH", there, b"12345", headers={**patch, "Upload-Offset": "0"})
+            ana.fails(409, "PATCH", there, b"12345", headers={**patch, "Upload-Offset": "0"})
+            self.assertEqual(ana.ask("HEAD", there, headers=tus).headers["Upload-Offset"], "5")
+            if last == "DELETE":
+                ana.ok("DELETE", there, headers=tus)
+            else:
+                ana.ok(last, there, b"67890", headers={
+                    **patch, "Upload-Offset": "5", "X-HTTP-Method-Override": "PATCH"})
+        self.assertEqual(ana.ok("GET", "/files/ana/persistent/u.bin")["size"], 10)
+        ana.fails(412, "POST", "/uploads", "")
 
     def teams(self, machine, nobody, ana, ben):
         ana.ok("POST", "/teams", {"name": "cosmo", "title": "Cosmology", "public": False})
@@ -254,7 +365,11 @@ class TheServer(unittest.TestCase):
         machine.ok("DELETE", f"/grants/{grant['id']}")
         ana.fails(404, "GET", f"/jobs/{self.number}")
         machine.fails(404, "DELETE", f"/grants/{grant['id']}")
+        link = ana.ok("POST", "/links", {"kind": "volume", "thing": "persistent:u.bin", "days": 1})
         ana.ok("GET", "/links")
+        self.assertEqual(nobody.ok("GET", link["url"], door="perigeed"), b"1234567890")
+        ana.ok("DELETE", f"/links/{link['id']}")
+        nobody.fails(404, "GET", link["url"])
         machine.fails(400, "POST", "/grants", {"kind": "job", "thing": str(self.number),
                                                "to": {"account": "ana"}, "rights": ["all"]})
 
