@@ -122,7 +122,7 @@ class Door(Service):
 
     def master(self):
         with open(f"{self.state}/web/lock", encoding="ascii") as f:
-            return int(f.read())
+            return int(f.read() or 0)
 
     def log_lines(self):
         with open(f"{self.state}/web/access.log", encoding="utf-8") as f:
