@@ -96,6 +96,40 @@ class Sandbox(unittest.TestCase):
                                "resources": {"nodes": 2, "ranks": 2}}, "failed")
         self.assertIn("no such program: no-such-program", job["text"])
 
+    def test_right_taken_away_in_the_queue(self):
+        """Slurm has the job, and no place for it: what it may see is what counts at its start."""
+        machine = Person(self.ana.portal, "machine", door="perigeed")
+        nobody = Person(self.ana.portal)
+        made = machine.ok("POST", "/admin/users", {"name": "ben"})
+        nobody.ok("POST", "/account/reset", {"token": made["token"], "password": PASSWORD})
+        a = nobody.post("/sign-in", {"name": "ben", "password": PASSWORD})
+        ben = Person(self.ana.portal, "ben")
+        ben.headers = {"Cookie": a.headers["Set-Cookie"].split(";")[0],
+                       "X-CSRF-Token": a.json["csrf"]}
+        self.ana.ok("POST", "/files/ana/persistent/given", {"action": "mkdir"})
+        grants = [self.ana.ok("POST", "/grants", {
+            "kind": "volume", "thing": f"ana/persistent:{path}", "to": {"account": "ben"},
+            "rights": ["see", "read", "run"]}) for path in ("given", "ranks")]
+        for node in ("n1", "n2", "n3"):
+            c.on("head", "scontrol", "update", f"nodename={node}", "state=drain", "reason=test")
+        try:
+            spec = {"kind": "script", "command": ["sh", "-c", "ls /volumes/ana/persistent; true"]}
+            free = ben.ok("POST", "/jobs", spec)["number"]
+            named = ben.ok("POST", "/jobs", dict(spec, volumes=["ana/persistent"]))["number"]
+            for number in (free, named):
+                c.until(number, lambda j: j["state"] == "queued")
+            for grant in grants:
+                self.ana.ok("DELETE", f"/grants/{grant['id']}")
+            job = c.over(named)
+            self.assertEqual((job["state"], job["reason"]), ("failed", "refused"), job["text"])
+            self.assertIn("ana/persistent, which ben may not use", job["text"])
+        finally:
+            for node in ("n1", "n2", "n3"):
+                c.on("head", "scontrol", "update", f"nodename={node}", "state=resume")
+        self.assertEqual(c.over(free)["state"], "succeeded")
+        self.assertNotIn("given", ben.get(f"/jobs/{free}/logs").body.decode())
+        self.assertIn("No such file", ben.get(f"/jobs/{free}/logs?stream=stderr").body.decode())
+
     def test_cancel(self):
         number = self.ana.ok("POST", "/jobs", {
             "kind": "script", "mpi": True, "command": ["sleep", "600"],
