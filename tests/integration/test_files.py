@@ -97,6 +97,12 @@ class Files(unittest.TestCase):
         Files.uid += 2
         self.a, self.b = Local(self.p, self.uid), Local(self.p, self.uid + 1)
 
+    def sql(self, text):
+        done = subprocess.run(["runuser", "-u", "postgres", "--", "psql", "-XAtq", "-h",
+                               f"{self.p.state}/postgres/s", "-d", "perigee", "-c", text],
+                              capture_output=True, text=True, timeout=30, cwd="/", check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
     def problem(self, answer, status, *words):
         self.assertEqual(answer.status, status, answer.body)
         self.assertEqual(answer.headers["Content-Type"], "application/problem+json")
@@ -516,6 +522,42 @@ class Files(unittest.TestCase):
                          {"lectures", b.name})
         b.ok("POST", f"/teams/{name}/leave")
         self.problem(b.get(b.f("l", volume="lectures", owner=team)), 404)
+
+    # ---- data ----
+
+    def test_data(self):
+        folder = self.data.file("tng")
+        os.makedirs(os.path.join(folder, "groups"))
+        os.chmod(self.data.path, 0o755)
+        data = random.randbytes(MB)
+        with open(os.path.join(folder, "groups", "0.hdf5"), "wb") as f:
+            f.write(data)
+        self.sql("INSERT INTO dataset (name, public, folder) VALUES ('tng', true, "
+                 f"'{folder}')")
+        self.addCleanup(self.sql, "DELETE FROM dataset")
+        a = self.a
+        self.assertIn("tng", [v["name"] for v in a.ok("GET", "/volumes?owner=data:")["volumes"]])
+        there = {"owner": "data:", "volume": "tng"}
+        self.assertEqual(a.volume("tng", "data:")["rights"], ["see", "read", "run"])
+        self.assertEqual(a.names(**there), ["groups"])
+        self.assertEqual(a.read("groups/0.hdf5", **there), data)
+        # By the web perigeed sends these itself: nginx has no way to them.
+        web = self.p.person(f"w{a.uid}")
+        path = a.f("groups/0.hdf5", query="download=1", **there)
+        got = web.get(path, headers={"Range": "bytes=5-"})
+        self.assertEqual((got.status, got.body), (206, data[5:]))
+        self.assertEqual(got.headers["Content-Type"], "application/x-hdf5")
+        for answer in (a.put(a.f("x", **there), b"x"), a.act("x", "mkdir", **there),
+                       a.delete(a.f("groups", **there)), a.act("groups", "rename", name="g", **there),
+                       a.get("/trash/data:/tng")):
+            self.assertEqual(answer.status, 403, answer)
+        a.write("f", b"x")
+        self.problem(a.post(a.f("f"), {"action": "copy", "to": "f", "volume": "data:/tng"}), 403)
+        copied = a.post(a.f("groups", **there), {"action": "copy", "to": "g",
+                                                 "volume": f"{a.name}/persistent"})
+        self.assertEqual(copied.status, 201, copied)
+        self.assertEqual(a.read("g/0.hdf5"), data)
+        self.assertEqual(os.listdir(folder), ["groups"])
 
     # ---- a link for somebody without an account ----
 
