@@ -362,6 +362,36 @@ class Files(unittest.TestCase):
         self.problem(a.get(a.f("top", query="archive=rar")), 400)
         self.problem(a.get(a.f("top/sub/r", query="archive=zip")), 404)
 
+    def test_gone(self):
+        """Who goes away does not keep the portal busy; three long requests are enough."""
+        a = self.a
+        a.write("small", b"x")
+        for i in range(3):
+            with open(os.path.join(self.disk(a), f"huge{i}"), "wb") as f:
+                f.truncate(1 << 40)  # hours of zeros
+        waiting = []
+        for i in range(3):
+            c = a.connection()
+            c.request("GET", "/api/v1" + a.f(f"huge{i}", query="checksum=sha256"))
+            waiting.append(c)
+        until = time.monotonic() + 10
+        while True:
+            answer = a.get(a.f("small", query="checksum=md5"))
+            if answer.status == 429:
+                break
+            self.assertLess(time.monotonic(), until, answer)
+            a.write("small", b"%d" % time.monotonic_ns())
+        self.problem(answer, 429, "3 of your requests")
+        self.assertIn("Retry-After", answer.headers)
+        self.b.write("f", b"x")
+        self.assertEqual(self.b.get(self.b.f("f", query="checksum=md5")).status, 200)
+        for c in waiting:
+            c.close()
+        until = time.monotonic() + 10
+        while a.get(a.f("small", query="checksum=sha1")).status != 200:
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.1)
+
     # ---- trash ----
 
     def test_trash(self):
