@@ -268,6 +268,16 @@ class Files(unittest.TestCase):
             self.assertEqual(len(set(names)), 2501)
             self.assertEqual(len(names), 2501)
             self.assertEqual(names[0], first)
+        # One that takes long, in a thread of its own.
+        huge = os.path.join(os.path.dirname(folder), "huge")
+        os.mkdir(huge)
+        for i in range(15000):
+            os.symlink("x", os.path.join(huge, f"a rather long name, {i:08d}"))
+        self.assertGreater(os.stat(huge).st_size, 256 << 10)
+        page = a.ok("GET", a.f("huge", query="limit=2&order=desc"))
+        self.assertEqual(page["total"], 15000)
+        self.assertEqual([e["path"][-8:] for e in page["files"]], ["00014999", "00014998"])
+        self.problem(a.get(a.f("huge", query="after=x")), 400)
         for query in ("sort=x", "order=x", "limit=0", "limit=1001", "after=x"):
             self.problem(a.get(a.f("many", query=query)), 400)
 
