@@ -168,6 +168,18 @@ class Plain(Door):
                                          headers=token)
         self.assertEqual(status, 200, body[:300])
         self.assertIn(data[:4096], body)
+        # A download that began goes on over reloads of nginx and perigeed.
+        c = self.connect()
+        c.request("GET", f"{path}?download=1", headers=token)
+        r = c.getresponse()
+        got = [r.read(100000)]
+        self.configure(web=self.web + ", url: 'http://localhost:{port}'")
+        self.assertIn("has the new configuration", self.ok("reload", "--all").out)
+        got.append(r.read())
+        c.close()
+        self.assertTrue(b"".join(got) == data)
+        self.configure()
+        self.ok("reload")
         # Who is nobody gets nothing, and no other way leads there.
         self.assertEqual(self.ask(f"{path}?download=1")[0], 401)
         with_path = until(lambda: [x for x in self.log_lines() if x["bytes"] > size // 2 and
