@@ -13,8 +13,8 @@
 #include "portal/storage/path.h"
 #include "portal/storage/volume.h"
 
-#define AT_ONCE 1.0 /* seconds: rights that were asked for so long ago are those of now  \
-                     */
+/* Seconds: rights that were asked for so long ago are those of now. */
+#define AT_ONCE 1.0
 
 static int number_header(peri_request_t *r, const char *name, int64_t *out,
                          peri_err_t *err)
