@@ -173,11 +173,21 @@ out:
 
 /* ---- a thread ---- */
 
+/* Of one account some at a time: the others' turn does not depend on how long hers take.
+ */
+static bool has_turn(const peri_uploads_t *u, int64_t account)
+{
+    unsigned n = 0;
+    for (const peri_finish_t *f = u->jobs; f; f = f->next)
+        n += f->state == RUNS && f->up.account == account;
+    return n < PERI_UPLOAD_TURNS;
+}
+
 static peri_finish_t *next_job(peri_uploads_t *u)
 {
     peri_finish_t *oldest = NULL;
     for (peri_finish_t *f = u->jobs; f; f = f->next)
-        if (f->state == WAITS) oldest = f;
+        if (f->state == WAITS && has_turn(u, f->up.account)) oldest = f;
     return oldest;
 }
 
