@@ -120,7 +120,10 @@ static int place(peri_db_t *db, const peri_upload_t *up, int root, int dir,
     const peri_amount_t made = {.bytes = bytes, .files = 1};
     freed.bytes += (uint64_t)up->size;
     freed.files++;
-    if (!up->done) peri_usage_change(db, up->volume, made, freed);
+    if (!up->done)
+        peri_usage_change(db, up->volume, made, freed);
+    else
+        peri_usage_doubt(up->volume); /* what it counted is not known any more */
     return 0;
 }
 
