@@ -138,7 +138,6 @@ static int read_token(const char *file, char out[PERI_PROMPT_MAX], peri_err_t *e
     return 0;
 }
 
-/* Its number and its end are not known: it cannot revoke itself at logout. */
 static int with_token(const login_t *l, char **account, peri_err_t *err)
 {
     char token[PERI_PROMPT_MAX];
@@ -151,7 +150,9 @@ static int with_token(const login_t *l, char **account, peri_err_t *err)
     int rc = -1;
     if (who) {
         *account = peri_xstrdup(peri_json_str(who, "name"));
-        rc = keep(l, *account, token, 0, 0, NULL, err);
+        const json_t *t = json_object_get(who, "token");
+        rc = keep(l, *account, token, peri_json_int(t, "id", 0),
+                  peri_json_num(t, "expires", 0), NULL, err);
     }
     json_decref(who);
     peri_client_free(c);

@@ -219,9 +219,18 @@ static void hold_on(peri_client_t *c, const char *esc, double hold, int64_t *seq
     json_decref(e);
 }
 
-/* Where the rows are, if it was one query. */
+/* Where the results are: in the storage, or, of one query, the file of its rows. */
 static void say_result(const json_t *job)
 {
+    const char *delivered = peri_json_str(job, "delivered");
+    if (*delivered) {
+        fprintf(stderr, "perigee: its results are in %s\n", delivered);
+        return;
+    }
+    if (!strcmp(peri_json_str(job, "delivery"), "failed")) {
+        fprintf(stderr, "perigee: %s\n", peri_json_str(job, "text"));
+        return;
+    }
     const json_t *steps = json_object_get(json_object_get(job, "plan"), "steps");
     const char *result = peri_json_str(json_array_get(steps, 0), "result");
     if (json_array_size(steps) != 1 || !*result ||
@@ -253,7 +262,9 @@ static int look(peri_client_t *c, const char *esc, const peri_waitopts_t *o, lin
     }
     json_decref(*job);
     *job = now;
-    bool over = peri_state_is_final(peri_json_str(now, "state"));
+    /* Its results are on their way into the storage for a moment after its end. */
+    bool over = peri_state_is_final(peri_json_str(now, "state")) &&
+                strcmp(peri_json_str(now, "delivery"), "pending") != 0;
     if (!over && !(o->until > 0 && peri_now() >= o->until)) return -1;
     wipe(line);
     if (!o->quiet) say_end(now);

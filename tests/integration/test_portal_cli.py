@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import shutil
 import stat
 import subprocess
@@ -132,7 +133,7 @@ class PortalCli(unittest.TestCase):
     def test_token_and_password(self):
         tom = self.newcomer("tom")
         token = tom.ok("token", "create", "nightly", "--scope", "files:read,jobs:write", "--for",
-                       "30d", "--stdin", stdin=PASSWORD + "\n").strip()
+                       "30d").strip()
         self.assertRegex(token, "^pgt_")
         rows = {t["name"]: t for t in tom.json("token", "ls")}
         self.assertEqual(rows["nightly"]["scopes"], ["files:read", "jobs:write"])
@@ -143,11 +144,14 @@ class PortalCli(unittest.TestCase):
         tom.ok("token", "revoke", rows["nightly"]["id"])
         program.fails(1, "perigee login", "team", "ls", env=env)
         # A program's token in a file.
-        made = tom.ok("token", "create", "file", "--stdin", stdin=PASSWORD + "\n")
+        made = tom.ok("token", "create", "file", "--sign-in", "--stdin", stdin=PASSWORD + "\n")
         with open(program.home + "/token", "w", encoding="utf-8") as f:
             f.write(made)
         program.ok("login", "--token-file", "token", self.url)
         self.assertEqual(program.json("whoami")["name"], "tom")
+        program.ok("logout")
+        program.fails(1, "perigee login", "whoami", env={"PERIGEE_PORTAL": self.url,
+                                                         "PERIGEE_TOKEN": made.strip()})
         tom.ok("password", "--stdin", stdin=f"{PASSWORD}\n{PASSWORD} new\n")
         tom.fails(1, "wrong", "password", "--stdin", stdin=f"{PASSWORD}\nanother pass phrase\n")
         tom.ok("whoami")
@@ -265,6 +269,26 @@ class PortalCli(unittest.TestCase):
         zoe.fails(1, "", "user", "ls")
         zoe.fails(1, "", "login", "--admin", "--name", "zoe", "--stdin", self.url,
                   stdin=PASSWORD + "\n")
+
+    def test_the_first_hour(self):
+        """docs/portal.md: its commands, line by line, as two people."""
+        people = {name: Someone(self, name) for name in ("ana", "ben")}
+        people["ben"] = self.newcomer("ben")
+        with open(people["ana"].home + "/groups.csv", "w", encoding="utf-8") as f:
+            f.write("mass,radius\n1,2\n")
+        lines = re.findall(r"^(ana|ben)\$ perigee (.+)$",
+                           harness.text_of(f"{harness.SOURCE}/docs/portal.md"), re.M)
+        self.assertGreater(len(lines), 20)
+        for name, line in lines:
+            words = shlex.split(line.replace("https://perigee.example.org", self.url))
+            asks = words[0] in ("signup", "login")
+            with self.subTest(line=line):
+                done = people[name].run(*words, *(["--stdin"] if asks else []), timeout=90,
+                                        stdin=PASSWORD + "\n" if asks else None)
+                self.assertEqual(done.status, 0, done)
+                if words[0] == "cat":
+                    self.assertIn("42" if "results" in line else "mass,radius", done.out)
+        self.assertEqual(harness.text_of(people["ben"].home + "/groups.csv"), "mass,radius\n1,2\n")
 
     def test_while_it_is_away(self):
         """What may be repeated is, until the portal is back."""
