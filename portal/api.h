@@ -19,6 +19,8 @@ int peri_api_job_tasks(peri_request_t *r, peri_err_t *err);    /* api_jobs.c */
 int peri_api_job_events(peri_request_t *r, peri_err_t *err);   /* api_jobs.c */
 int peri_api_job_cancel(peri_request_t *r, peri_err_t *err);   /* api_jobs.c */
 int peri_api_job_logs(peri_request_t *r, peri_err_t *err);     /* api_logs.c */
+int peri_api_job_files(peri_request_t *r, peri_err_t *err);    /* api_results.c */
+int peri_api_events(peri_request_t *r, peri_err_t *err);       /* api_events.c */
 int peri_api_replicas(peri_request_t *r, peri_err_t *err);     /* api_replicas.c */
 int peri_api_replicas_put(peri_request_t *r, peri_err_t *err); /* api_replicas.c */
 

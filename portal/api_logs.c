@@ -70,6 +70,100 @@ static int read_part(peri_request_t *r, const char *folder, const char *stream,
     return 0;
 }
 
+/* ---- as it is written ---- */
+
+#define LOOK_EVERY  0.5 /* seconds between two looks at a file that may grow */
+#define STATE_EVERY 2.0 /* and at whether the task is over */
+
+typedef struct {
+    char uuid[PERI_UUID_LEN + 1];
+    char step[64];
+    int32_t index;
+    int attempt; /* asked for; 0: that which runs when it begins */
+    const char *stream;
+    int fd; /* -1: there is no file yet */
+    int64_t offset;
+    bool over;    /* nothing more is written */
+    double asked; /* peri_now() */
+} follow_t;
+
+/* The file of the attempt, when it is there. */
+static void open_log(peri_request_t *r, follow_t *f)
+{
+    if (f->fd >= 0 || f->attempt == 0) return;
+    char *folder = peri_folder_task(r->portal->config->spool, f->uuid, f->step,
+                                    f->attempt, f->index);
+    int dir = peri_folder_open(folder, NULL);
+    if (dir >= 0) f->fd = peri_folder_open_file(dir, f->stream, NULL);
+    if (dir >= 0) close(dir);
+    free(folder);
+}
+
+/* With our own rights: she was allowed to when it began, and is asked for again here. */
+static int ask_state(peri_request_t *r, follow_t *f)
+{
+    want_t w = {.step = f->step, .index = f->index};
+    char uuid[PERI_UUID_LEN + 1];
+    if (find_task(r, uuid, &w, NULL)) return -1;
+    if (f->attempt == 0) f->attempt = w.attempt;
+    f->over = peri_task_is_final(w.state) || f->attempt < w.attempt;
+    f->asked = peri_now();
+    return 0;
+}
+
+static ssize_t read_follow(peri_request_t *r, void *ctx, char *buf, size_t max)
+{
+    follow_t *f = ctx;
+    const bool was_over = f->over;
+    open_log(r, f);
+    ssize_t n = f->fd >= 0 ? pread(f->fd, buf, max, f->offset) : 0;
+    if (n < 0) return PERI_STREAM_FAILED;
+    f->offset += n;
+    if (n > 0) return n;
+    /* Read to its end after it was over. */
+    if (was_over) return PERI_STREAM_END;
+    if (peri_now() - f->asked >= STATE_EVERY || f->attempt == 0) {
+        if (ask_state(r, f)) return PERI_STREAM_FAILED;
+        if (f->over) return read_follow(r, ctx, buf, max);
+    }
+    snprintf(r->wait_uuid, sizeof(r->wait_uuid), "%s", f->uuid);
+    r->wait_until = peri_now() + LOOK_EVERY;
+    return 0;
+}
+
+static void free_follow(void *ctx)
+{
+    follow_t *f = ctx;
+    if (f->fd >= 0) close(f->fd);
+    free(f);
+}
+
+static int follow(peri_request_t *r, const char *uuid, const want_t *w, int attempt,
+                  const char *stream, int64_t offset)
+{
+    follow_t *f = peri_xcalloc(1, sizeof(*f));
+    *f = (follow_t){.index = w->found_index,
+                    .attempt = attempt ? attempt : w->attempt,
+                    .stream = stream,
+                    .fd = -1,
+                    .offset = offset,
+                    .over =
+                        peri_task_is_final(w->state) || (attempt && attempt < w->attempt),
+                    .asked = peri_now()};
+    memcpy(f->uuid, uuid, sizeof(f->uuid));
+    memcpy(f->step, w->found_step, sizeof(f->step));
+    peri_request_set_header(r, "X-Accel-Buffering", "no");
+    peri_request_set_header(r, "Cache-Control", "no-store");
+    r->stream = (peri_stream_t){read_follow, free_follow, f, -1};
+    return 0;
+}
+
+static bool is_set(const peri_request_t *r, const char *name)
+{
+    const char *s = peri_request_arg(r, name);
+    return s && !strcmp(s, "1");
+}
+
 int peri_api_job_logs(peri_request_t *r, peri_err_t *err)
 {
     char uuid[PERI_UUID_LEN + 1];
@@ -90,6 +184,9 @@ int peri_api_job_logs(peri_request_t *r, peri_err_t *err)
     if (attempt > w.attempt)
         return peri_err_set(err, PERI_ENOTFOUND, "there was no attempt %d, only %d",
                             (int)attempt, w.attempt);
+    if (is_set(r, "follow"))
+        return follow(r, uuid, &w, (int)attempt,
+                      strcmp(stream, "stderr") ? "stdout" : "stderr", offset);
     char *folder = peri_folder_task(r->portal->config->spool, uuid, w.found_step,
                                     attempt ? (int)attempt : w.attempt, w.found_index);
     int rc = read_part(r, folder, stream, offset, limit, err);

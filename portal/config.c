@@ -2,10 +2,12 @@
 #include "portal/config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/arena.h"
@@ -263,6 +265,31 @@ static void set_defaults(peri_config_t *c)
     peri_conf_portal_defaults(c);
 }
 
+/* Root takes no orders that another user may write: a configuration says who it becomes,
+ * and which files it reads for that user. */
+static int slurp(const char *file, char **text, size_t *len, peri_err_t *err)
+{
+    char same[64];
+    struct stat st;
+    if (geteuid() != 0) return peri_file_slurp(file, CONFIG_MAX, text, len, err);
+    int fd = open(file, O_RDONLY | O_CLOEXEC), rc = -1;
+    if (fd < 0)
+        return peri_err_set(err, errno == ENOENT ? PERI_ENOTFOUND : PERI_EIO,
+                            "cannot open %s: %m", file);
+    if (fstat(fd, &st) || st.st_uid != 0 || st.st_mode & 022) {
+        peri_err_set(err, PERI_EDENIED,
+                     "%s can be changed by others than root, so root does not take it: "
+                     "chown root %s && chmod go-w %s",
+                     file, file, file);
+    } else {
+        /* What was looked at, not what has its name by now. */
+        snprintf(same, sizeof(same), "/proc/self/fd/%d", fd);
+        rc = peri_file_slurp(same, CONFIG_MAX, text, len, err);
+    }
+    close(fd);
+    return rc;
+}
+
 peri_config_t *peri_config_load(const char *path, peri_err_t *err)
 {
     peri_config_t *c = peri_xcalloc(1, sizeof(*c));
@@ -274,7 +301,7 @@ peri_config_t *peri_config_load(const char *path, peri_err_t *err)
     c->json = json_object();
     char *file = find_file(path);
     c->source = peri_arena_strdup(c->arena, file);
-    if (file && peri_file_slurp(file, CONFIG_MAX, &text, &len, err)) goto out;
+    if (file && slurp(file, &text, &len, err)) goto out;
     peri_node_t *none[PERI_CONF_NPORTAL] = {0};
     if (peri_conf_portal(&l, none, err)) goto out; /* the defaults */
     if (read_file(&l, text, len, err)) goto out;

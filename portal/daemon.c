@@ -257,7 +257,7 @@ static int open_doors(peri_portal_t *p, peri_err_t *err)
     const peri_config_t *c = p->config;
     const peri_who_f who = peri_account_who;
     const peri_listen_t where[NDOORS] = {
-        [LOCAL] = {PERI_DOOR_LOCAL, NULL, c->socket, c->all_users ? 0666 : 0600, 4,
+        [LOCAL] = {PERI_DOOR_LOCAL, who, c->socket, c->all_users ? 0666 : 0600, 4,
                    32u << 10},
         [WEB] = {PERI_DOOR_WEB, who, c->web_socket, 0600, 4, 32u << 10},
         [TRANSFER] = {PERI_DOOR_WEB, who, c->transfer_socket, 0600, 4, 512u << 10}};

@@ -17,7 +17,7 @@ static int put_job(peri_db_t *db, const peri_newjob_t *j, uint64_t ntasks,
         "resubmit_of, spec, plan, state, created, last_seq, n_waiting, owner, sandbox) "
         "VALUES ($1::bigint, $2, $3, $4, $5, $6::int, $7, $8::uuid, $9, $10, "
         "$11, " PERI_SQL_NOW ", 1, $12::bigint, $13::bigint, $14::boolean) ON CONFLICT "
-                             "(owner, idem_key) WHERE "
+        "(owner, idem_key) WHERE "
         "idem_key IS NOT NULL DO NOTHING "
         "RETURNING uuid, number, pg_notify('perigee_jobs', uuid::text)";
     static const char get[] =

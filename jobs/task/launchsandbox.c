@@ -15,9 +15,9 @@ enum { LONGEST = 4000 };
 
 static json_t *bind_json(const peri_bind_t *b)
 {
-    json_t *o = json_pack("{s:s, s:s, s:b, s:b, s:s*}", "from", b->from, "to", b->to,
-                          "write", (int)b->write, "optional", (int)b->optional, "hide",
-                          b->hide);
+    json_t *o =
+        json_pack("{s:s, s:s, s:b, s:b, s:s*}", "from", b->from, "to", b->to, "write",
+                  (int)b->write, "optional", (int)b->optional, "hide", b->hide);
     if (b->path && o && json_object_set_new(o, "path", json_string(b->path))) {
         json_decref(o);
         return NULL;

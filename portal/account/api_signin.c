@@ -107,13 +107,9 @@ int peri_api_ways(peri_request_t *r, peri_err_t *err)
     for (size_t i = 0; i < c->noidc; i++)
         json_array_append_new(providers, json_pack("{s:s, s:s}", "name", c->oidc[i].name,
                                                    "title", c->oidc[i].title));
-    const json_t *b = json_array_get(banner, 0);
-    const char *text = json_string_value(json_object_get(b, "text"));
-    const char *level = json_string_value(json_object_get(b, "level"));
-    r->json = json_pack("{s:b, s:s, s:b, s:o, s:s, s:s}", "password", 1, "sign_up",
+    r->json = json_pack("{s:b, s:s, s:b, s:o, s:O?}", "password", 1, "sign_up",
                         modes[c->accounts.sign_up], "mail", c->mail.server != NULL,
-                        "providers", providers, "banner", text ? text : "",
-                        "banner_level", level ? level : "info");
+                        "providers", providers, "banner", json_array_get(banner, 0));
     json_decref(banner);
     return 0;
 }

@@ -133,26 +133,6 @@ static int read_scopes(const peri_request_t *r, const json_t *list, unsigned *sc
     if ((*scopes & PERI_SCOPE_ADMIN) && !r->actor.admin)
         return peri_err_set(err, PERI_EDENIED,
                             "the scope \"admin\" is for administrators");
-    if (*scopes & ~r->actor.scopes)
-        return peri_err_set(err, PERI_EDENIED,
-                            "a token makes no token that may do more than itself: sign "
-                            "in to make one");
-    return 0;
-}
-
-/* "days" from now, or "expires" (epoch seconds). What a token makes ends when it ends. */
-static int read_end(peri_request_t *r, const json_t *o, double now, double *expires,
-                    peri_err_t *err)
-{
-    int64_t days = 0;
-    const json_t *at = json_object_get(o, "expires");
-    if (at && !json_is_number(at))
-        return peri_err_set(err, PERI_EINVAL,
-                            "\"expires\" is to be a time, in seconds since 1970");
-    if (peri_json_number(o, "days", at == NULL, 1, PERI_TOKEN_DAYS, &days, err))
-        return -1;
-    *expires = floor(at ? json_number_value(at) : now + (double)days * 86400);
-    if (r->actor.token && r->actor.expires < *expires) *expires = r->actor.expires;
     return 0;
 }
 
@@ -161,12 +141,15 @@ int peri_api_token_make(peri_request_t *r, peri_err_t *err)
     peri_newtoken_t n;
     char secret[PERI_SECRET_LEN + 1];
     const double now = peri_epoch();
-    int64_t id = 0;
-    json_t *o = peri_request_json(r, "name scopes days expires", err);
-    if (!o || peri_json_text(o, "name", true, PERI_TOKEN_NAME, &n.name, err) ||
-        read_end(r, o, now, &n.expires, err) ||
+    int64_t id = 0, days = 0;
+    json_t *o = peri_request_json(r, "name scopes days", err);
+    /* By a token: else it would live for ever, and could do more than it was made for. */
+    if (!o || peri_api_by_person(r, err) ||
+        peri_json_text(o, "name", true, PERI_TOKEN_NAME, &n.name, err) ||
+        peri_json_number(o, "days", true, 1, PERI_TOKEN_DAYS, &days, err) ||
         read_scopes(r, json_object_get(o, "scopes"), &n.scopes, err))
         return -1;
+    n.expires = floor(now) + (double)days * 86400;
     peri_db_t *db = peri_request_db(r, err);
     if (!db) return -1;
     int rc = peri_token_new(db, r->actor.account, &n, now, &id, secret, err);

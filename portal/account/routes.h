@@ -7,8 +7,8 @@
 extern const peri_route_t peri_account_routes[];
 extern const size_t peri_account_nroutes;
 
-/* For the doors of the web (peri_who_f): finds the session or token, and refuses what
- * another site makes a browser send. */
+/* For all doors (peri_who_f): finds the session, the token, or the account of a user of
+ * this machine, and refuses what another site makes a browser send. */
 int peri_account_who(peri_request_t *r, peri_err_t *err);
 
 #endif

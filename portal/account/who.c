@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "portal/account/account.h"
 #include "portal/account/account_priv.h"
 #include "portal/account/session.h"
 
@@ -133,42 +132,46 @@ int peri_account_of_token(peri_db_t *db, const char *value,
 
 /* ---- this machine's users ---- */
 
-static int unix_account(peri_db_t *db, uid_t uid, const char *name, bool is_admin,
-                        int64_t *id, peri_err_t *err)
+static int find_unix(peri_db_t *db, const char *uid, peri_arena_t *a, peri_actor_t *out,
+                     bool *active, peri_err_t *err)
 {
-    static const char find[] = "SELECT perigee_account_of_uid($1::bigint, $2)";
-    static const char promote[] =
-        "UPDATE account SET admin = true WHERE unix_uid = $1::bigint AND NOT admin";
-    const peri_numtext_t u = peri_int_text(uid);
-    const char *const v[] = {u.text, name};
-    PGresult *r = peri_db_prepared(db, err, find, 2, v);
+    static const char sql[] =
+        "SELECT id, name, admin, state = 'active' FROM account WHERE unix_uid = $1";
+    const char *const v[] = {uid};
+    PGresult *r = peri_db_prepared(db, err, sql, 1, v);
     if (!r) return -1;
-    *id = number(r, 0);
+    if (PQntuples(r)) {
+        out->account = number(r, 0);
+        out->name = peri_arena_strdup(a, PQgetvalue(r, 0, 1));
+        out->admin = *PQgetvalue(r, 0, 2) == 't';
+        *active = *PQgetvalue(r, 0, 3) == 't';
+    }
     PQclear(r);
-    return is_admin && peri_db_exec(db, err, promote, 1, v) < 0 ? -1 : 0;
+    return 0;
 }
 
 int peri_account_of_uid(peri_db_t *db, uid_t uid, gid_t gid, const char *name,
                         bool is_admin, peri_arena_t *a, peri_actor_t *out,
                         peri_err_t *err)
 {
-    peri_account_t acc;
-    int64_t id;
+    static const char make[] = "SELECT perigee_account_of_uid($1::bigint, $2)";
+    static const char promote[] = "UPDATE account SET admin = true WHERE unix_uid = $1";
+    const peri_numtext_t u = peri_int_text(uid);
+    const char *const v[] = {u.text, name};
+    peri_actor_t found = {
+        .local = true, .uid = uid, .gid = gid, .csrf = "", .scopes = PERI_SCOPE_ALL};
+    bool active = false;
     *out = (peri_actor_t){.name = "", .csrf = ""};
-    if (unix_account(db, uid, name, is_admin, &id, err) ||
-        peri_account_by_id(db, id, a, &acc, err))
+    if (find_unix(db, u.text, a, &found, &active, err)) return -1;
+    if (!found.account && (peri_db_exec(db, err, make, 2, v) < 0 ||
+                           find_unix(db, u.text, a, &found, &active, err)))
         return -1;
-    if (acc.state != PERI_ACC_ACTIVE && !is_admin)
+    if (is_admin && !found.admin && peri_db_exec(db, err, promote, 1, v) < 0) return -1;
+    if (!active && !is_admin)
         return peri_err_set(err, PERI_EDENIED,
                             "the account \"%s\" is disabled: ask the administrator",
-                            acc.name);
-    *out = (peri_actor_t){.account = acc.id,
-                          .name = acc.name,
-                          .admin = acc.admin,
-                          .local = true,
-                          .uid = uid,
-                          .gid = gid,
-                          .csrf = "",
-                          .scopes = PERI_SCOPE_ALL};
+                            found.name);
+    found.admin = found.admin || is_admin;
+    *out = found;
     return 0;
 }

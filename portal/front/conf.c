@@ -69,6 +69,11 @@ static void put_files(const peri_frontconf_t *c, peri_buf_t *b)
     quoted(b, c->files);
 }
 
+static void put_jobs(const peri_frontconf_t *c, peri_buf_t *b)
+{
+    quoted(b, c->jobs);
+}
+
 static void put_workers(const peri_frontconf_t *c, peri_buf_t *b)
 {
     peri_buf_printf(b, "%d", c->workers);
@@ -206,7 +211,8 @@ static void put_data(const peri_frontconf_t *c, peri_buf_t *b)
         quoted(b, c->data[i]);
         peri_buf_puts(b, "/\";\n            disable_symlinks on \"from=");
         quoted(b, c->data[i]);
-        peri_buf_puts(b, "\";\n            gzip off;\n        }\n");
+        peri_buf_puts(
+            b, "\";\n            gzip off;\n            aio threads;\n        }\n");
     }
 }
 
@@ -217,18 +223,28 @@ static void put_hash(const peri_frontconf_t *c, peri_buf_t *b)
     peri_buf_puts(b, "@@@@@@@@@@@@@@@@");
 }
 
-static const value_t values[] = {
-    {"folder", put_folder},     {"control", put_control},
-    {"web", put_web},           {"share", put_share},
-    {"transfer", put_transfer}, {"files", put_files},
-    {"workers", put_workers},   {"connections", put_connections},
-    {"nofile", put_nofile},     {"user", put_user},
-    {"url", put_url},           {"scheme", put_scheme},
-    {"csp", put_csp},           {"name", put_name},
-    {"hosts", put_hosts},       {"tls", put_tls},
-    {"listen", put_listen},     {"redirect", put_redirect},
-    {"data", put_data},         {"headers", put_headers},
-    {"hash", put_hash}};
+static const value_t values[] = {{"folder", put_folder},
+                                 {"control", put_control},
+                                 {"web", put_web},
+                                 {"share", put_share},
+                                 {"transfer", put_transfer},
+                                 {"files", put_files},
+                                 {"jobs", put_jobs},
+                                 {"workers", put_workers},
+                                 {"connections", put_connections},
+                                 {"nofile", put_nofile},
+                                 {"user", put_user},
+                                 {"url", put_url},
+                                 {"scheme", put_scheme},
+                                 {"csp", put_csp},
+                                 {"name", put_name},
+                                 {"hosts", put_hosts},
+                                 {"tls", put_tls},
+                                 {"listen", put_listen},
+                                 {"redirect", put_redirect},
+                                 {"data", put_data},
+                                 {"headers", put_headers},
+                                 {"hash", put_hash}};
 #define NVALUES (sizeof(values) / sizeof(values[0]))
 
 /* ---- the text ---- */
@@ -266,10 +282,10 @@ static void set_mark(peri_buf_t *out, char mark[17])
 
 static int check_paths(const peri_frontconf_t *c, peri_err_t *err)
 {
-    const char *const paths[] = {c->folder,          c->control, c->web_socket,
-                                 c->transfer_socket, c->share,   c->files};
+    const char *const paths[] = {c->folder, c->control, c->web_socket, c->transfer_socket,
+                                 c->share,  c->files,   c->jobs};
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]) + c->ndata; i++) {
-        const char *p = i < 6 ? paths[i] : c->data[i - 6];
+        const char *p = i < 7 ? paths[i] : c->data[i - 7];
         if (!speakable(p))
             return peri_err_set(
                 err, PERI_EINVAL,

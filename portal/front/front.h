@@ -29,6 +29,7 @@ typedef struct {
     const char *web_socket, *transfer_socket;
     const char *share;       /* has web/ */
     const char *files;       /* of the volumes */
+    const char *jobs;        /* their folders, with results/ in each */
     const char *const *data; /* data volumes: /_data/0/, /_data/1/ ... */
     size_t ndata;
     const char *address; /* "127.0.0.1", "[::1]", "*" */
@@ -60,7 +61,7 @@ typedef struct {
     peri_frontconf_t conf;
     char *folder, *file, *control, *lock, *port_file, *error_log, *access_log;
     char *address, *url, *host; /* host: what to connect to from here */
-    char *files;
+    char *files, *jobs;
 } peri_front_t;
 
 /* The names only; free it in any case. The port is the configured or the kept one, or 0.

@@ -91,8 +91,11 @@ static char *how_to_make(const peri_config_t *c, const char *name)
 static char *how_to_convert(const peri_config_t *c, const char *name)
 {
     bool apart = !peri_path_is_below(c->spool, c->state) && access(c->spool, F_OK) == 0;
-    return peri_xasprintf("perigee down && chown -R %s: %s%s%s", name, c->state,
-                          apart ? " " : "", apart ? c->spool : "");
+    /* The configuration stays root's. */
+    bool within = c->source && peri_path_is_below(c->source, c->state);
+    return peri_xasprintf("perigee down && chown -R %s: %s%s%s%s%s", name, c->state,
+                          apart ? " " : "", apart ? c->spool : "",
+                          within ? " && chown root " : "", within ? c->source : "");
 }
 
 /* Root by nobody's wish: no door, and a word how that is mended. */
@@ -118,6 +121,12 @@ static int choose(const peri_config_t *c, bool start, peri_rights_t *r, struct p
     char why[256];
     struct stat st;
     *found = NULL;
+    const bool there = lstat(c->state, &st) == 0;
+    if (!start && there && st.st_uid != 0) {
+        /* Who owns it runs it, whatever the configuration says by now. */
+        if (getpwuid_r(st.st_uid, pw, space, cap, found)) *found = NULL;
+        return 0;
+    }
     if (getpwnam_r(name, pw, space, cap, found) || !*found) {
         *found = NULL;
         if (c->user) {
@@ -136,13 +145,8 @@ static int choose(const peri_config_t *c, bool start, peri_rights_t *r, struct p
             "\"users: all\" needs root, and \"user: %.64s\" is another one: "
             "remove one of the two",
             name);
-    bool there = lstat(c->state, &st) == 0;
     if (pw->pw_uid == 0 || (there && st.st_uid == pw->pw_uid)) {
         if (pw->pw_uid == 0) *found = NULL;
-        return 0;
-    }
-    if (!start && (!there || st.st_uid != 0)) {
-        *found = NULL;
         return 0;
     }
     if (!there || (st.st_uid == 0 && is_fresh(c->state)))
@@ -231,7 +235,10 @@ int peri_rights_become(const peri_config_t *c, bool start, peri_rights_t *r,
     char space[16384];
     *r = (peri_rights_t){0};
     read_certificate(c, r);
-    if (geteuid() != 0) return 0;
+    if (geteuid() != 0) {
+        peri_rights_unlend_ports(); /* a service manager may have lent them to all */
+        return 0;
+    }
     r->root = true;
     if (choose(c, start, r, &pw, space, sizeof(space), &found, err)) return -1;
     if (!found) return 0;

@@ -113,6 +113,36 @@ static int on_options(peri_request_t *r, peri_err_t *err)
     return 0;
 }
 
+static json_t *listed_json(const peri_uploadlisted_t *l)
+{
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:f, s:f, s:b}", "id", l->up.id, "volume",
+                     l->volume, "path", l->up.path, "size", (json_int_t)l->up.size,
+                     "received", (json_int_t)l->received, "created", l->created,
+                     "expires", l->up.expires, "overwrite", (int)l->up.overwrite);
+}
+
+static int on_list(peri_request_t *r, peri_err_t *err)
+{
+    int64_t limit;
+    size_t n;
+    peri_uploadlisted_t *list;
+    const char *after = peri_request_arg(r, "after");
+    if (peri_request_number(r, "limit", 1, PERI_UPLOAD_OPEN, 100, &limit, err)) return -1;
+    if (after && *after && !peri_upload_id_ok(after))
+        return peri_err_set(err, PERI_EINVAL, "\"after\" is not what \"next\" was");
+    peri_db_t *db = peri_request_db(r, err);
+    if (!db) return -1;
+    int rc = peri_upload_list(r->portal->uploads, db, after ? after : "", (int)limit,
+                              r->arena, &list, &n, err);
+    peri_dbpool_put(r->portal->db, db);
+    if (rc) return -1;
+    json_t *all = json_array();
+    for (size_t i = 0; i < n; i++) json_array_append_new(all, listed_json(&list[i]));
+    r->json = json_pack("{s:o, s:s?}", "uploads", all, "next",
+                        n == (size_t)limit ? list[n - 1].up.id : NULL);
+    return 0;
+}
+
 /* Who asks goes on from what is told: a request that still writes is ended. */
 static int on_head(peri_request_t *r, peri_err_t *err)
 {
@@ -148,7 +178,7 @@ static int on_head(peri_request_t *r, peri_err_t *err)
     return 0;
 }
 
-static int on_delete(peri_request_t *r, peri_err_t *err)
+int peri_uploadcall_delete(peri_request_t *r, peri_err_t *err)
 {
     peri_uploadcall_t *call = peri_uploadcall(r);
     peri_err_t why = {0};
@@ -173,10 +203,11 @@ static int on_delete(peri_request_t *r, peri_err_t *err)
 const peri_route_t peri_upload_routes[] = {
     {"OPTIONS", BASE, on_options, .flags = PERI_ROUTE_OPEN},
     {"OPTIONS", BASE "/*", on_options, .flags = PERI_ROUTE_OPEN},
+    {"GET", BASE, on_list, .scope = PERI_SCOPE_FILES_READ},
     {"POST", BASE, peri_upload_bodies_end, WRITE, .body = &peri_upload_create_body},
     {"HEAD", BASE "/*", on_head, WRITE},
     {"PATCH", BASE "/*", peri_upload_bodies_end, WRITE, .body = &peri_upload_append_body},
-    {"DELETE", BASE "/*", on_delete, WRITE},
+    {"DELETE", BASE "/*", peri_uploadcall_delete, WRITE},
     /* For clients behind proxies that know neither PATCH nor DELETE. */
     {"POST", BASE "/*", peri_upload_bodies_end, WRITE,
      .body = &peri_upload_override_body},

@@ -13,7 +13,7 @@ extern const size_t peri_upload_nroutes;
 /* What a request about an upload has between its pieces. */
 typedef struct {
     peri_upload_t up;
-    bool creates, with_body;
+    bool creates, deletes, with_body;
     peri_writer_t *writer;
     peri_finish_t *finish;
 } peri_uploadcall_t;
@@ -31,6 +31,8 @@ void peri_uploadcall_offset(peri_request_t *r, int64_t offset);
 void peri_uploadcall_expires(peri_request_t *r, const peri_upload_t *up);
 /* Completes it: 1 when that is over and went well, 0 while the request waits, -1. */
 int peri_uploadcall_finish(peri_request_t *r, peri_uploadcall_t *call, peri_err_t *err);
+
+int peri_uploadcall_delete(peri_request_t *r, peri_err_t *err);
 
 /* api_upload_body.c */
 extern const peri_bodyreader_t peri_upload_create_body, peri_upload_append_body,

@@ -185,8 +185,10 @@ static int begin_override(peri_request_t *r, peri_err_t *err)
 {
     const char *method = peri_request_header(r, "X-HTTP-Method-Override");
     if (method && !strcmp(method, "PATCH")) return begin_append(r, err);
+    peri_uploadcall(r)->deletes = method && !strcmp(method, "DELETE");
+    if (peri_uploadcall(r)->deletes) return 0;
     return peri_request_fail(r, err, 405, "invalid",
-                             "POST here needs X-HTTP-Method-Override: PATCH");
+                             "POST here needs X-HTTP-Method-Override: PATCH or DELETE");
 }
 
 /* ---- both ---- */
@@ -239,6 +241,7 @@ int peri_upload_bodies_end(peri_request_t *r, peri_err_t *err)
 {
     peri_uploadcall_t *call = r->ctx;
     int64_t offset = call->up.size;
+    if (call->deletes) return peri_uploadcall_delete(r, err);
     if (!call->finish) {
         if (end_body(r, call, &offset, err)) return -1;
         /* It may have taken hours: what was allowed then may not be now. */

@@ -27,7 +27,7 @@ struct peri_archive {
     const peri_stop_t *stop;
     peri_walk_t *walk;
     locale_t utf8; /* libarchive asks the locale what names are */
-    bool started, done;
+    bool started, done, over;
     peri_buf_t out;
     size_t taken; /* of out */
     /* the file that is read */
@@ -44,7 +44,8 @@ static la_ssize_t on_bytes(struct archive *ar, void *arg, const void *data, size
 {
     (void)ar;
     peri_archive_t *a = arg;
-    return peri_buf_append(&a->out, data, len) ? -1 : (la_ssize_t)len;
+    /* libarchive wants to write its end also when nobody reads any more. */
+    return a->over || peri_buf_append(&a->out, data, len) ? -1 : (la_ssize_t)len;
 }
 
 static int failed(peri_archive_t *a, peri_err_t *err)
@@ -104,11 +105,8 @@ void peri_archive_free(peri_archive_t *a)
 {
     if (!a) return;
     if (a->fd >= 0) close(a->fd);
-    if (a->ar) {
-        archive_write_fail(
-            a->ar); /* whether or not it is whole: nothing more is written */
-        archive_write_free(a->ar);
-    }
+    a->over = true;
+    if (a->ar) archive_write_free(a->ar);
     if (a->entry) archive_entry_free(a->entry);
     if (a->utf8) freelocale(a->utf8);
     peri_walk_free(a->walk);

@@ -214,6 +214,16 @@ int peri_upload_offset(peri_uploads_t *u, const peri_upload_t *up, int64_t *offs
     return rc;
 }
 
+int64_t peri_upload_received(const peri_uploads_t *u, const peri_upload_t *up)
+{
+    struct stat st = {0};
+    int dir = peri_upload_dir(u, up->volume, NULL);
+    if (dir < 0) return 0;
+    if (fstatat(dir, up->id, &st, AT_SYMLINK_NOFOLLOW)) st.st_size = 0;
+    close(dir);
+    return st.st_size < up->size ? st.st_size : up->size;
+}
+
 peri_writer_t *peri_upload_write(peri_uploads_t *u, const peri_upload_t *up,
                                  int64_t offset, const peri_sum_t *chunk, int64_t *actual,
                                  peri_err_t *err)

@@ -8,8 +8,8 @@
 #include "portal/storage/upload_priv.h"
 
 #define COLUMNS                                                                          \
-    "id::text, account, volume, path, size, overwrite, coalesce(checksum, ''), "         \
-    "metadata, state = 'done', expires"
+    "u.id::text, u.account, u.volume, u.path, u.size, u.overwrite, "                     \
+    "coalesce(u.checksum, ''), u.metadata, u.state = 'done', u.expires"
 
 static char *number(char out[24], int64_t v)
 {
@@ -40,8 +40,9 @@ int peri_upload_find(peri_db_t *db, const char *id, peri_arena_t *a, peri_upload
 {
     PGresult *q =
         peri_upload_id_ok(id)
-            ? peri_db_query(db, err, "SELECT " COLUMNS " FROM upload WHERE id = $1::uuid",
-                            1, (const char *const[]){id})
+            ? peri_db_query(db, err,
+                            "SELECT " COLUMNS " FROM upload u WHERE u.id = $1::uuid", 1,
+                            (const char *const[]){id})
             : NULL;
     if (!q && peri_upload_id_ok(id)) return -1;
     int rc = q && PQntuples(q) == 1 ? 0 : -1;
@@ -52,6 +53,34 @@ int peri_upload_find(peri_db_t *db, const char *id, peri_arena_t *a, peri_upload
                      "there is no such upload (any more): begin a new one");
     PQclear(q);
     return rc;
+}
+
+int peri_upload_list(peri_uploads_t *u, peri_db_t *db, const char *after, int limit,
+                     peri_arena_t *a, peri_uploadlisted_t **list, size_t *n,
+                     peri_err_t *err)
+{
+    char most[24];
+    PGresult *q = peri_db_query(
+        db, err,
+        "SELECT " COLUMNS ", CASE WHEN v.id IS NULL THEN '' ELSE coalesce('team:' || "
+        "t.name, a.name, '') || '/' || v.name END, u.created FROM upload u LEFT JOIN "
+        "volume v ON v.id = u.volume LEFT JOIN team t ON t.id = v.team LEFT JOIN account "
+        "a ON a.id = v.account WHERE u.state = 'open' AND u.id > coalesce(nullif($1, "
+        "'')::uuid, '00000000-0000-0000-0000-000000000000') ORDER BY u.id LIMIT "
+        "$2::bigint",
+        2, (const char *const[]){after, number(most, limit)});
+    if (!q) return -1;
+    *n = (size_t)PQntuples(q);
+    *list = peri_arena_calloc(a, *n ? *n : 1, sizeof(**list));
+    for (size_t i = 0; i < *n; i++) {
+        peri_uploadlisted_t *l = &(*list)[i];
+        read_row(q, (int)i, a, &l->up);
+        l->volume = peri_arena_strdup(a, PQgetvalue(q, (int)i, 10));
+        l->created = strtod(PQgetvalue(q, (int)i, 11), NULL);
+        l->received = peri_upload_received(u, &l->up);
+    }
+    PQclear(q);
+    return 0;
 }
 
 static void sum_text(const peri_upload_t *up, char out[PERI_SUM_TEXT])
@@ -175,7 +204,7 @@ int peri_uploadrow_expired(peri_db_t *db, peri_arena_t *a, peri_upload_t *out, i
 {
     char limit[24];
     PGresult *q = peri_db_query(db, err,
-                                "SELECT " COLUMNS " FROM upload WHERE expires < "
+                                "SELECT " COLUMNS " FROM upload u WHERE expires < "
                                 "extract(epoch FROM now()) ORDER BY expires "
                                 "LIMIT $1::bigint",
                                 1, (const char *const[]){number(limit, max)});

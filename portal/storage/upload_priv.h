@@ -27,6 +27,9 @@ struct peri_uploads {
 /* A volume's .perigee/uploads; a descriptor or -1. */
 int peri_upload_dir(const peri_uploads_t *u, int64_t volume, peri_err_t *err);
 
+/* upload.c: bytes in its file; nobody is disturbed. */
+int64_t peri_upload_received(const peri_uploads_t *u, const peri_upload_t *up);
+
 /* upload_db.c */
 /* Reserves its size and makes the row: 1; 0: there is one with this id. */
 int peri_uploadrow_insert(peri_db_t *db, const peri_confstorage_t *conf,

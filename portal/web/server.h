@@ -16,13 +16,15 @@ typedef enum {
     PERI_DOOR_WEB    /* nginx: sessions, tokens, and headers that only it sets */
 } peri_door_t;
 
-/* Finds the session or token of a request by the web and fills r->actor (0 and an actor
- * that is nobody if it has none; -1: it has one that does not count). */
+/* Fills r->actor: by the local socket (r->actor.local; uid, gid, the user's name and
+ * whether it is root or the daemon's own are there already) the account; by the web from
+ * a session or token, 0 and an actor that is nobody if it has none; -1: it has one that
+ * does not count. */
 typedef peri_handler_f peri_who_f;
 
 typedef struct {
     peri_door_t door;
-    peri_who_f who; /* by the web; NULL: everybody is nobody */
+    peri_who_f who; /* NULL: everybody is nobody */
     const char *path;
     unsigned mode; /* of the socket */
     unsigned threads;

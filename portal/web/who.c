@@ -2,7 +2,6 @@
  * session's cookie or a token.
  */
 #include <microhttpd.h>
-#include <pthread.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,46 +46,6 @@ unsigned peri_scope_of(const char *name)
 
 /* ---- the local socket ---- */
 
-/* Accounts of Unix users never change their number: asked for once. */
-static int64_t account_of(peri_request_t *r, uid_t uid, const char *name, peri_err_t *err)
-{
-    enum { KNOWN = 64 };
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    static struct {
-        uid_t uid;
-        int64_t account;
-    } known[KNOWN];
-    static size_t nknown;
-    int64_t account = 0;
-    pthread_mutex_lock(&lock);
-    for (size_t i = 0; i < nknown && i < KNOWN && !account; i++)
-        if (known[i].uid == uid) account = known[i].account;
-    pthread_mutex_unlock(&lock);
-    if (account) return account;
-    char number[24];
-    snprintf(number, sizeof(number), "%u", (unsigned)uid);
-    peri_db_t *db = peri_request_system(r, err);
-    if (!db) return 0;
-    PGresult *q = peri_db_query(db, err, "SELECT perigee_account_of_uid($1::bigint, $2)",
-                                2, (const char *const[]){number, name});
-    if (q) account = strtoll(PQgetvalue(q, 0, 0), NULL, 10);
-    if (q && (uid == 0 || uid == geteuid())) {
-        PGresult *a = peri_db_query(
-            db, NULL,
-            "UPDATE account SET admin = true WHERE unix_uid = $1::bigint AND NOT admin",
-            1, (const char *const[]){number});
-        PQclear(a);
-    }
-    PQclear(q);
-    peri_dbpool_put(r->portal->db, db);
-    if (!account) return 0;
-    pthread_mutex_lock(&lock);
-    known[nknown++ % KNOWN].uid = uid;
-    known[(nknown - 1) % KNOWN].account = account;
-    pthread_mutex_unlock(&lock);
-    return account;
-}
-
 static void from_peer(peri_request_t *r)
 {
     const union MHD_ConnectionInfo *info =
@@ -115,9 +74,6 @@ static void from_peer(peri_request_t *r)
     getpwuid_r(a->uid, &pw, buf, 8192, &found);
     a->name =
         found ? found->pw_name : peri_arena_printf(r->arena, "%u", (unsigned)a->uid);
-    peri_err_t err = {0};
-    a->account = account_of(r, a->uid, a->name, &err);
-    if (!a->account) peri_problem_of(r, &err);
 }
 
 /* ---- behind nginx ---- */
@@ -138,12 +94,11 @@ void peri_who(const peri_server_t *s, peri_request_t *r)
     peri_err_t err = {0};
     r->client = "";
     r->actor.name = "";
-    if (s->door == PERI_DOOR_LOCAL) {
+    if (s->door == PERI_DOOR_LOCAL)
         from_peer(r);
-        return;
-    }
-    from_web(r);
-    if (s->who && s->who(r, &err)) peri_problem_of(r, &err);
+    else
+        from_web(r);
+    if (!r->status && s->who && s->who(r, &err)) peri_problem_of(r, &err);
 }
 
 /* ---- what she may do at all ---- */

@@ -2,6 +2,7 @@
 this test; else as who runs the test.
 """
 import asyncio
+import hashlib
 import http.client
 import json
 import os
@@ -18,6 +19,7 @@ import time
 import unittest
 
 import harness
+import tus
 from harness import BIN
 from test_jobs_cli import MINUTE, Service, until
 from test_jobs_users import drop_user, make_user
@@ -261,6 +263,90 @@ class Plain(Door):
         again = self.ok("up").out
         self.assertIn(web["url"], again)
         self.assertNotIn("reload", again)
+
+    def test_files(self):
+        """Uploads and downloads of somebody with a token, all through the door."""
+        size = 24 << 20
+        data = os.urandom(size)
+        token = {"Authorization": f"Bearer {self.sign_up('ada')}"}
+        status, headers, body = self.ask(
+            "/api/v1/uploads", "POST", headers=dict(
+                token, **{"Tus-Resumable": "1.0.0", "Upload-Length": str(size),
+                          "Upload-Metadata": tus.metadata(volume="persistent", filename="big.bin")}))
+        self.assertEqual(status, 201, body)
+        place = headers["Location"]
+        place = place[place.index("/api/"):]
+        # Piece by piece: nginx keeps none of it, so perigeed has the first half at once.
+        c = self.connect()
+        c.putrequest("PATCH", place)
+        for k, v in dict(token, **{"Tus-Resumable": "1.0.0", "Upload-Offset": "0",
+                                   "Content-Type": tus.TYPE,
+                                   "Content-Length": str(size)}).items():
+            c.putheader(k, v)
+        c.endheaders()
+        c.send(data[:size // 2])
+        stored = self.w.file("state", "web", "tmp", "body")
+        time.sleep(0.5)
+        self.assertEqual([f for _, _, files in os.walk(stored) for f in files], [])
+        c.send(data[size // 2:])
+        r = c.getresponse()
+        self.assertEqual(r.status, 204, r.read())
+        c.close()
+        path = "/api/v1/files/ada/persistent/big.bin"
+        status, headers, body = self.ask(f"{path}?download=1", headers=token)
+        self.assertEqual(status, 200, body[:300])
+        self.assertTrue(body == data)
+        self.assertIn("attachment", headers["Content-Disposition"])
+        self.assertIn("sandbox", headers["Content-Security-Policy"])
+        self.assertNotIn("X-Accel-Redirect", headers)
+        status, headers, body = self.ask(f"{path}?download=1",
+                                         headers=dict(token, Range="bytes=1000-1999"))
+        self.assertEqual((status, headers["Content-Range"]), (206, f"bytes 1000-1999/{size}"))
+        self.assertEqual(body, data[1000:2000])
+        status, headers, body = self.ask(f"{path}?checksum=sha256", headers=token)
+        self.assertEqual(status, 200, body[:300])
+        self.assertIn(hashlib.sha256(data).hexdigest().encode(), body)
+        status, headers, body = self.ask("/api/v1/files/ada/persistent?archive=tar",
+                                         headers=token)
+        self.assertEqual(status, 200, body[:300])
+        self.assertIn(data[:4096], body)
+        # Who is nobody gets nothing, and no other way leads there.
+        self.assertEqual(self.ask(f"{path}?download=1")[0], 401)
+        with_path = until(lambda: [x for x in self.log_lines() if x["bytes"] > size // 2 and
+                                   x["path"] == path], 5, "its line")
+        self.assertEqual(with_path[0]["status"], 200)
+        # A link that somebody has bent is not followed.
+        real = next(os.path.join(d, "big.bin") for d, _, files in os.walk(
+            f"{self.state}/volumes") if "big.bin" in files)
+        os.rename(real, real + ".away")
+        os.symlink("/etc/passwd", real)
+        status, _, body = self.ask(f"{path}?download=1", headers=token)
+        self.assertGreaterEqual(status, 400)
+        self.assertNotIn(b"root:", body)
+
+    def sign_up(self, name):
+        """A new account's token: made by this machine's administrator, used through the door."""
+        def local(method, path, body):
+            out = subprocess.run(
+                ["curl", "-sS", "--unix-socket", f"{self.state}/perigeed.sock", "-X", method,
+                 "-d", json.dumps(body), f"http://localhost/api/v1{path}"],
+                check=True, capture_output=True).stdout
+            return json.loads(out)
+
+        secret = "a long enough pass phrase"
+        made = local("POST", "/admin/users", {"name": name})
+        status, _, body = self.ask("/api/v1/account/reset", "POST", json.dumps(
+            {"token": made["token"], "password": secret}))
+        self.assertLess(status, 300, body)
+        status, headers, body = self.ask("/api/v1/sign-in", "POST", json.dumps(
+            {"name": name, "password": secret}))
+        self.assertEqual(status, 200, body)
+        session = {"Cookie": headers["Set-Cookie"].split(";")[0],
+                   "X-CSRF-Token": json.loads(body)["csrf"]}
+        status, _, body = self.ask("/api/v1/account/tokens", "POST", json.dumps(
+            {"name": "test", "scopes": ["all"], "days": 1}), session)
+        self.assertLess(status, 300, body)
+        return json.loads(body)["token"]
 
     @unittest.skipUnless(ROOT, "needs root")
     def test_rights(self):
@@ -659,6 +745,20 @@ class Rights(Door):
         os.mkdir(place)
         shutil.chown(place, self.user)
         self.ok("backup", "--no-files", place)
+
+    def test_whose_configuration(self):
+        self.become(self.user)
+        path = self.w.file("perigee.yaml")
+        for change, back in ((lambda: shutil.chown(path, self.user), lambda: os.chown(path, 0, 0)),
+                             (lambda: os.chmod(path, 0o666), lambda: os.chmod(path, 0o644))):
+            change()
+            for words in (["up"], ["reload"], ["status"]):
+                done = self.w.run(*words)
+                self.assertNotEqual(done.status, 0)
+                self.assertIn("root does not take it", done.err)
+            self.assertFalse(os.path.exists(self.state))
+            back()
+        self.ok("up")
 
     def test_users_all(self):
         self.become(self.user, "users: all\n")

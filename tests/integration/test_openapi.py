@@ -340,6 +340,13 @@ class TheServer(unittest.TestCase):
         machine.ok("GET", "/jobs?limit=1")
         machine.ok("GET", f"/jobs/{job['number']}/tasks")
         machine.ok("GET", f"/jobs/{job['number']}/logs?stream=stderr")
+        machine.ok("GET", f"/jobs/{job['number']}/logs?follow=1")
+        files = machine.ok("GET", f"/jobs/{job['number']}/files")["files"]
+        machine.ok("GET", f"/jobs/{job['number']}/files?archive=zip")
+        for f in files:
+            machine.ok("GET", f"/jobs/{job['number']}/files/{f['name']}")
+            machine.ok("GET", f"/jobs/{job['number']}/files/{f['name']}?download=1")
+        machine.fails(404, "GET", f"/jobs/{job['number']}/files/no-such-file")
         other = machine.ok("POST", f"/jobs/{job['number']}/resubmit")
         machine.ok("POST", f"/jobs/{other['number']}/cancel")
         machine.ok("PUT", "/replicas/tng/n1", {"files": [

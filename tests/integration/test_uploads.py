@@ -68,10 +68,11 @@ class Service(harness.Case):
     def up(cls):
         cls.p.up()
 
-    def environment(self, person):
+    @classmethod
+    def environment(cls, person):
         """For the command, as she uses it."""
-        return dict(self.p.env, PERIGEE_PORTAL="http://%s:%d" % self.door,
-                    PERIGEE_TOKEN=person.token, XDG_CACHE_HOME=self.w.file("cache"))
+        return dict(cls.p.env, PERIGEE_PORTAL="http://%s:%d" % cls.door,
+                    PERIGEE_TOKEN=person.token, XDG_CACHE_HOME=cls.w.file("cache"))
 
     def stored(self, name):
         """The path of a file of the volume on the disk."""
@@ -125,35 +126,6 @@ class Large(Service):
         self.up()
         self.assertEqual(self.c.offset(url), BIG)
         os.unlink(self.stored("large.bin"))
-
-    def test_command(self):
-        """perigee cp, killed and cut off from the portal in between."""
-        data = Data(BIG, seed=2)
-        path = data.write(self.w.file("large2.bin"))
-        words = [f"{BIN}/perigee", "cp", path, "persistent:large2.bin"]
-        where = self.w.file("large2.err")
-
-        def begin(least):
-            with open(where, "w", encoding="utf-8") as err:
-                p = subprocess.Popen(words, env=self.environment(self.ana), stderr=err, stdout=err)
-            until(lambda: p.poll() is not None or
-                  any(os.path.getsize(f) > least for f in self.parts()), what="the upload")
-            return p
-
-        p = begin(BIG // 6)
-        p.kill()
-        p.wait()
-        at = max(os.path.getsize(f) for f in self.parts())
-        p = begin(max(at, BIG // 3))
-        self.kill()
-        time.sleep(0.2)
-        self.assertIsNone(p.poll(), "it gave up")
-        self.up()
-        self.assertEqual(p.wait(timeout=120), 0, harness.text_of(where))
-        self.assertEqual(sha256_of(self.stored("large2.bin")), data.sha256())
-        self.assertEqual(os.listdir(self.w.file("cache", "perigee", "uploads")), [])
-        os.unlink(self.stored("large2.bin"))
-        os.unlink(path)
 
 
 class Protocol(Service):
@@ -368,6 +340,28 @@ class Protocol(Service):
             pass  # closed: as good
         self.assertEqual(sha256_of(self.stored("two")), data.sha256())
         os.unlink(self.stored("two"))
+
+    def test_list(self):
+        urls = {self.c.begin(10, filename=f"listed{i}", volume="persistent") for i in range(3)}
+        for url in urls:
+            self.c.patch(url, 0, b"12345")
+        found, after = [], ""
+        while after is not None:
+            a = json.loads(self.c.ask("GET", f"/api/v1/uploads?limit=2&after={after}").body)
+            found += [u for u in a["uploads"] if u["path"].startswith("listed")]
+            after = a["next"]
+        self.assertEqual({"/api/v1/uploads/" + u["id"] for u in found}, urls)
+        for u in found:
+            self.assertEqual((u["volume"], u["size"], u["received"]), ("ana/persistent", 10, 5))
+        bo = self.client(self.p.person("bea"))
+        self.assertEqual(json.loads(bo.ask("GET", "/api/v1/uploads").body),
+                         {"uploads": [], "next": None})
+        self.says(bo.ask("GET", "/api/v1/uploads?after=x"), 400, "after")
+        for url in urls:
+            a = self.c.ask("POST", url, X_HTTP_Method_Override="DELETE")
+            self.assertEqual(a.status, 204, a)
+            self.assertEqual(self.c.ask("HEAD", url).status, 404)
+        self.says(self.c.ask("POST", url, X_HTTP_Method_Override="PUT"), 405)
 
     def test_repeated_creation(self):
         """An answer that was lost: the same request with the same key is the same upload."""

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -450,6 +452,50 @@ static void test_deep(void **state)
     assert_false(vol_has("deep"));
 }
 
+/* 0: all is well, 77: no such disk can be made here. */
+static int full_child(void)
+{
+    peri_amount_t before;
+    peri_entry_t now;
+    peri_copied_t done;
+    peri_err_t err = {0};
+    char *mb = peri_xcalloc(1, 1 << 20);
+    if (unshare(CLONE_NEWNS | (geteuid() ? CLONE_NEWUSER : 0)) ||
+        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+        mount("tmpfs", vol_dir, "tmpfs", 0, "size=512k"))
+        return 77;
+    int root = peri_path_open_root(vol_dir, NULL);
+    if (peri_ops_put(root, "small", mb, 300000, &(peri_putting_t){0}, &before, &now,
+                     NULL))
+        return 1;
+    if (!peri_ops_put(root, "small", mb, 1 << 20, &(peri_putting_t){0}, &before, &now,
+                      &err) ||
+        err.code != PERI_EFULL || !strstr(err.text, "disk is full"))
+        return 2;
+    if (!peri_ops_copy(root, "small", root, "copy", &ANY, &done, &err) ||
+        err.code != PERI_EFULL || done.made.files)
+        return 3;
+    peri_amount_t all;
+    bool whole;
+    if (peri_ops_amount(root, "", 0, NULL, &all, &whole, NULL) || all.files != 1 ||
+        all.bytes != 300000)
+        return 4;
+    /* What frees room is possible. */
+    return peri_ops_delete(root, "small", NULL, &all, NULL) ? 5 : 0;
+}
+
+static void test_full(void **state)
+{
+    (void)state;
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) _exit(full_child());
+    waitpid(pid, &status, 0);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77) skip();
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void test_never(void **state)
 {
     (void)state;
@@ -626,9 +672,9 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, vol_setup, vol_teardown)
 #define F(f) cmocka_unit_test_setup_teardown(f, vol_setup_fast, vol_teardown)
-    const struct CMUnitTest tests[] = {T(test_list),   F(test_many),   T(test_mkdir),
-                                       T(test_move),   F(test_put),    T(test_copy),
-                                       T(test_sparse), T(test_cancel), F(test_deep),
-                                       T(test_never),  T(test_trash),  T(test_crash)};
+    const struct CMUnitTest tests[] = {
+        T(test_list), F(test_many),   T(test_mkdir),  T(test_move), F(test_put),
+        T(test_copy), T(test_sparse), T(test_cancel), F(test_deep), T(test_never),
+        T(test_full), T(test_trash),  T(test_crash)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
