@@ -1,4 +1,5 @@
 /* cmd_token.c - `perigee token`: personal access tokens for programs. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,9 +22,9 @@ static const char help_text[] =
     "\n"
     "Tokens let programs act for you without your password: give each one only what it "
     "needs.\n"
-    "A new one is shown once. It may do no more than your login, and ends when that "
-    "ends. A\n"
-    "program takes it from $PERIGEE_TOKEN, with the portal in $PERIGEE_PORTAL.\n"
+    "To make one you sign in again; it is shown once. A program takes it from "
+    "$PERIGEE_TOKEN,\n"
+    "with the portal in $PERIGEE_PORTAL.\n"
     "\n"
     "      --scope SCOPES  what it may do: files:read, files:write, jobs:read, "
     "jobs:write,\n"
@@ -31,9 +32,7 @@ static const char help_text[] =
     "admin,\n"
     "                      several with commas; all (default): everything but admin\n"
     "      --for TIME      how long it is good, as 7d or 90d (default)\n"
-    "      --sign-in       sign in anew: for one that outlives your login, or may do "
-    "more\n"
-    "      --stdin         the password for that is read from standard input\n"
+    "      --stdin         read your password from standard input\n"
     "      --json          print the answers as JSON\n"
     "  -h, --help          show this\n"
     "\n"
@@ -96,33 +95,28 @@ static int verb_ls(int argc, char **argv)
 
 static int verb_create(int argc, char **argv)
 {
-    bool json = false, sign_in = false, from_stdin = false;
+    bool json = false, from_stdin = false;
     const char *scope = "all", *span = "90d";
     char password[PERI_PROMPT_MAX];
     double seconds = 0;
     peri_err_t err = {0};
     const peri_option_t options[] = {{"scope", NULL, &scope, 0},
                                      {"for", NULL, &span, 0},
-                                     {"sign-in", &sign_in, NULL, 0},
                                      {"stdin", &from_stdin, NULL, 0},
                                      {"json", &json, NULL, 0}};
-    int status = peri_options_read(argc, argv, help_text, options, 5);
+    int status = peri_options_read(argc, argv, help_text, options, 4);
     if (status < 0) status = peri_words_check(argc, argv, 1, 1, "the token's name");
     if (status >= 0) return status;
     if (peri_when_parse_span(span, &seconds, &err)) return peri_cli_fail(&err);
-    peri_client_t *c =
-        sign_in ? peri_session_now(from_stdin, password, &err) : peri_client_new(&err);
+    peri_client_t *c = peri_session_now(from_stdin, password, &err);
     explicit_bzero(password, sizeof(password));
     json_t *j = c ? peri_client_send(c, &err, "POST",
                                      json_pack("{s:s, s:o, s:I}", "name", argv[optind],
-                                               "scopes", scopes_of(scope), "expires",
-                                               (json_int_t)(peri_when_now() + seconds)),
+                                               "scopes", scopes_of(scope), "days",
+                                               (json_int_t)ceil(seconds / 86400)),
                                      "/account/tokens")
                   : NULL;
-    if (sign_in)
-        peri_session_close(c);
-    else
-        peri_client_free(c);
+    peri_session_close(c);
     if (j && !json) {
         fputs("perigee: keep it safe, it is not shown again:\n", stderr);
         printf("%s\n", peri_json_str(j, "token"));

@@ -56,7 +56,7 @@ static int greet(peri_client_t *c, peri_err_t *err)
 {
     json_t *ways = peri_client_get(c, 0, NULL, err, "/sign-in/ways");
     if (!ways) return -1;
-    const char *banner = peri_json_str(ways, "banner");
+    const char *banner = peri_json_str(json_object_get(ways, "banner"), "text");
     if (*banner) fprintf(stderr, "%s\n", banner);
     json_decref(ways);
     return 0;

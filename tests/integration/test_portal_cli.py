@@ -133,7 +133,7 @@ class PortalCli(unittest.TestCase):
     def test_token_and_password(self):
         tom = self.newcomer("tom")
         token = tom.ok("token", "create", "nightly", "--scope", "files:read,jobs:write", "--for",
-                       "30d").strip()
+                       "30d", "--stdin", stdin=PASSWORD + "\n").strip()
         self.assertRegex(token, "^pgt_")
         rows = {t["name"]: t for t in tom.json("token", "ls")}
         self.assertEqual(rows["nightly"]["scopes"], ["files:read", "jobs:write"])
@@ -144,7 +144,7 @@ class PortalCli(unittest.TestCase):
         tom.ok("token", "revoke", rows["nightly"]["id"])
         program.fails(1, "perigee login", "team", "ls", env=env)
         # A program's token in a file.
-        made = tom.ok("token", "create", "file", "--sign-in", "--stdin", stdin=PASSWORD + "\n")
+        made = tom.ok("token", "create", "file", "--stdin", stdin=PASSWORD + "\n")
         with open(program.home + "/token", "w", encoding="utf-8") as f:
             f.write(made)
         program.ok("login", "--token-file", "token", self.url)
@@ -281,7 +281,7 @@ class PortalCli(unittest.TestCase):
         self.assertGreater(len(lines), 20)
         for name, line in lines:
             words = shlex.split(line.replace("https://perigee.example.org", self.url))
-            asks = words[0] in ("signup", "login")
+            asks = words[0] in ("signup", "login") or words[:2] == ["token", "create"]
             with self.subTest(line=line):
                 done = people[name].run(*words, *(["--stdin"] if asks else []), timeout=90,
                                         stdin=PASSWORD + "\n" if asks else None)
