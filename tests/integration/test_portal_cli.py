@@ -9,12 +9,16 @@ import re
 import select
 import shlex
 import shutil
+import socket
 import stat
 import subprocess
+import threading
 import time
 import unittest
+import zipfile
 
 import harness
+from mail_server import certificate
 from portal_world import PASSWORD, Portal
 
 CONFIG = """user: root
@@ -245,7 +249,18 @@ class PortalCli(unittest.TestCase):
         self.assertEqual(wes.json("job", number)["state"], "succeeded")
         self.assertIn(number, wes.ok("jobs"))
         wes.ok("logs", number)
+        self.assertIn("result.csv", wes.ok("results", number))
+        self.assertEqual(wes.ok("results", number, "result.csv"), "answer\n42\n")
+        wes.ok("results", "-o", "mine.csv", number, "result.csv")
+        self.assertEqual(harness.text_of(wes.home + "/mine.csv"), "answer\n42\n")
+        wes.ok("results", "--archive", "zip", "-o", "all.zip", number)
+        with zipfile.ZipFile(wes.home + "/all.zip") as z:
+            self.assertTrue(any(n.endswith("result.csv") for n in z.namelist()), z.namelist())
+        wes.fails(1, "", "results", "-o", "none.csv", number, "none.csv")
+        self.assertFalse([n for n in os.listdir(wes.home) if "none" in n])
+        wes.fails(1, "cannot write", "results", "-o", "no/folder/x", number, "result.csv")
         xan.fails(1, "", "job", number)
+        xan.fails(1, "", "results", number)
         wes.ok("share", f"job:{number}", "--with", "xan")
         xan.ok("job", number)
         xan.fails(1, "", "cancel", number)
@@ -307,6 +322,64 @@ class PortalCli(unittest.TestCase):
             p.kill()
         self.assertEqual((p.returncode, json.loads(out or "null")), (0, []), err)
         self.assertIn("does not answer; waiting for it", err)
+
+
+class Tls(unittest.TestCase):
+    """Nothing is told to a portal that does not prove who it is."""
+
+    @classmethod
+    def setUpClass(cls):
+        if not shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin"):
+            raise unittest.SkipTest("nginx is not installed")
+        cls.portal = Portal(CONFIG)
+        cls.addClassCleanup(cls.portal.close)
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        cls.url = f"https://127.0.0.1:{port}"
+        cls.key, cls.cert = certificate(cls.portal.work.path)
+        with open(cls.portal.config, "a", encoding="utf-8") as f:
+            f.write(f'web: {{listen: "127.0.0.1:{port}", url: "{cls.url}", '
+                    f"certificate: {cls.cert}, key: {cls.key}}}\n")
+        cls.portal.up()
+
+    def test_trust(self):
+        liv = Someone(self, "liv")
+        other = certificate(self.portal.work.path, file="other")[1]
+        words = ("--name", "liv", "--email", "liv@example.org", "--stdin", self.url)
+        liv.fails(1, "does not prove who it is.*--cacert", "signup", *words, stdin=PASSWORD + "\n")
+        liv.fails(1, "does not prove", "--cacert", other, "signup", *words, stdin=PASSWORD + "\n")
+        liv.fails(1, "does not prove|cannot open|not", "--cacert", "/none", "signup", *words,
+                  stdin=PASSWORD + "\n")
+        liv.ok("--cacert", self.cert, "signup", *words, stdin=PASSWORD + "\n")
+        login = ("login", "--name", "liv", "--stdin", self.url)
+        liv.fails(1, "does not prove", *login, stdin=PASSWORD + "\n")
+        liv.ok(*login, "--cacert", os.path.relpath(self.cert, liv.home), stdin=PASSWORD + "\n")
+        liv.ok("whoami")  # who to trust is kept with the login
+        liv.ok("cp", self.cert, "persistent:cert.pem")
+        self.assertEqual(liv.ok("cat", "persistent:cert.pem"), harness.text_of(self.cert))
+        liv.fails(1, "does not prove", "--cacert", other, "whoami")
+        # By another name than that of the certificate.
+        named = self.url.replace("127.0.0.1", "localhost")
+        liv.fails(1, "does not prove", "--cacert", self.cert, "login", named, "--name", "liv",
+                  "--stdin", stdin=PASSWORD + "\n")
+        liv.fails(1, "secure connection|broke off", "login", "--name", "liv", "--stdin",
+                  self.portal_plain(), stdin=PASSWORD + "\n")
+        liv.ok("logout")
+
+    def portal_plain(self):
+        """An https address behind which somebody speaks something else."""
+        s = socket.socket()
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        self.addCleanup(s.close)
+
+        def answer():
+            c, _ = s.accept()
+            c.sendall(b"220 mail ready\r\n")
+            c.close()
+        threading.Thread(target=answer, daemon=True).start()
+        return f"https://127.0.0.1:{s.getsockname()[1]}"
 
 
 if __name__ == "__main__":
