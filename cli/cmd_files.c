@@ -95,7 +95,7 @@ static json_t *make(peri_client_t *c, const char *url, const peri_place_t *p,
     (void)p;
     return peri_client_send(
         c, err, "POST",
-        json_pack("{s:s, s:b}", "action", "mkdir", "parents", (int)o->parents), "%s",
+        peri_body("{s:s, s:b}", "action", "mkdir", "parents", (int)o->parents), "%s",
         url);
 }
 
@@ -136,7 +136,7 @@ static json_t *move(peri_client_t *c, const char *word, const peri_place_t *targ
     const peri_place_t *to = into ? &below : target;
     char *volume = peri_xasprintf("%s/%s", to->owner ? to->owner : me, to->volume);
     j = peri_client_send(c, err, "POST",
-                         json_pack("{s:s, s:s, s:s, s:b}", "action", "move", "volume",
+                         peri_body("{s:s, s:s, s:s, s:b}", "action", "move", "volume",
                                    volume, "to", to->path, "overwrite",
                                    (int)o->overwrite),
                          "%s", url);

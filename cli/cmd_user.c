@@ -109,7 +109,7 @@ static int verb_create(int argc, char **argv)
     peri_client_t *c = peri_talk(&status);
     if (!c) return status;
     json_t *body =
-        json_pack("{s:s, s:s*}", "name", argv[optind], "full_name", o.full_name);
+        peri_body("{s:s, s:s*}", "name", argv[optind], "full_name", o.full_name);
     if (o.admin) json_object_set_new(body, "admin", json_true());
     json_t *j = peri_client_send(c, &err, "POST", body, "/admin/users");
     if (j && !o.json) say_code(c, j, argv[optind]);
@@ -124,8 +124,9 @@ static int verb_link(int argc, char **argv)
     if (status >= 0) return status;
     peri_client_t *c = peri_talk(&status);
     if (!c) return status;
-    json_t *j = peri_client_send(c, &err, "POST",
-                                 json_pack("{s:s}", "name", argv[optind]), "/setup-link");
+    char *esc = peri_url_escape(argv[optind]);
+    json_t *j = peri_client_send(c, &err, "POST", NULL, "/admin/users/%s/link", esc);
+    free(esc);
     if (j && !o.json) say_code(c, j, argv[optind]);
     return peri_talk_end(c, j, &err, o.json, NULL);
 }
@@ -143,7 +144,7 @@ static json_t *edit(peri_client_t *c, const char *name, json_t *body, peri_err_t
 static json_t *decide(peri_client_t *c, const char *name, bool yes, peri_err_t *err)
 {
     char *esc = peri_url_escape(name);
-    json_t *j = peri_client_send(c, err, "POST", json_pack("{s:b}", "approve", (int)yes),
+    json_t *j = peri_client_send(c, err, "POST", peri_body("{s:b}", "approve", (int)yes),
                                  "/admin/approvals/%s", esc);
     free(esc);
     return j;
@@ -164,7 +165,7 @@ static int each(int argc, char **argv, act_t act, const char *done)
         json_t *j = act == APPROVE || act == REJECT
                         ? decide(c, argv[i], act == APPROVE, &err)
                         : edit(c, argv[i],
-                               json_pack("{s:s}", "state",
+                               peri_body("{s:s}", "state",
                                          act == DISABLE ? "disabled" : "active"),
                                &err);
         if (!j)
@@ -212,7 +213,7 @@ static int verb_quota(int argc, char **argv)
     peri_client_t *c = peri_talk(&status);
     if (!c) return status;
     json_t *j = edit(c, name,
-                     json_pack("{s:o}", "quota",
+                     peri_body("{s:o}", "quota",
                                usual ? json_null() : json_integer((json_int_t)bytes)),
                      &err);
     return peri_talk_end(c, j, &err, o.json, "%s may store %s", name,
@@ -234,7 +235,7 @@ static int verb_admin(int argc, char **argv)
     bool yes = !strcmp(word, "yes");
     peri_client_t *c = peri_talk(&status);
     if (!c) return status;
-    json_t *j = edit(c, name, json_pack("{s:b}", "admin", (int)yes), &err);
+    json_t *j = edit(c, name, peri_body("{s:b}", "admin", (int)yes), &err);
     return peri_talk_end(c, j, &err, o.json, "%s is %s administrator", name,
                          yes ? "an" : "no");
 }
