@@ -84,7 +84,9 @@ static void print_job(const json_t *job)
         peri_grid_label(stdout, "priority", "%lld",
                         (long long)peri_json_int(job, "priority", 0));
     print_times(job);
-    peri_grid_label(stdout, "results", "%s", peri_json_str(job, "results"));
+    const char *results = peri_json_str(job, "delivered");
+    if (!*results) results = peri_json_str(job, "results");
+    if (*results) peri_grid_label(stdout, "results", "%s", results);
     if (*again) peri_grid_label(stdout, "again of", "%s", again);
 }
 

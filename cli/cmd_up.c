@@ -125,6 +125,32 @@ static void say_door(const peri_doors_t *d)
                         d->note ? d->note : "");
 }
 
+/* Until somebody can sign in as an administrator, a link with which one sets a password.
+ */
+static void say_setup(const peri_config_t *conf)
+{
+    static const char body[] = "{\"admin\": true}";
+    const peri_call_t call = {.method = "POST",
+                              .path = "/setup-link",
+                              .body = body,
+                              .body_len = sizeof(body) - 1,
+                              .timeout = 10};
+    peri_err_t err = {0};
+    peri_answer_t a = {0};
+    peri_client_t *c = peri_client_new_at(conf->socket);
+    json_t *status = peri_client_get(c, 10, NULL, &err, "/status"), *made = NULL;
+    if (json_is_false(json_object_get(status, "administrator")) &&
+        peri_client_call(c, &call, &a, &err) == 0 && (made = peri_answer_json(&a, &err)))
+        printf("\nNobody can sign in as an administrator yet. This link, good for a week "
+               "and "
+               "once,\nsets the password of \"%s\":\n  %s\n",
+               peri_json_str(made, "name"), peri_json_str(made, "url"));
+    json_decref(made);
+    json_decref(status);
+    peri_answer_free(&a);
+    peri_client_free(c);
+}
+
 static void say_up(const peri_config_t *conf, bool foreground, const started_t *s)
 {
     peri_daemon_t d = {0};
@@ -143,6 +169,7 @@ static void say_up(const peri_config_t *conf, bool foreground, const started_t *
     peri_grid_label(stdout, "socket", "%s", conf->socket);
     say_door(&s->door);
     peri_grid_label(stdout, "log", "%s", foreground ? "standard error" : conf->log);
+    if (s->door.way != PERI_WAY_SHUT) say_setup(conf);
     puts("\nTry:  perigee submit --wait \"SELECT 42 AS answer\"");
     fflush(stdout);
 }

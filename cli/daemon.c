@@ -78,10 +78,22 @@ int peri_daemon_look(const peri_config_t *conf, peri_daemon_t *d, peri_err_t *er
     return peri_err_set(err, why.code, "%s", why.text);
 }
 
+/* Root may have looked (`status`) before the folder was given to who runs it: its file is
+ * empty, and in a folder of ours. */
+static int open_lock(const char *path)
+{
+    struct stat st;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == EACCES && lstat(path, &st) == 0 && st.st_uid == 0 &&
+        unlink(path) == 0)
+        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    return fd;
+}
+
 int peri_daemon_lock(const peri_config_t *conf, double seconds, peri_err_t *err)
 {
     char *path = peri_xasprintf("%s/up.lock", conf->state);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int fd = open_lock(path);
     if (fd < 0)
         peri_err_set(err, errno == EACCES ? PERI_EDENIED : PERI_EIO, "cannot open %s: %m",
                      path);

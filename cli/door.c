@@ -8,7 +8,8 @@
 
 #include "core/base/util.h"
 
-#define TEXT_MAX (256u << 10)
+#define PORT_TRIES 5
+#define TEXT_MAX   (256u << 10)
 
 typedef struct {
     const peri_config_t *conf;
@@ -110,9 +111,17 @@ int peri_door_up(const peri_config_t *c, const peri_rights_t *r, peri_doors_t *d
     work_t w = {.conf = c, .rights = r, .d = d};
     *d = (peri_doors_t){0};
     int rc = begin(&w, err);
-    if (rc == 0 && !w.now.master) {
-        rc = start(&w, err);
-    } else if (rc == 0) {
+    /* A port that was free a moment ago may be another's by now. */
+    for (int tries = 1; rc == 0 && !w.now.master && d->way != PERI_WAY_STARTED; tries++) {
+        if ((rc = start(&w, err)) == 0) break;
+        if (c->web.port || tries == PORT_TRIES) break;
+        end(&w);
+        peri_door_free(d);
+        w = (work_t){.conf = c, .rights = r, .d = d};
+        *d = (peri_doors_t){0};
+        rc = begin(&w, err);
+    }
+    if (rc == 0 && d->way != PERI_WAY_STARTED) {
         d->way = PERI_WAY_RAN;
         if (!is_current(&w))
             d->note = "it has another configuration than perigee.yaml says by now: "

@@ -241,9 +241,15 @@ static void say_result(const peri_client_t *c, const json_t *job)
     if (json_array_size(steps) != 1 || !*result ||
         json_integer_value(json_object_get(json_array_get(steps, 0), "tasks")) != 1)
         return;
-    fprintf(stderr, "perigee: its rows are in %s%s%s\n",
-            *result == '/' ? "" : peri_json_str(job, "results"),
-            *result == '/' ? "" : "/", result);
+    const char *folder = peri_json_str(job, "delivered");
+    if (!*folder) folder = peri_json_str(job, "results");
+    if (*result == '/')
+        fprintf(stderr, "perigee: its rows are in %s\n", result);
+    else if (*folder)
+        fprintf(stderr, "perigee: its rows are in %s/%s\n", folder, result);
+    else
+        fprintf(stderr, "perigee: its rows are with the job: perigee cp job:%lld:%s .\n",
+                (long long)peri_json_int(job, "number", 0), result);
 }
 
 static void say_end(const peri_client_t *c, const json_t *job)

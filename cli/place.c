@@ -120,6 +120,9 @@ int peri_place_parse(const char *s, bool bare_ok, peri_place_t *out, peri_err_t 
                             "\"%.200s\" has a \"..\": write the path from the volume on",
                             s);
     size_t owner = split_owner(s, n, &volume);
+    /* The results of a job, as a folder of a volume "job". */
+    if (volume == s && n == 3 && !memcmp(s, "job", 3) && strchr(tidied, ':'))
+        *strchr(tidied, ':') = '/';
     out->owner = volume != s ? piece(s, owner) : NULL;
     out->volume = piece(volume, n - (size_t)(volume - s));
     out->path = tidied;
@@ -134,28 +137,39 @@ void peri_place_free(peri_place_t *p)
     *p = (peri_place_t){0};
 }
 
-char *peri_place_url(const peri_place_t *p, const char *account, const char *prefix)
+/* head (taken) with "/" and the path behind it, if there is one, escaped but for its "/".
+ */
+static char *add_path(char *head, const char *path)
 {
-    char *owner = peri_url_escape(p->owner ? p->owner : account),
-         *volume = peri_url_escape(p->volume), *path = peri_url_escape(p->path);
-    char *out = peri_xasprintf("%s/%s/%s%s", prefix, owner, volume, *path ? "/" : "");
-    /* "/" between the parts stays. */
-    size_t n = strlen(out);
-    out = peri_xrealloc(out, n + strlen(path) + 1, 1);
-    char *to = out + n;
-    for (const char *s = path; *s;) {
-        if (!strncmp(s, "%2F", 3)) {
-            *to++ = '/';
-            s += 3;
-        } else {
-            *to++ = *s++;
-        }
+    char *escaped = peri_url_escape(path);
+    char *out = peri_xasprintf("%s%s%s", head, *path ? "/" : "", escaped), *to;
+    to = out + strlen(out) - strlen(escaped);
+    for (const char *s = escaped; *s;) {
+        const bool slash = !strncmp(s, "%2F", 3);
+        *to++ = slash ? '/' : *s;
+        s += slash ? 3 : 1;
     }
     *to = '\0';
-    free(path);
+    free(escaped);
+    free(head);
+    return out;
+}
+
+char *peri_place_url(const peri_place_t *p, const char *account, const char *prefix)
+{
+    const bool job = !p->owner && !strcmp(p->volume, "job") && !strcmp(prefix, "/files");
+    const size_t n = job ? strcspn(p->path, "/") : 0;
+    char *first = job ? piece(p->path, n) : NULL;
+    char *owner = peri_url_escape(job        ? first
+                                  : p->owner ? p->owner
+                                             : account),
+         *volume = peri_url_escape(p->volume);
+    char *head = job ? peri_xasprintf("/jobs/%s/files", owner)
+                     : peri_xasprintf("%s/%s/%s", prefix, owner, volume);
+    free(first);
     free(volume);
     free(owner);
-    return out;
+    return add_path(head, p->path + n + (p->path[n] == '/' && job));
 }
 
 char *peri_place_text(const peri_place_t *p)

@@ -5,6 +5,7 @@
  *   OWNER/VOLUME:PATH       of somebody else
  *   team:NAME/VOLUME:PATH   of a team
  *   data:/NAME:PATH         files of a dataset
+ *   job:NUMBER:PATH         results of a job
  *
  * Pure. A name of a file on this machine that has a ":" is written with "./" before it.
  */

@@ -14,6 +14,7 @@
 #include "core/base/util.h"
 #include "portal/api.h"
 
+#define LONGEST   3600.0 /* seconds of one answer */
 #define HEARTBEAT 15.0
 #define OVERLAP   2.0   /* seconds that a look goes back */
 #define LOOK_MIN  0.25  /* seconds between looks, however many news there are */
@@ -89,6 +90,8 @@ static ssize_t read_events(peri_request_t *r, void *ctx, char *buf, size_t max)
 {
     events_t *s = ctx;
     const double now = peri_now();
+    /* The client comes again, and is asked again who it is. */
+    if (now - r->first > LONGEST && s->at == s->out.len) return PERI_STREAM_END;
     if (s->at == s->out.len) {
         peri_buf_clear(&s->out);
         s->at = 0;

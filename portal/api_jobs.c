@@ -23,9 +23,11 @@ static json_t *text_json(const char *json)
     return j ? j : json_null();
 }
 
-static json_t *job_json(const peri_portal_t *p, const peri_jobrow_t *j)
+/* Where things lie on this machine is for those who are on it. */
+static json_t *job_json(const peri_request_t *r, const peri_jobrow_t *j)
 {
-    char *results = peri_folder_results(p->config->spool, j->uuid);
+    char *results = peri_folder_results(r->portal->config->spool, j->uuid);
+    if (!r->actor.local) results[0] = '\0';
     json_t *tasks = json_object();
     for (int s = 0; s < PERI_TASK_NSTATES; s++)
         if (j->count[s])
@@ -62,7 +64,7 @@ typedef struct {
 static int on_job(const peri_jobrow_t *j, void *arg)
 {
     rows_t *x = arg;
-    json_array_append_new(x->list, job_json(x->r->portal, j));
+    json_array_append_new(x->list, job_json(x->r, j));
     x->last = j->number;
     return 0;
 }
@@ -79,7 +81,7 @@ static const char *delivery_of(const peri_jobrow_t *j, const json_t *out)
 static int on_one_job(const peri_jobrow_t *j, void *arg)
 {
     rows_t *x = arg;
-    json_t *out = job_json(x->r->portal, j);
+    json_t *out = job_json(x->r, j);
     if (x->full) {
         json_object_set_new(out, "spec", text_json(j->spec));
         json_object_set_new(out, "plan", text_json(j->plan));
@@ -134,7 +136,8 @@ static int on_task(const peri_taskrow_t *t, void *arg)
         "exit_code", t->exit_code, "signal", t->exit_signal, "started",
         time_json(t->started), "ended", time_json(t->ended), "expected",
         time_json(t->expected), "usage", text_json(t->usage));
-    json_object_set_new(out, "folder", t->attempt ? json_string(folder) : json_null());
+    json_object_set_new(out, "folder", t->attempt && x->r->actor.local ? json_string(folder)
+                                                            : json_null());
     if (t->state == PERI_TASK_RUNNING) add_progress(out, folder);
     free(folder);
     json_array_append_new(x->list, out);

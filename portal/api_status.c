@@ -64,6 +64,23 @@ static json_int_t resident_bytes(void)
     return (json_int_t)pages * sysconf(_SC_PAGESIZE);
 }
 
+/* Whether somebody can sign in as an administrator; where it is not known, it is so. */
+static bool has_administrator(peri_request_t *r)
+{
+    peri_db_t *db = peri_request_system(r, NULL);
+    PGresult *q =
+        db ? peri_db_query(db, NULL,
+                           "SELECT EXISTS (SELECT FROM account a WHERE admin AND state = "
+                           "'active' AND (password IS NOT NULL OR EXISTS (SELECT FROM "
+                           "account_identity i WHERE i.account = a.id)))",
+                           0, NULL)
+           : NULL;
+    const bool yes = !q || PQgetvalue(q, 0, 0)[0] == 't';
+    PQclear(q);
+    peri_dbpool_put(r->portal->db, db);
+    return yes;
+}
+
 int peri_api_status(peri_request_t *r, peri_err_t *err)
 {
     (void)err;
@@ -88,5 +105,7 @@ int peri_api_status(peri_request_t *r, peri_err_t *err)
         p->config->scheduler, "jobs", jobs ? jobs : json_object(), "spool", "path",
         p->config->spool, "free", (json_int_t)(fs.f_bavail * fs.f_frsize), "size",
         (json_int_t)(fs.f_blocks * fs.f_frsize));
+    if (r->actor.local)
+        json_object_set_new(r->json, "administrator", json_boolean(has_administrator(r)));
     return 0;
 }

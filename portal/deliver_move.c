@@ -153,13 +153,22 @@ static int copy_one(move_t *m, const char *name, peri_amount_t amount, peri_err_
                         name);
 }
 
+/* A link that is a result itself is not worth a copy: what it leads to is elsewhere. */
+static int copy_it(move_t *m, const char *name, const struct stat *st,
+                   peri_amount_t amount, peri_err_t *err)
+{
+    if (!S_ISLNK(st->st_mode)) return copy_one(m, name, amount, err);
+    m->done->left++;
+    return 0;
+}
+
 static int move_one(move_t *m, const char *name, const struct stat *st, peri_err_t *err)
 {
     peri_amount_t amount, freed = {0};
     bool whole;
     if (peri_ops_amount(m->results, name, 0, &m->stop, &amount, &whole, err)) return -1;
     /* What a job of another Unix user wrote becomes ours by copying. */
-    if (st->st_uid != geteuid()) return copy_one(m, name, amount, err);
+    if (st->st_uid != geteuid()) return copy_it(m, name, st, amount, err);
     for (int i = 1; i < NAMES_TRIED; i++) {
         const bool overwrite = m->how->overwrite && i == 1;
         if (peri_ops_move(m->results, name, m->root, target(m, name, i), overwrite,
@@ -169,7 +178,7 @@ static int move_one(move_t *m, const char *name, const struct stat *st, peri_err
             add(&m->done->freed, freed);
             return 0;
         }
-        if (err->code == PERI_EUNSUPP) return copy_one(m, name, amount, err);
+        if (err->code == PERI_EUNSUPP) return copy_it(m, name, st, amount, err);
         if (err->code != PERI_ECONFLICT) return -1;
     }
     return peri_err_set(err, PERI_ECONFLICT, "there are too many files called \"%s\"",

@@ -97,6 +97,7 @@ static int run_round(peri_manager_t *m, bool woken, peri_err_t *err)
     if (peri_now() >= m->outbox_at && peri_manager_outbox(m, err)) return -1;
     if (poll_backends(m, woken, err)) return -1;
     if (peri_manager_look(m, err)) return -1;
+    if (peri_now() >= m->rights_at && peri_manager_recheck(m, err)) return -1;
     /* What ended may have been waited for. */
     if (peri_now() >= m->ready_at) {
         if (peri_manager_intents(m, err) || peri_manager_outbox(m, err)) return -1;

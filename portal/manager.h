@@ -19,6 +19,8 @@ typedef struct {
     bool stale;       /* the cache is to be read anew */
     double ready_at;  /* peri_now() of the next look for waiting tasks */
     double outbox_at; /* ... of the next look into the outbox */
+    double rights_at; /* ... of the next look at whether rights have changed */
+    char rights[160]; /* what they were: a stamp; "": not known */
     struct {
         double poll_at;
         uint32_t round;
@@ -39,6 +41,7 @@ int peri_manager_intents(peri_manager_t *m, peri_err_t *err);
 int peri_manager_outbox(peri_manager_t *m, peri_err_t *err);
 int peri_manager_poll(peri_manager_t *m, size_t backend, peri_err_t *err);
 int peri_manager_look(peri_manager_t *m, peri_err_t *err);
+int peri_manager_recheck(peri_manager_t *m, peri_err_t *err);
 
 /* What a scheduler offers, as of a minute ago at most; NULL while it has not said. */
 const peri_schedcaps_t *peri_manager_caps(peri_manager_t *m, size_t backend);

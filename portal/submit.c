@@ -17,19 +17,16 @@
 #include "portal/log.h"
 #include "portal/manager.h"
 #include "portal/places.h"
+#include "portal/submit.h"
+
+typedef peri_subm_t subm_t;
 
 #define UNCHAINED 120.0
 #define BATCH     32
 
 /* ---- one submission ---- */
 
-typedef struct {
-    peri_arena_t *arena;
-    peri_submissionrow_t row;
-    bool found;
-} subm_t;
-
-static int on_submission(const peri_submissionrow_t *row, void *arg)
+int peri_subm_take(const peri_submissionrow_t *row, void *arg)
 {
     subm_t *s = arg;
     peri_arena_t *a = s->arena;
@@ -87,8 +84,9 @@ static void read_user(uid_t uid, peri_planin_t *in, peri_arena_t *a)
 }
 
 /* launch.json, and the folders of its tasks. */
-static int write_folder(const peri_portal_t *p, const subm_t *s, const peri_planin_t *in,
-                        const peri_launch_t *launch, peri_err_t *err)
+static int write_folder(const peri_portal_t *p, const peri_subm_t *s,
+                        const peri_planin_t *in, const peri_launch_t *launch,
+                        peri_err_t *err)
 {
     const peri_submissionrow_t *r = &s->row;
     if (peri_folder_make(p->config->spool, r->uuid, r->step, r->attempt, r->indexes,
@@ -109,56 +107,66 @@ static int write_folder(const peri_portal_t *p, const subm_t *s, const peri_plan
     return rc;
 }
 
-static int plan_and_submit(peri_manager_t *m, size_t backend, const subm_t *s, char *id,
-                           peri_err_t *err)
+/* What perigee-launch and the scheduler get, from what the account may use now. s->spec
+ * is its, also after -1. */
+static int plan(peri_manager_t *m, size_t backend, peri_subm_t *s, peri_planin_t *in,
+                peri_launch_t *launch, peri_schedreq_t *request, peri_err_t *err)
 {
     peri_portal_t *p = m->portal;
     const peri_submissionrow_t *r = &s->row;
-    peri_places_t places = {0};
+    const peri_schedcaps_t *caps = peri_manager_caps(m, backend);
+    s->spec = peri_spec_parse(r->spec, strlen(r->spec), NULL, err);
+    const peri_step_t *step = s->spec ? find_step(s->spec, r->step) : NULL;
+    if (!step) return -1;
+    bool own = r->uid == geteuid();
+    *in = (peri_planin_t){.uuid = r->uuid,
+                          .spec = s->spec,
+                          .step = step,
+                          .attempt = r->attempt,
+                          .spool = p->config->spool,
+                          .bin = p->config->bin,
+                          .state = own ? getenv("PERIGEE_STATE") : NULL,
+                          .datasets = getenv("PERIGEE_DATASETS"),
+                          .user = r->user,
+                          .indexes = r->indexes,
+                          .nindexes = r->nindexes,
+                          .caps = caps};
+    read_user(r->uid, in, s->arena);
+    if (in->gid == (gid_t)-1)
+        return peri_err_set(err, PERI_EDENIED,
+                            "user %u does not exist on this machine any more", r->uid);
+    read_after(r->after, in, s->arena);
+    if (r->sandbox) {
+        peri_binds_t *binds = peri_arena_calloc(s->arena, 1, sizeof(*binds));
+        if (peri_binds_make(p, m->db, r->owner, s->spec, s->arena, binds, err)) return -1;
+        in->sandbox = &binds->sandbox;
+        in->dir = binds->dir;
+        in->state = NULL;
+        in->datasets = binds->datasets;
+        in->kernels = binds->kernels;
+    }
+    peri_places_t *places = peri_arena_calloc(s->arena, 1, sizeof(*places));
+    if (peri_places_find(m->db, step, p->backends[backend].sched, caps, places, s->arena,
+                         err))
+        return -1;
+    if (places->nnodes) in->places = places;
+    return peri_plan_make(in, s->arena, launch, request, err);
+}
+
+static int plan_and_submit(peri_manager_t *m, size_t backend, const subm_t *given,
+                           char *id, peri_err_t *err)
+{
+    peri_portal_t *p = m->portal;
+    subm_t s = *given;
+    peri_planin_t in;
     peri_launch_t launch = {0};
     peri_schedreq_t request = {0};
-    peri_binds_t binds = {0};
-    int rc = -1;
-    const peri_schedcaps_t *caps = peri_manager_caps(m, backend);
-    peri_spec_t *spec = peri_spec_parse(r->spec, strlen(r->spec), NULL, err);
-    const peri_step_t *step = spec ? find_step(spec, r->step) : NULL;
-    if (!step) goto out;
-    bool own = r->uid == geteuid();
-    peri_planin_t in = {.uuid = r->uuid,
-                        .spec = spec,
-                        .step = step,
-                        .attempt = r->attempt,
-                        .spool = p->config->spool,
-                        .bin = p->config->bin,
-                        .state = own ? getenv("PERIGEE_STATE") : NULL,
-                        .datasets = getenv("PERIGEE_DATASETS"),
-                        .user = r->user,
-                        .indexes = r->indexes,
-                        .nindexes = r->nindexes,
-                        .caps = caps};
-    read_user(r->uid, &in, s->arena);
-    if (in.gid == (gid_t)-1) {
-        peri_err_set(err, PERI_EDENIED, "user %u does not exist on this machine any more",
-                     r->uid);
-        goto out;
-    }
-    read_after(r->after, &in, s->arena);
-    if (r->sandbox) {
-        if (peri_binds_make(p, m->db, r->owner, spec, s->arena, &binds, err)) goto out;
-        in.sandbox = &binds.sandbox;
-        in.dir = binds.dir;
-        in.state = NULL;
-        in.datasets = binds.datasets;
-        in.kernels = binds.kernels;
-    }
-    if (peri_places_find(m->db, step, p->backends[backend].sched, caps, &places, s->arena,
-                         err))
-        goto out;
-    if (places.nnodes) in.places = &places;
-    if (peri_plan_make(&in, s->arena, &launch, &request, err)) goto out;
+    int rc = plan(m, backend, &s, &in, &launch, &request, err);
+    if (rc) goto out;
     /* A second start is ours to decide, where it is noted. */
     request.requeue = false;
-    if (write_folder(p, s, &in, &launch, err)) {
+    rc = write_folder(p, &s, &in, &launch, err);
+    if (rc) {
         /* Not the request's fault. */
         if (err->code != PERI_EDENIED) err->code = PERI_EIO;
         goto out;
@@ -167,7 +175,7 @@ static int plan_and_submit(peri_manager_t *m, size_t backend, const subm_t *s, c
     rc = peri_sched_submit(p->backends[backend].sched, &request, id, err);
     peri_failpoint("submit-after");
 out:
-    peri_spec_free(spec);
+    peri_spec_free(s.spec);
     return rc;
 }
 
@@ -326,8 +334,8 @@ static int do_submit(peri_manager_t *m, const peri_outboxrow_t *o, const subm_t 
 
 /* ---- cancelling ---- */
 
-/* Tasks that have not started never will, once the claim is ours. */
-static int claim_all(peri_manager_t *m, const subm_t *s, size_t *running, peri_err_t *err)
+int peri_subm_claim(peri_manager_t *m, const peri_subm_t *s, const peri_event_t *end,
+                    size_t *running, peri_err_t *err)
 {
     const peri_submissionrow_t *r = &s->row;
     const char *spool = m->portal->config->spool;
@@ -355,15 +363,13 @@ static int claim_all(peri_manager_t *m, const subm_t *s, size_t *running, peri_e
     }
     peri_failpoint("cancel-claimed");
     if (n == 0) return 0;
-    const peri_event_t ev = {.job = r->uuid,
-                             .kind = PERI_EV_ENDED,
-                             .step = r->step,
-                             .attempt = r->attempt,
-                             .indexes = won,
-                             .nindexes = n,
-                             .final = PERI_TASK_CANCELLED,
-                             .why = PERI_WHY_CANCELLED,
-                             .text = "cancelled before it started"};
+    peri_event_t ev = *end;
+    ev.job = r->uuid;
+    ev.kind = PERI_EV_ENDED;
+    ev.step = r->step;
+    ev.attempt = r->attempt;
+    ev.indexes = won;
+    ev.nindexes = n;
     if (peri_manager_append(m, &ev, NULL, err)) return -1;
     for (size_t i = 0; i < n; i++) {
         peri_entry_t *e = peri_entries_find(m->entries, r->name, won[i]);
@@ -389,7 +395,10 @@ static int do_cancel(peri_manager_t *m, const peri_outboxrow_t *o, const subm_t 
     peri_backend_t *b =
         s->found ? peri_portal_backend(m->portal, s->row.scheduler) : NULL;
     if (!b || !b->sched) return peri_store_outbox_done(m->db, o->entry, err);
-    if (claim_all(m, s, &running, &why)) {
+    const peri_event_t end = {.final = PERI_TASK_CANCELLED,
+                              .why = PERI_WHY_CANCELLED,
+                              .text = "cancelled before it started"};
+    if (peri_subm_claim(m, s, &end, &running, &why)) {
         /* A database that failed shows in the next statement as well. */
         return put_off(m, o, &why, err);
     }
@@ -427,8 +436,8 @@ static int on_outbox(const peri_outboxrow_t *row, void *arg)
 static int do_entry(peri_manager_t *m, const peri_outboxrow_t *o, peri_err_t *err)
 {
     subm_t s = {.arena = peri_arena_new()};
-    int rc = peri_store_submission(m->db, o->uuid, o->step, o->attempt, on_submission, &s,
-                                   err);
+    int rc = peri_store_submission(m->db, o->uuid, o->step, o->attempt, peri_subm_take,
+                                   &s, err);
     if (rc == 0)
         rc = !strcmp(o->kind, "submit") ? do_submit(m, o, &s, err)
                                         : do_cancel(m, o, &s, err);

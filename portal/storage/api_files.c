@@ -6,6 +6,8 @@
 #include "core/base/util.h"
 #include "portal/storage/api.h"
 
+#define LONG_FOLDER (256 << 10) /* bytes of a folder itself: some ten thousand names */
+
 /* ---- looking ---- */
 
 static int listing_of(peri_request_t *r, peri_listing_t *how, peri_err_t *err)
@@ -33,24 +35,77 @@ static int listing_of(peri_request_t *r, peri_listing_t *how, peri_err_t *err)
     return 0;
 }
 
+static json_t *page_json(const peri_spot_t *s, const peri_page_t *page, peri_arena_t *a)
+{
+    json_t *files = json_array();
+    for (size_t i = 0; i < page->n; i++) {
+        const peri_entry_t *e = &page->entry[i];
+        json_array_append_new(
+            files, peri_entry_json(s, e,
+                                   peri_arena_printf(a, "%s%s%s", s->path,
+                                                     *s->path ? "/" : "", e->name)));
+    }
+    return json_pack("{s:s, s:s, s:o, s:s?, s:I, s:I}", "volume", s->v.label, "path",
+                     s->path, "files", files, "next", page->next, "total",
+                     (json_int_t)page->total, "unnamed", (json_int_t)page->unnamed);
+}
+
+/* A folder of a great many names takes longer than a thread of the server has. */
+typedef struct {
+    peri_arena_t *arena;
+    peri_spot_t spot; /* strings in the arena */
+    peri_listing_t how;
+    peri_page_t page;
+} listjob_t;
+
+static int list_run(void *job, const peri_stop_t *stop, peri_err_t *err)
+{
+    listjob_t *l = job;
+    (void)stop;
+    return peri_ops_list(l->spot.root, l->spot.path, &l->how, l->arena, &l->page, err);
+}
+
+static int list_answer(peri_request_t *r, void *job, peri_err_t *err)
+{
+    listjob_t *l = job;
+    (void)err;
+    r->json = page_json(&l->spot, &l->page, l->arena);
+    return 0;
+}
+
+static void list_free(void *job)
+{
+    listjob_t *l = job;
+    peri_spot_close(&l->spot);
+    peri_arena_free(l->arena);
+    free(l);
+}
+
+static int list_long(peri_request_t *r, peri_spot_t *s, const peri_listing_t *how,
+                     peri_err_t *err)
+{
+    static const peri_worktype_t type = {list_run, list_answer, list_free};
+    listjob_t *l = peri_xcalloc(1, sizeof(*l));
+    l->arena = peri_arena_new();
+    l->how = *how;
+    l->how.after = peri_arena_strdup(l->arena, how->after);
+    l->spot = (peri_spot_t){
+        .v = {.days = s->v.days, .label = peri_arena_strdup(l->arena, s->v.label)},
+        .path = peri_arena_strdup(l->arena, s->path),
+        .root = s->root};
+    s->root = -1;
+    return peri_work_start(r, &type, l, err);
+}
+
 static int list(peri_request_t *r, peri_spot_t *s, peri_err_t *err)
 {
     peri_listing_t how;
     peri_page_t page;
-    if (listing_of(r, &how, err) ||
-        peri_ops_list(s->root, s->path, &how, r->arena, &page, err))
-        return -1;
-    json_t *files = json_array();
-    for (size_t i = 0; i < page.n; i++) {
-        const peri_entry_t *e = &page.entry[i];
-        json_array_append_new(
-            files, peri_entry_json(s, e,
-                                   peri_arena_printf(r->arena, "%s%s%s", s->path,
-                                                     *s->path ? "/" : "", e->name)));
-    }
-    r->json = json_pack("{s:s, s:s, s:o, s:s?, s:I, s:I}", "volume", s->v.label, "path",
-                        s->path, "files", files, "next", page.next, "total",
-                        (json_int_t)page.total, "unnamed", (json_int_t)page.unnamed);
+    struct stat st;
+    if (listing_of(r, &how, err) || peri_path_stat(s->root, s->path, &st, err)) return -1;
+    if (st.st_size > LONG_FOLDER) return list_long(r, s, &how, err);
+    if (peri_ops_list(s->root, s->path, &how, r->arena, &page, err)) return -1;
+    r->json = page_json(s, &page, r->arena);
     return 0;
 }
 

@@ -122,6 +122,9 @@ int peri_sweep_step(peri_sweep_t *s, double seconds, peri_amount_t *freed,
     peri_err_t e = {0};
     bool more = false;
     int rc = 0;
+    const double age = s->rule.unfinished > 0 && s->rule.unfinished < UNFINISHED_AGE
+                           ? s->rule.unfinished
+                           : UNFINISHED_AGE;
     s->until = peri_now() + seconds;
     for (; s->part != OVER; s->part++) {
         if (s->part == FILES)
@@ -130,7 +133,7 @@ int peri_sweep_step(peri_sweep_t *s, double seconds, peri_amount_t *freed,
             rc = peri_trash_empty(s->root, s->now - s->rule.trash_days * DAY, &stop,
                                   freed, &more, &e);
         else if (s->part == UNFINISHED)
-            rc = peri_unfinished_sweep(s->root, UNFINISHED_AGE, &stop, freed, &e);
+            rc = peri_unfinished_sweep(s->root, age, &stop, freed, &e);
         if (rc == 1 || more || (rc && e.code == PERI_ECANCEL)) return 1;
         if (rc) {
             if (err) *err = e;

@@ -13,6 +13,8 @@
 typedef struct {
     double file_days;  /* a file goes so long after its last change; 0: never */
     double trash_days; /* so long after it was deleted; 0: never */
+    double unfinished; /* seconds: what is older was left by a process that is no more; 0:
+                          some days */
 } peri_expiry_t;
 
 /* When a file goes that was changed at mtime (epoch seconds); 0: never. */

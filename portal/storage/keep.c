@@ -70,7 +70,9 @@ static void sweep(peri_keeper_t *k, int64_t id, double days, double now)
 {
     peri_err_t err = {0};
     peri_amount_t freed = {0};
-    peri_expiry_t rule = {.file_days = days, .trash_days = k->conf->trash_days};
+    peri_expiry_t rule = {.file_days = days,
+                          .trash_days = k->conf->trash_days,
+                          .unfinished = peri_now() - k->started};
     int root = peri_volume_open_id(k->conf, id, &err), rc = -1;
     if (root < 0) {
         complain(id, "cannot be swept", &err);

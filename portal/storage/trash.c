@@ -1,6 +1,7 @@
 /* trash.c - see trash.h. */
 #include "portal/storage/trash.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -286,36 +287,29 @@ int peri_trash_delete(int root, const char *id, const peri_stop_t *stop,
 int peri_trash_empty(int root, double before, const peri_stop_t *stop,
                      peri_amount_t *freed, bool *more, peri_err_t *err)
 {
-    peri_arena_t *a = peri_arena_new();
-    peri_page_t page = {0};
-    peri_listing_t how = {.sort = PERI_SORT_NAME, .limit = PERI_LIST_MAX};
-    int rc = -1;
+    int rc = 0;
     *more = false;
     int trash = peri_path_open_private(root, TRASH, err);
-    if (trash < 0) goto out;
-    do {
-        how.after = page.next;
-        if (peri_ops_list(trash, "", &how, a, &page, err)) goto out;
-        for (size_t i = 0; i < page.n; i++) {
-            const char *id = page.entry[i].name;
-            /* What is no id was put here by a job. */
-            double t = id_ok(id) ? id_time(id) : (double)page.entry[i].mtime;
-            if (t >= before) continue;
-            if (peri_stop_check(stop, NULL)) {
-                *more = true;
-                rc = 0;
-                goto out;
-            }
-            peri_err_t e = {0};
-            if (remove_id(root, trash, id, stop, freed, &e) && e.code != PERI_ENOTFOUND) {
-                if (err) *err = e;
-                goto out;
-            }
-        }
-    } while (page.next);
-    rc = 0;
-out:
-    if (trash >= 0) close(trash);
-    peri_arena_free(a);
+    DIR *d = trash < 0 ? NULL : fdopendir(trash);
+    if (!d) {
+        if (trash >= 0) close(trash);
+        return trash < 0 ? -1 : peri_path_errno(err, errno, "read", TRASH);
+    }
+    for (const struct dirent *e; !rc && !*more && (e = readdir(d));) {
+        const char *id = e->d_name;
+        struct stat st;
+        peri_err_t why = {0};
+        if (!strcmp(id, ".") || !strcmp(id, "..")) continue;
+        /* What is no id was put here by a job. */
+        if (!id_ok(id) && fstatat(trash, id, &st, AT_SYMLINK_NOFOLLOW)) continue;
+        if ((id_ok(id) ? id_time(id) : (double)st.st_mtim.tv_sec) >= before) continue;
+        *more = peri_stop_check(stop, NULL) != 0;
+        if (*more || !remove_id(root, trash, id, stop, freed, &why) ||
+            why.code == PERI_ENOTFOUND)
+            continue;
+        if (err) *err = why;
+        rc = -1;
+    }
+    closedir(d);
     return rc;
 }

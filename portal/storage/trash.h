@@ -41,8 +41,8 @@ int peri_trash_restore(int root, const char *id, const char *to, uint64_t *made,
 /* For good. *freed is added to. */
 int peri_trash_delete(int root, const char *id, const peri_stop_t *stop,
                       peri_amount_t *freed, peri_err_t *err);
-/* What went before `before` (epoch; HUGE_VAL: all), the oldest first, until stop says so
- * (no error). *freed is added to; *more: there is some left. */
+/* What went before `before` (epoch; HUGE_VAL: all), until stop says so (no error). *freed
+ * is added to; *more: there is some left. */
 int peri_trash_empty(int root, double before, const peri_stop_t *stop,
                      peri_amount_t *freed, bool *more, peri_err_t *err);
 

@@ -13,7 +13,7 @@
 
 #define WORKERS    8
 #define OF_ACCOUNT 3
-#define LOOK_AGAIN 30.0 /* seconds; news come earlier */
+#define LOOK_AGAIN 1.0 /* seconds: is she still there? News come earlier */
 
 typedef struct work {
     struct work *next;
@@ -85,6 +85,7 @@ bool peri_work_again(peri_request_t *r, int *rc, peri_err_t *err)
     bool over = w->over;
     pthread_mutex_unlock(&lock);
     if (!over) {
+        if (peri_request_gone(r)) atomic_store(&w->stop, true);
         snprintf(r->wait_uuid, sizeof(r->wait_uuid), "%s", w->id);
         r->wait_until = peri_now() + LOOK_AGAIN;
         *rc = 0;

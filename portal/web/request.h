@@ -98,6 +98,9 @@ struct peri_route {
 const char *peri_request_arg(const peri_request_t *r, const char *name);
 const char *peri_request_header(const peri_request_t *r, const char *name);
 const char *peri_request_cookie(const peri_request_t *r, const char *name);
+/* Nobody waits for the answer any more. Noticed by itself only where something is read or
+ * written: a connection that is put aside asks. */
+bool peri_request_gone(const peri_request_t *r);
 /* A whole number in a range, or `fallback` if it is not there. */
 int peri_request_number(const peri_request_t *r, const char *name, int64_t min,
                         int64_t max, int64_t fallback, int64_t *out, peri_err_t *err);

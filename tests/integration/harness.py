@@ -24,6 +24,13 @@ EXAMPLE = os.path.join(SOURCE, "examples/data")
 Done = collections.namedtuple("Done", "status out err")
 
 
+def can_sandbox():
+    """Whether this machine lets us make a sandbox with bubblewrap."""
+    return subprocess.run(["bwrap", "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc",
+                           "true"], capture_output=True, check=False).returncode == 0 \
+        if shutil.which("bwrap") else False
+
+
 class Workplace:
     """A private folder with a private state folder and its own catalogue of datasets."""
 

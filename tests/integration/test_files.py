@@ -97,6 +97,12 @@ class Files(unittest.TestCase):
         Files.uid += 2
         self.a, self.b = Local(self.p, self.uid), Local(self.p, self.uid + 1)
 
+    def sql(self, text):
+        done = subprocess.run(["runuser", "-u", "postgres", "--", "psql", "-XAtq", "-h",
+                               f"{self.p.state}/postgres/s", "-d", "perigee", "-c", text],
+                              capture_output=True, text=True, timeout=30, cwd="/", check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
     def problem(self, answer, status, *words):
         self.assertEqual(answer.status, status, answer.body)
         self.assertEqual(answer.headers["Content-Type"], "application/problem+json")
@@ -262,6 +268,16 @@ class Files(unittest.TestCase):
             self.assertEqual(len(set(names)), 2501)
             self.assertEqual(len(names), 2501)
             self.assertEqual(names[0], first)
+        # One that takes long, in a thread of its own.
+        huge = os.path.join(os.path.dirname(folder), "huge")
+        os.mkdir(huge)
+        for i in range(15000):
+            os.symlink("x", os.path.join(huge, f"a rather long name, {i:08d}"))
+        self.assertGreater(os.stat(huge).st_size, 256 << 10)
+        page = a.ok("GET", a.f("huge", query="limit=2&order=desc"))
+        self.assertEqual(page["total"], 15000)
+        self.assertEqual([e["path"][-8:] for e in page["files"]], ["00014999", "00014998"])
+        self.problem(a.get(a.f("huge", query="after=x")), 400)
         for query in ("sort=x", "order=x", "limit=0", "limit=1001", "after=x"):
             self.problem(a.get(a.f("many", query=query)), 400)
 
@@ -355,6 +371,36 @@ class Files(unittest.TestCase):
         self.assertFalse([n for n in whole.namelist() if ".perigee" in n])
         self.problem(a.get(a.f("top", query="archive=rar")), 400)
         self.problem(a.get(a.f("top/sub/r", query="archive=zip")), 404)
+
+    def test_gone(self):
+        """Who goes away does not keep the portal busy; three long requests are enough."""
+        a = self.a
+        a.write("small", b"x")
+        for i in range(3):
+            with open(os.path.join(self.disk(a), f"huge{i}"), "wb") as f:
+                f.truncate(1 << 40)  # hours of zeros
+        waiting = []
+        for i in range(3):
+            c = a.connection()
+            c.request("GET", "/api/v1" + a.f(f"huge{i}", query="checksum=sha256"))
+            waiting.append(c)
+        until = time.monotonic() + 10
+        while True:
+            answer = a.get(a.f("small", query="checksum=md5"))
+            if answer.status == 429:
+                break
+            self.assertLess(time.monotonic(), until, answer)
+            a.write("small", b"%d" % time.monotonic_ns())
+        self.problem(answer, 429, "3 of your requests")
+        self.assertIn("Retry-After", answer.headers)
+        self.b.write("f", b"x")
+        self.assertEqual(self.b.get(self.b.f("f", query="checksum=md5")).status, 200)
+        for c in waiting:
+            c.close()
+        until = time.monotonic() + 10
+        while a.get(a.f("small", query="checksum=sha1")).status != 200:
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.1)
 
     # ---- trash ----
 
@@ -516,6 +562,42 @@ class Files(unittest.TestCase):
                          {"lectures", b.name})
         b.ok("POST", f"/teams/{name}/leave")
         self.problem(b.get(b.f("l", volume="lectures", owner=team)), 404)
+
+    # ---- data ----
+
+    def test_data(self):
+        folder = self.data.file("tng")
+        os.makedirs(os.path.join(folder, "groups"))
+        os.chmod(self.data.path, 0o755)
+        data = random.randbytes(MB)
+        with open(os.path.join(folder, "groups", "0.hdf5"), "wb") as f:
+            f.write(data)
+        self.sql("INSERT INTO dataset (name, public, folder) VALUES ('tng', true, "
+                 f"'{folder}')")
+        self.addCleanup(self.sql, "DELETE FROM dataset")
+        a = self.a
+        self.assertIn("tng", [v["name"] for v in a.ok("GET", "/volumes?owner=data:")["volumes"]])
+        there = {"owner": "data:", "volume": "tng"}
+        self.assertEqual(a.volume("tng", "data:")["rights"], ["see", "read", "run"])
+        self.assertEqual(a.names(**there), ["groups"])
+        self.assertEqual(a.read("groups/0.hdf5", **there), data)
+        # By the web perigeed sends these itself: nginx has no way to them.
+        web = self.p.person(f"w{a.uid}")
+        path = a.f("groups/0.hdf5", query="download=1", **there)
+        got = web.get(path, headers={"Range": "bytes=5-"})
+        self.assertEqual((got.status, got.body), (206, data[5:]))
+        self.assertEqual(got.headers["Content-Type"], "application/x-hdf5")
+        for answer in (a.put(a.f("x", **there), b"x"), a.act("x", "mkdir", **there),
+                       a.delete(a.f("groups", **there)), a.act("groups", "rename", name="g", **there),
+                       a.get("/trash/data:/tng")):
+            self.assertEqual(answer.status, 403, answer)
+        a.write("f", b"x")
+        self.problem(a.post(a.f("f"), {"action": "copy", "to": "f", "volume": "data:/tng"}), 403)
+        copied = a.post(a.f("groups", **there), {"action": "copy", "to": "g",
+                                                 "volume": f"{a.name}/persistent"})
+        self.assertEqual(copied.status, 201, copied)
+        self.assertEqual(a.read("g/0.hdf5"), data)
+        self.assertEqual(os.listdir(folder), ["groups"])
 
     # ---- a link for somebody without an account ----
 

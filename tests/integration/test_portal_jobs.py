@@ -8,8 +8,8 @@ import socket
 import time
 import unittest
 
+from harness import can_sandbox
 from portal_world import Portal
-from test_sandbox import can_sandbox
 
 FINAL = ("succeeded", "failed", "cancelled")
 

@@ -13,16 +13,10 @@ import unittest
 import uuid
 
 import harness
-from harness import BIN, EXAMPLE
+from harness import BIN, EXAMPLE, can_sandbox
 
 NOBODY = 65534
 HERE = os.path.dirname(os.path.abspath(__file__))
-
-
-def can_sandbox():
-    return subprocess.run(["bwrap", "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc",
-                           "true"], capture_output=True, check=False).returncode == 0 \
-        if shutil.which("bwrap") else False
 
 
 class Place:

@@ -462,13 +462,21 @@ static void test_keeper(void **state)
     assert_ok(peri_ops_put(root, "new", "12345", 5, &(peri_putting_t){0}, &x, &e, err));
     struct timespec ts[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
     assert_int_equal(utimensat(root, "old", ts, 0), 0);
-    sql("UPDATE volume SET used = 8, files = 2 WHERE name = 'scratch'");
+    /* A process before this one died while it deleted something. */
+    int left = peri_path_open_private(root, "unfinished", NULL);
+    assert_int_equal(mkdirat(left, "delete-1", 0700), 0);
+    assert_int_equal(mkdirat(left, "delete-1/d", 0700), 0);
+    usleep(20000);
+    sql("UPDATE volume SET used = 8, files = 4 WHERE name = 'scratch'");
     peri_keeper_t *k = peri_keeper_new(fix->pool, &conf);
     double now = (double)sql_number("SELECT extract(epoch FROM now())::bigint");
     peri_keeper_round(k, now, true);
     assert_int_equal(faccessat(root, "old", F_OK, 0), -1);
     assert_int_equal(faccessat(root, "new", F_OK, 0), 0);
+    assert_int_equal(faccessat(left, "delete-1", F_OK, 0), -1);
     assert_int_equal(used(s.id), 5);
+    assert_int_equal(again(&s, ana).files, 1);
+    close(left);
     peri_keeper_free(k);
     close(root);
     /* The thread itself starts and ends. */
