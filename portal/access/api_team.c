@@ -5,6 +5,7 @@
 
 #include "portal/access/routes.h"
 #include "portal/access/team.h"
+#include "portal/account/signup.h"
 
 #define TEAM_JSON                                                                        \
     "SELECT json_build_object('name', t.name, 'title', t.title, 'description', "         \
@@ -208,11 +209,29 @@ int peri_api_team_members(peri_request_t *r, peri_err_t *err)
     return list ? 0 : -1;
 }
 
+/* Somebody who has no account is invited to the portal, and to the team with it. */
+static int invite_stranger(peri_request_t *r, const work_t *w, const char *email,
+                           const char *role, char secret[PERI_SECRET_LEN + 1],
+                           peri_err_t *err)
+{
+    const peri_signuprules_t rules =
+        peri_signup_rules(r->portal->config, peri_portal_url(r->portal));
+    char data[96];
+    if (strcmp(role, "member") != 0)
+        return peri_err_set(err, PERI_EINVAL,
+                            "who has no account yet is invited as a member first");
+    snprintf(data, sizeof(data), "{\"team\": %lld, \"role\": \"member\", \"by\": %lld}",
+             (long long)w->team.id, (long long)r->actor.account);
+    return peri_signup_invite(w->db, &rules, email, data, r->actor.name, peri_epoch(),
+                              secret, err);
+}
+
 int peri_api_team_invite(peri_request_t *r, peri_err_t *err)
 {
     work_t w;
     int64_t account;
     const char *name = NULL, *role = NULL;
+    char secret[PERI_SECRET_LEN + 1] = "";
     json_t *o = peri_request_json(r, "account role", err);
     if (!o || peri_json_text(o, "account", true, 200, &name, err) ||
         peri_json_text(o, "role", false, 20, &role, err))
@@ -222,12 +241,17 @@ int peri_api_team_invite(peri_request_t *r, peri_err_t *err)
     int rc = find_account(w.db, name, &account, err);
     if (rc == 0)
         rc = peri_team_invite(w.db, w.team.id, account, role, r->actor.account, err);
+    else if (err->code == PERI_ENOTFOUND && strchr(name, '@'))
+        rc = invite_stranger(r, &w, name, role, secret, err);
     if (end(r, &w, rc, "team.invite",
             json_pack("{s:s, s:s}", "account", name, "role", role), err))
         return -1;
     r->status = 201;
     r->json =
         json_pack("{s:s, s:s, s:s}", "team", r->param[0], "account", name, "role", role);
+    /* Without mail it is handed over in another way. */
+    if (*secret && !r->portal->config->mail.server)
+        json_object_set_new(r->json, "token", json_string(secret));
     return 0;
 }
 

@@ -50,6 +50,7 @@ int peri_api_verify(peri_request_t *r, peri_err_t *err);
 int peri_api_forgot(peri_request_t *r, peri_err_t *err);
 int peri_api_reset_page(peri_request_t *r, peri_err_t *err);
 int peri_api_reset(peri_request_t *r, peri_err_t *err);
+int peri_api_invite(peri_request_t *r, peri_err_t *err);
 int peri_api_setup_link(peri_request_t *r, peri_err_t *err);
 int peri_api_account(peri_request_t *r, peri_err_t *err);
 int peri_api_account_edit(peri_request_t *r, peri_err_t *err);

@@ -269,6 +269,50 @@ int peri_api_reset(peri_request_t *r, peri_err_t *err)
                    "You can sign in with it. All other sessions have ended.", err);
 }
 
+/* ---- invitations by an administrator; teams have their own ---- */
+
+static int invite(peri_request_t *r, peri_db_t *db, const char *email,
+                  char secret[PERI_SECRET_LEN + 1], peri_err_t *err)
+{
+    const peri_signuprules_t rules = peri_api_signup_rules(r);
+    peri_account_t a;
+    char data[48];
+    if (peri_account_by_login(db, email, r->arena, &a, err) == 0)
+        return peri_err_set(err, PERI_ECONFLICT,
+                            "this is the address of the account \"%s\"", a.name);
+    if (err->code != PERI_ENOTFOUND) return -1;
+    snprintf(data, sizeof(data), "{\"by\": %lld}", (long long)r->actor.account);
+    return peri_signup_invite(db, &rules, email, data, r->actor.name, peri_epoch(),
+                              secret, err);
+}
+
+int peri_api_invite(peri_request_t *r, peri_err_t *err)
+{
+    const char *email;
+    char secret[PERI_SECRET_LEN + 1];
+    json_t *o = peri_request_json(r, "email", err);
+    if (!o || peri_json_text(o, "email", true, PERI_EMAIL_MAX, &email, err) ||
+        peri_email_check(email, err))
+        return -1;
+    peri_db_t *db = peri_request_system(r, err);
+    if (!db) return -1;
+    int rc = peri_db_begin(db, err);
+    if (rc == 0) rc = invite(r, db, email, secret, err);
+    if (rc == 0)
+        rc = peri_audit(r, db, "account.invite", "", true,
+                        json_pack("{s:s}", "email", email), err);
+    if (rc == 0) rc = peri_db_commit(db, err);
+    peri_dbpool_put(r->portal->db, db);
+    if (rc) return -1;
+    r->status = 201;
+    r->json = json_pack("{s:s, s:f}", "email", email, "expires",
+                        peri_epoch() + PERI_INVITE_SECONDS);
+    /* A mail shows that the address is hers: then nobody else gets to see the code. */
+    if (!r->portal->config->mail.server)
+        json_object_set_new(r->json, "token", json_string(secret));
+    return 0;
+}
+
 /* ---- the first administrator ---- */
 
 /* An administrator is only made when that is said. */

@@ -19,10 +19,7 @@ peri_sessionrules_t peri_api_session_rules(const peri_request_t *r)
 
 peri_signuprules_t peri_api_signup_rules(const peri_request_t *r)
 {
-    const peri_config_t *c = r->portal->config;
-    return (peri_signuprules_t){.mode = c->accounts.sign_up,
-                                .mail = c->mail.server != NULL,
-                                .url = peri_portal_url(r->portal)};
+    return peri_signup_rules(r->portal->config, peri_portal_url(r->portal));
 }
 
 /* ---- who ---- */

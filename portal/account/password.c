@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -96,6 +97,12 @@ int peri_password_rules(const char *password, size_t n, const char *name,
     return 0;
 }
 
+static int out_of_memory(peri_err_t *err)
+{
+    return peri_err_set(err, PERI_EIO,
+                        "there is not enough memory to check a password; try again");
+}
+
 int peri_password_hash(const char *password, size_t n, char out[PERI_PASSWORD_TEXT],
                        peri_err_t *err)
 {
@@ -104,20 +111,26 @@ int peri_password_hash(const char *password, size_t n, char out[PERI_PASSWORD_TE
                                    crypto_pwhash_ALG_ARGON2ID13);
     if (!mine) leave();
     if (rc == 0) return 0;
-    return peri_err_set(err, PERI_EIO,
-                        "there is not enough memory to check a password; try again");
+    return out_of_memory(err);
 }
 
-void peri_password_check(const char *hash, const char *password, size_t n, bool *right,
-                         bool *again)
+int peri_password_check(const char *hash, const char *password, size_t n, bool *right,
+                        bool *again, peri_err_t *err)
 {
     const bool known = hash && *hash;
     *right = *again = false;
     if (n > PERI_PASSWORD_MAX) n = 0; /* none is that long */
     if (!mine) enter(true);
     int rc = crypto_pwhash_str_verify(known ? hash : dummy, password, n);
+    /* libsodium does not tell a wrong password from no memory to check it. volatile: a
+     * compiler may leave out memory that nobody uses. */
+    void *volatile room = rc != 0 ? malloc(PERI_PASSWORD_MEMORY) : NULL;
+    const bool no_memory = rc != 0 && !room;
+    free(room);
     if (!mine) leave();
+    if (no_memory) return out_of_memory(err);
     *right = known && n > 0 && rc == 0;
     *again =
         *right && crypto_pwhash_str_needs_rehash(hash, OPS, PERI_PASSWORD_MEMORY) != 0;
+    return 0;
 }

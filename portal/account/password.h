@@ -39,7 +39,7 @@ int peri_password_hash(const char *password, size_t n, char out[PERI_PASSWORD_TE
 /* hash NULL or "": there is no account or no password; it takes as long as if there were,
  * and is not right. *again: right, but made at another cost than today's; make it anew.
  */
-void peri_password_check(const char *hash, const char *password, size_t n, bool *right,
-                         bool *again);
+int peri_password_check(const char *hash, const char *password, size_t n, bool *right,
+                        bool *again, peri_err_t *err);
 
 #endif

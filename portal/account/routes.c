@@ -13,6 +13,8 @@ const peri_route_t peri_account_routes[] = {
     {"POST", "/api/v1/sign-out", peri_api_sign_out, OPEN},
     {"POST", "/api/v1/setup-link", peri_api_setup_link,
      .flags = PERI_ROUTE_LOCAL | PERI_ROUTE_ADMIN},
+    {"POST", "/api/v1/admin/invitations", peri_api_invite, .flags = PERI_ROUTE_ADMIN,
+     .scope = PERI_SCOPE_ADMIN},
     {"POST", "/api/v1/account/sign-up", peri_api_sign_up, OPEN},
     {"GET", "/api/v1/account/verify", peri_api_verify_page, OPEN},
     {"POST", "/api/v1/account/verify", peri_api_verify, OPEN},

@@ -132,8 +132,9 @@ int peri_signin(peri_dbpool_t *pool, const peri_signin_t *in, double now, peri_a
         out->end = PERI_SIGNIN_WAIT;
         return 0;
     }
-    peri_password_check(t.found ? t.account.password : NULL, in->password,
-                        strlen(in->password), &right, &again);
+    if (peri_password_check(t.found ? t.account.password : NULL, in->password,
+                            strlen(in->password), &right, &again, err))
+        return -1;
     if (!right) return 0;
     if (again && peri_password_hash(in->password, strlen(in->password), hash, err))
         return -1;
@@ -167,7 +168,9 @@ int peri_signin_confirm(peri_dbpool_t *pool, int64_t account, const char *passwo
     }
     peri_dbpool_put(pool, db);
     db = NULL;
-    peri_password_check(acc.password, password, strlen(password), &right, &again);
+    if (peri_password_check(acc.password, password, strlen(password), &right, &again,
+                            err))
+        goto out;
     if (!right) {
         peri_err_set(err, PERI_EDENIED, "this is not your password");
         goto out;

@@ -9,6 +9,7 @@
 #include "portal/account/account_priv.h"
 #include "portal/account/mail.h"
 #include "portal/account/name.h"
+#include "portal/account/throttle.h"
 
 #define TEXT_MAX 2048
 
@@ -50,6 +51,15 @@ int peri_signup_invite(peri_db_t *db, const peri_signuprules_t *rules, const cha
                             "nobody can be invited: accounts of this portal are made by "
                             "its administrator only");
     if (peri_email_check(email, err)) return -1;
+    double wait = 0;
+    if (rules->mail && peri_throttle_try(db, &peri_throttle_mail, email, now, &wait, err))
+        return -1;
+    if (wait > 0)
+        return peri_err_set(
+            err, PERI_EBUSY,
+            "there were too many mails to this address: try again in %.0f "
+            "seconds",
+            wait);
     json_t *o = json_loads(data ? data : "{}", 0, NULL);
     if (!json_is_object(o)) {
         json_decref(o);
@@ -62,9 +72,9 @@ int peri_signup_invite(peri_db_t *db, const peri_signuprules_t *rules, const cha
     if (!all || peri_once_new(db, &once, secret, err)) goto out;
     snprintf(text, sizeof(text),
              "Hello,\n\n%s invites you to the portal %s\n\nSign up with this invitation "
-             "(it works once, for 14 days):\n\n%s/sign-up?invitation=%s\n\nIf you do not "
-             "know why you get this, do nothing.\n",
-             inviter, rules->url, rules->url, secret);
+             "(it works once, for 14 days):\n\n    perigee signup --invitation %s %s\n\n"
+             "If you do not know why you get this, do nothing.\n",
+             inviter, rules->url, secret, rules->url);
     rc = rules->mail ? peri_mail_queue(db, email, "An invitation", text, err) : 0;
 out:
     free(all);
@@ -126,9 +136,9 @@ static int mail_owner(peri_db_t *db, const peri_signuprules_t *rules,
     snprintf(text, sizeof(text),
              "Hello %s,\n\nsomebody, perhaps you, wanted to sign up at %s with this "
              "address.\nYou have an account there already: \"%s\". If you forgot your "
-             "password, ask\nfor a new one:\n\n%s/reset\n\nIf it was not you, do "
-             "nothing.\n",
-             owner->name, rules->url, owner->name, rules->url);
+             "password, ask\nfor a new one:\n\n    perigee password --portal %s --forgot "
+             "%s\n\nIf it was not you, do nothing.\n",
+             owner->name, rules->url, owner->name, rules->url, owner->email);
     return peri_mail_queue(db, owner->email, "You have an account already", text, err);
 }
 
@@ -162,8 +172,8 @@ static int take_address(peri_db_t *db, int64_t id, const char *email, peri_err_t
     return peri_account_set_email(db, id, email, err);
 }
 
-static int make_invited(peri_db_t *db, const peri_newaccount_t *n, const char *invitation,
-                        double now, int64_t *id, peri_err_t *err)
+static int make_invited(peri_db_t *db, bool mail, const peri_newaccount_t *n,
+                        const char *invitation, double now, int64_t *id, peri_err_t *err)
 {
     peri_once_t once;
     peri_arena_t *a = peri_arena_new();
@@ -174,7 +184,8 @@ static int make_invited(peri_db_t *db, const peri_newaccount_t *n, const char *i
         goto out;
     data = json_loads(once.data, 0, NULL);
     const char *email = json_string_value(json_object_get(data, "email"));
-    if (email && take_address(db, *id, email, err)) goto out;
+    /* Where no mail is sent the invitation has gone another way and shows nothing. */
+    if (mail && email && take_address(db, *id, email, err)) goto out;
     rc = join_team(db, data, peri_int_text(*id).text, err);
 out:
     json_decref(data);
@@ -196,7 +207,8 @@ int peri_signup_make(peri_db_t *db, const peri_signuprules_t *rules,
         n.state = rules->mode == PERI_SIGNUP_OPEN ? PERI_ACC_ACTIVE : PERI_ACC_APPROVAL;
     if (!rules->mail) n.contact = p->email;
     *state = n.state;
-    if (p->invitation) return make_invited(db, &n, p->invitation, now, id, err);
+    if (p->invitation)
+        return make_invited(db, rules->mail, &n, p->invitation, now, id, err);
     if (peri_account_make(db, &n, id, err)) return -1;
     return rules->mail ? verify_or_tell(db, rules, *id, p, now, err) : 0;
 }

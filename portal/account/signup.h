@@ -27,6 +27,13 @@ typedef struct {
     const char *url; /* where browsers reach the portal, without a / at the end */
 } peri_signuprules_t;
 
+static inline peri_signuprules_t peri_signup_rules(const peri_config_t *c,
+                                                   const char *url)
+{
+    return (peri_signuprules_t){
+        .mode = c->accounts.sign_up, .mail = c->mail.server != NULL, .url = url};
+}
+
 typedef struct {
     const char *name, *full_name, *email; /* the last two may be NULL */
     const char *invitation;               /* secret, or NULL */
@@ -42,9 +49,9 @@ int peri_signup_make(peri_db_t *db, const peri_signuprules_t *rules,
                      const peri_newperson_t *p, const char *hash, double now, int64_t *id,
                      peri_accstate_t *state, peri_err_t *err);
 
-/* Somebody may sign up, and her address is known to be hers. data: a JSON object that is
- * kept with it: "team" (id) and "role" make her an invited member; "by" is an account.
- * The mail, where mail is sent, names the inviter. */
+/* Somebody may sign up; where mail is sent her address is known to be hers then. data: a
+ * JSON object that is kept with it: "team" (id) and "role" make her an invited member;
+ * "by" is an account. The mail, where mail is sent, names the inviter. */
 int peri_signup_invite(peri_db_t *db, const peri_signuprules_t *rules, const char *email,
                        const char *data, const char *inviter, double now,
                        char secret[PERI_SECRET_LEN + 1], peri_err_t *err);

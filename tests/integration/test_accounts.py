@@ -586,12 +586,42 @@ class ByMail(Accounts):
 
         for mode in ("invitation", "closed"):
             self.again(mode)
+            if mode == "invitation":
+                self.invited(mia)
             self.assertEqual(self.portal.nobody.ok("GET", "/sign-in/ways")["sign_up"], mode)
             self.status(self.sign_up("late", email="late@example.org"), 403, "denied")
             self.status(self.sign_up("late", invitation="pgo_" + "a" * 49),
                         404 if mode == "invitation" else 403)
+        self.status(self.portal.machine.post("/admin/invitations", {"email": "z@example.org"}), 403)
         # Sessions outlive the daemon.
         self.status(mia.get("/account"), 200)
+
+    def invited(self, mia):
+        self.status(mia.post("/admin/invitations", {"email": "quin@example.org"}), 403)
+        made = self.status(self.portal.machine.post("/admin/invitations",
+                                                    {"email": "quin@example.org"}), 201)
+        self.assertNotIn("token", made.json)  # the mail shows that the address is hers
+        secret = self.mailbox.secret("quin@example.org")
+        a = self.status(self.sign_up("quin", invitation=secret), 201)
+        self.assertEqual(a.json["state"], "active")
+        self.status(self.sign_up("quin2", invitation=secret), 404)
+        quin = self.browser()
+        self.status(quin.sign_in("quin"), 200)
+        self.assertEqual(quin.ok("GET", "/account")["email"], "quin@example.org")
+        self.status(self.portal.machine.post("/admin/invitations",
+                                             {"email": "Quin@example.org"}), 409)
+        # By a team: she finds its invitation when she has signed up.
+        self.status(quin.post("/teams", {"name": "webs"}), 201)
+        a = self.status(quin.post("/teams/webs/invitations", {"account": "rae@example.org"}), 201)
+        self.assertNotIn("token", a.json)
+        secret = self.mailbox.secret("rae@example.org")
+        self.status(self.sign_up("rae", invitation=secret), 201)
+        rae = self.browser()
+        self.status(rae.sign_in("rae"), 200)
+        self.assertIn("webs", str(rae.ok("GET", "/invitations")))
+        self.status(rae.get("/teams/webs/members"), 403)
+        self.status(rae.post("/invitations/webs/accept"), 204)
+        self.status(rae.get("/teams/webs/members"), 200)
 
 
 if __name__ == "__main__":

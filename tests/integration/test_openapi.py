@@ -147,6 +147,7 @@ class TheServer(unittest.TestCase):
         nobody.ok("GET", f"/account/reset?token={link['token']}")
         nobody.ok("POST", "/account/reset", {"token": link["token"], "password": PASSWORD})
         nobody.fails(404, "POST", "/account/reset", {"token": link["token"], "password": PASSWORD})
+        machine.ok("POST", "/admin/invitations", {"email": "friend@example.org"})
         dora = {"name": "dora", "password": PASSWORD, "email": "dora@example.org"}
         self.assertEqual(nobody.ok("POST", "/account/sign-up", dora)["state"], "pending_email")
         nobody.fails(409, "POST", "/account/sign-up", dora)

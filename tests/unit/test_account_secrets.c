@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "core/base/util.h"
 #include "portal/account/name.h"
@@ -210,29 +212,34 @@ static void hashes(void **state)
     assert_int_equal(peri_password_hash(good, strlen(good), b, NULL), 0);
     assert_string_not_equal(a, b);
     assert_memory_equal(a, "$argon2id$v=19$m=65536,t=2,p=1$", 31);
-    peri_password_check(a, good, strlen(good), &right, &again);
+    assert_int_equal(peri_password_check(a, good, strlen(good), &right, &again, NULL), 0);
     assert_true(right);
     assert_false(again);
-    peri_password_check(a, "Correct horse", strlen(good), &right, &again);
+    assert_int_equal(
+        peri_password_check(a, "Correct horse", strlen(good), &right, &again, NULL), 0);
     assert_false(right);
-    peri_password_check(a, good, strlen(good) - 1, &right, &again);
+    assert_int_equal(peri_password_check(a, good, strlen(good) - 1, &right, &again, NULL),
+                     0);
     assert_false(right);
     /* Nobody's: never right, and as slow. */
     from = peri_now();
-    peri_password_check(NULL, good, strlen(good), &right, &again);
+    assert_int_equal(peri_password_check(NULL, good, strlen(good), &right, &again, NULL),
+                     0);
     assert_false(right);
     double nobody = peri_now() - from;
     from = peri_now();
-    peri_password_check(a, "wrong horse", 11, &right, &again);
+    assert_int_equal(peri_password_check(a, "wrong horse", 11, &right, &again, NULL), 0);
     double somebody = peri_now() - from;
     assert_true(nobody > somebody / 4 && nobody < somebody * 4);
     /* One that was made at a lower cost is right, and is to be made anew. */
     assert_int_equal(crypto_pwhash_str(b, good, strlen(good), 1, 8u << 20), 0);
-    peri_password_check(b, good, strlen(good), &right, &again);
+    assert_int_equal(peri_password_check(b, good, strlen(good), &right, &again, NULL), 0);
     assert_true(right && again);
-    peri_password_check(b, "wrong horse", 11, &right, &again);
+    assert_int_equal(peri_password_check(b, "wrong horse", 11, &right, &again, NULL), 0);
     assert_false(right || again);
-    peri_password_check("no hash at all", good, strlen(good), &right, &again);
+    assert_int_equal(
+        peri_password_check("no hash at all", good, strlen(good), &right, &again, NULL),
+        0);
     assert_false(right || again);
 }
 
@@ -278,6 +285,33 @@ static void few_at_once(void **state)
 #if !PERIGEE_SANITIZED
     assert_true(use.ru_maxrss < (PERI_PASSWORD_AT_ONCE + 1) * 64 * 1024 + 32 * 1024);
 #endif
+}
+
+/* Without memory nobody is told that her password is wrong. */
+static void no_memory(void **state)
+{
+    (void)state;
+    if (PERIGEE_SANITIZED) skip(); /* it needs addresses of its own */
+    pid_t child = fork();
+    if (child == 0) {
+        char hash[PERI_PASSWORD_TEXT];
+        bool right, again;
+        peri_err_t err = {0};
+        struct rlimit few = {32u << 20, 32u << 20};
+        if (peri_password_hash("correct horse", 13, hash, NULL)) _exit(1);
+        setrlimit(RLIMIT_AS, &few);
+        if (peri_password_check(hash, "correct horse", 13, &right, &again, &err) != -1 ||
+            err.code != PERI_EIO)
+            _exit(2);
+        err = (peri_err_t){0};
+        if (peri_password_hash("correct horse", 13, hash, &err) != -1 ||
+            err.code != PERI_EIO)
+            _exit(3);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
 }
 
 /* ---- names ---- */
@@ -347,10 +381,11 @@ static void emails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rfc6238), cmocka_unit_test(match),
-        cmocka_unit_test(base32),  cmocka_unit_test(uri),
-        cmocka_unit_test(secrets), cmocka_unit_test(rules),
-        cmocka_unit_test(hashes),  cmocka_unit_test(few_at_once),
-        cmocka_unit_test(names),   cmocka_unit_test(emails)};
+        cmocka_unit_test(rfc6238),   cmocka_unit_test(match),
+        cmocka_unit_test(base32),    cmocka_unit_test(uri),
+        cmocka_unit_test(secrets),   cmocka_unit_test(rules),
+        cmocka_unit_test(hashes),    cmocka_unit_test(few_at_once),
+        cmocka_unit_test(no_memory), cmocka_unit_test(names),
+        cmocka_unit_test(emails)};
     return cmocka_run_group_tests(tests, start, NULL);
 }

@@ -4,6 +4,7 @@
 #include "tests/unit/test_account_fixture.h"
 
 #include <pthread.h>
+#include <sodium.h>
 
 /* ---- passwords and throttles ---- */
 
@@ -31,6 +32,22 @@ static void passwords(void **state)
     assert_ok(peri_account_set_password(fx->db, id, NULL, 0, err));
     assert_int_equal(sign_in("pia", "", NULL, "", NOW).end, PERI_SIGNIN_WRONG);
     assert_int_equal(sign_in("pia", PASSWORD, NULL, "", NOW).end, PERI_SIGNIN_WRONG);
+}
+
+/* A hash of another cost is made anew when its password is there. */
+static void made_anew(void **state)
+{
+    (void)state;
+    char cheap[PERI_PASSWORD_TEXT];
+    int64_t id = person("old-hash");
+    assert_int_equal(crypto_pwhash_str(cheap, PASSWORD, strlen(PASSWORD), 1, 8u << 20),
+                     0);
+    assert_ok(peri_account_set_password(fx->db, id, cheap, 0, err));
+    assert_int_equal(sign_in("old-hash", "wrong", NULL, "", NOW).end, PERI_SIGNIN_WRONG);
+    assert_string_equal(look(id).password, cheap);
+    assert_int_equal(sign_in("old-hash", PASSWORD, NULL, "", NOW).end, PERI_SIGNIN_OK);
+    assert_memory_equal(look(id).password, "$argon2id$v=19$m=65536,t=2,", 27);
+    assert_int_equal(sign_in("old-hash", PASSWORD, NULL, "", NOW).end, PERI_SIGNIN_OK);
 }
 
 static void inactive(void **state)
@@ -446,12 +463,18 @@ static void speed(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(passwords),         cmocka_unit_test(inactive),
-        cmocka_unit_test(throttled_account), cmocka_unit_test(throttled_client),
-        cmocka_unit_test(at_once),           cmocka_unit_test(second_factor),
-        cmocka_unit_test(confirm),           cmocka_unit_test(sessions),
-        cmocka_unit_test(cookies),           cmocka_unit_test(tokens),
-        cmocka_unit_test(unix_users),        cmocka_unit_test(speed)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(passwords),
+                                       cmocka_unit_test(made_anew),
+                                       cmocka_unit_test(inactive),
+                                       cmocka_unit_test(throttled_account),
+                                       cmocka_unit_test(throttled_client),
+                                       cmocka_unit_test(at_once),
+                                       cmocka_unit_test(second_factor),
+                                       cmocka_unit_test(confirm),
+                                       cmocka_unit_test(sessions),
+                                       cmocka_unit_test(cookies),
+                                       cmocka_unit_test(tokens),
+                                       cmocka_unit_test(unix_users),
+                                       cmocka_unit_test(speed)};
     return cmocka_run_group_tests(tests, fix_accounts, fix_no_accounts);
 }
