@@ -213,8 +213,11 @@ static int each_member(int argc, char **argv, const char *done, member_f f)
             peri_talk_print(j);
         else
             printf("%s %s\n", argv[i], done);
-        const char *link = peri_json_str(j, "link");
-        if (j && !o.json && *link) printf("  hand this link on: %s\n", link);
+        const char *code = peri_json_str(j, "token");
+        if (j && !o.json && *code)
+            printf("  without an account; hand on: perigee signup --invitation %s%s%s\n",
+                   code, peri_client_portal(c) ? " " : "",
+                   peri_client_portal(c) ? peri_client_portal(c) : "");
         json_decref(j);
     }
     free(team);

@@ -13,6 +13,7 @@
 static const char help_text[] =
     "Usage: perigee user ls [--json]\n"
     "       perigee user create NAME [--full-name TEXT] [--admin]\n"
+    "       perigee user invite EMAIL\n"
     "       perigee user link NAME\n"
     "       perigee user approve|reject NAME ...\n"
     "       perigee user disable|enable NAME ...\n"
@@ -23,9 +24,9 @@ static const char help_text[] =
     "For administrators: the accounts of the portal. A new account gets its first "
     "password by\n"
     "the one-time code that is printed; link makes another one, also for who has lost\n"
-    "password and second factor. approve and reject answer sign-ups that wait. A "
-    "disabled\n"
-    "account can do nothing; its files and jobs stay.\n"
+    "password and second factor. invite lets somebody sign up. approve and reject "
+    "answer\n"
+    "sign-ups that wait. A disabled account can do nothing; its files and jobs stay.\n"
     "\n"
     "      --full-name TEXT  of the new account\n"
     "      --admin           the new one is an administrator\n"
@@ -113,6 +114,26 @@ static int verb_create(int argc, char **argv)
     if (o.admin) json_object_set_new(body, "admin", json_true());
     json_t *j = peri_client_send(c, &err, "POST", body, "/admin/users");
     if (j && !o.json) say_code(c, j, argv[optind]);
+    return peri_talk_end(c, j, &err, o.json, NULL);
+}
+
+/* With mail the code goes to the address, else it is here. */
+static int verb_invite(int argc, char **argv)
+{
+    options_t o;
+    peri_err_t err = {0};
+    int status = read_options(argc, argv, &o, 1, 1, "an address");
+    if (status >= 0) return status;
+    peri_client_t *c = peri_talk(&status);
+    if (!c) return status;
+    json_t *j = peri_client_send(
+        c, &err, "POST", peri_body("{s:s}", "email", argv[optind]), "/admin/invitations");
+    const char *code = peri_json_str(j, "token"), *portal = peri_client_portal(c);
+    if (j && !o.json && *code)
+        printf("perigee signup --email %s --invitation %s%s%s\n", argv[optind], code,
+               portal ? " " : "", portal ? portal : "");
+    else if (j && !o.json)
+        printf("an invitation is on its way to %s\n", argv[optind]);
     return peri_talk_end(c, j, &err, o.json, NULL);
 }
 
@@ -262,10 +283,10 @@ static int verb_delete(int argc, char **argv)
 int peri_cmd_user(int argc, char **argv)
 {
     static const peri_verb_t verbs[] = {
-        {"ls", verb_ls},           {"create", verb_create}, {"link", verb_link},
-        {"approve", verb_approve}, {"reject", verb_reject}, {"disable", verb_disable},
-        {"enable", verb_enable},   {"quota", verb_quota},   {"admin", verb_admin},
-        {"delete", verb_delete}};
+        {"ls", verb_ls},           {"create", verb_create},   {"invite", verb_invite},
+        {"link", verb_link},       {"approve", verb_approve}, {"reject", verb_reject},
+        {"disable", verb_disable}, {"enable", verb_enable},   {"quota", verb_quota},
+        {"admin", verb_admin},     {"delete", verb_delete}};
     return peri_verbs_run(argc, argv, help_text, verbs, sizeof(verbs) / sizeof(*verbs),
                           verb_ls);
 }

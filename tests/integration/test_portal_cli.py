@@ -281,6 +281,9 @@ class PortalCli(unittest.TestCase):
         self.assertIn("Down on Friday", zoe.run("login", "--name", "zoe", "--stdin", self.url,
                                                 stdin=PASSWORD + "\n").err)
         self.assertEqual(machine.run("admin", "banner", "--clear").status, 0)
+        code = machine.run("user", "invite", "ida@example.org").out.split("--invitation ")[1].strip()
+        Someone(self, "ida").ok("signup", "--name", "ida", "--email", "ida@example.org",
+                                "--invitation", code, "--stdin", self.url, stdin=PASSWORD + "\n")
         zoe.fails(1, "", "user", "ls")
         zoe.fails(1, "", "login", "--admin", "--name", "zoe", "--stdin", self.url,
                   stdin=PASSWORD + "\n")
