@@ -35,7 +35,8 @@ static const char help_text[] =
     "Examples\n"
     "  perigee cp halos.h5 persistent:runs/\n"
     "  perigee cp -r run7 team:stars/shared:runs\n"
-    "  perigee cp persistent:runs/halos.csv .\n";
+    "  perigee cp persistent:runs/halos.csv .\n"
+    "  perigee cp job:42:result.csv .\n";
 
 typedef struct {
     peri_cpopts_t plan;

@@ -137,6 +137,11 @@ void peri_place_free(peri_place_t *p)
     *p = (peri_place_t){0};
 }
 
+bool peri_place_is_job(const peri_place_t *p)
+{
+    return !p->owner && !strcmp(p->volume, "job");
+}
+
 /* head (taken) with "/" and the path behind it, if there is one, escaped but for its "/".
  */
 static char *add_path(char *head, const char *path)
@@ -157,7 +162,7 @@ static char *add_path(char *head, const char *path)
 
 char *peri_place_url(const peri_place_t *p, const char *account, const char *prefix)
 {
-    const bool job = !p->owner && !strcmp(p->volume, "job") && !strcmp(prefix, "/files");
+    const bool job = peri_place_is_job(p) && !strcmp(prefix, "/files");
     const size_t n = job ? strcspn(p->path, "/") : 0;
     char *first = job ? piece(p->path, n) : NULL;
     char *owner = peri_url_escape(job        ? first
@@ -174,6 +179,12 @@ char *peri_place_url(const peri_place_t *p, const char *account, const char *pre
 
 char *peri_place_text(const peri_place_t *p)
 {
+    if (peri_place_is_job(p)) {
+        char *text = peri_xasprintf("job:%s", p->path);
+        char *slash = strchr(text, '/');
+        if (slash) *slash = ':';
+        return text;
+    }
     return peri_xasprintf("%s%s%s:%s", p->owner ? p->owner : "", p->owner ? "/" : "",
                           p->volume, p->path);
 }

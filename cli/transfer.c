@@ -203,7 +203,9 @@ static void begin(peri_transfers_t *all, peri_slot_t *s, peri_transfer_t *t)
     s->size = t->size;
     s->started = s->progress = peri_now();
     s->name = t->up ? peri_xstrdup(t->local) : peri_place_text(&t->remote);
-    if (all->o->check) s->hash = peri_hash_new(PERI_SUM_SHA256);
+    /* Of a job's results the portal keeps no checksums. */
+    if (all->o->check && !peri_place_is_job(&t->remote))
+        s->hash = peri_hash_new(PERI_SUM_SHA256);
     if (t->up)
         peri_up_begin(s);
     else

@@ -136,8 +136,9 @@ static int on_task(const peri_taskrow_t *t, void *arg)
         "exit_code", t->exit_code, "signal", t->exit_signal, "started",
         time_json(t->started), "ended", time_json(t->ended), "expected",
         time_json(t->expected), "usage", text_json(t->usage));
-    json_object_set_new(out, "folder", t->attempt && x->r->actor.local ? json_string(folder)
-                                                            : json_null());
+    json_object_set_new(out, "folder",
+                        t->attempt && x->r->actor.local ? json_string(folder)
+                                                        : json_null());
     if (t->state == PERI_TASK_RUNNING) add_progress(out, folder);
     free(folder);
     json_array_append_new(x->list, out);

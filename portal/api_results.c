@@ -146,10 +146,15 @@ static int look(peri_request_t *r, const place_t *p, peri_err_t *err)
     peri_entry_t e;
     char tag[PERI_ETAG_LEN];
     if (kind) return archive(r, p, kind, err);
+    const bool stat = is_set(r, "stat");
+    if (!*p->path && stat) {
+        r->json = json_pack("{s:s, s:s, s:s}", "name", "", "path", "", "kind", "folder");
+        return 0;
+    }
     if (!*p->path) return list(r, p, err);
     if (is_set(r, "download")) return download(r, p, err);
     if (peri_ops_stat(p->root, p->path, &e, err)) return -1;
-    if (e.kind == PERI_ENTRY_FOLDER) return list(r, p, err);
+    if (e.kind == PERI_ENTRY_FOLDER && !stat) return list(r, p, err);
     if (e.kind == PERI_ENTRY_FILE) peri_request_etag(r, peri_etag(&e, tag));
     r->json = entry_json(&e, p->path);
     return 0;
