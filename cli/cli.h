@@ -21,6 +21,7 @@ int peri_cmd_jobs(int argc, char **argv);
 int peri_cmd_job(int argc, char **argv);
 int peri_cmd_logs(int argc, char **argv);
 int peri_cmd_wait(int argc, char **argv);
+int peri_cmd_results(int argc, char **argv);
 int peri_cmd_cancel(int argc, char **argv);
 int peri_cmd_resubmit(int argc, char **argv);
 int peri_cmd_locate(int argc, char **argv);

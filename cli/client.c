@@ -107,7 +107,9 @@ void peri_client_free(peri_client_t *c)
         curl_global_cleanup();
     }
     if (c->token) explicit_bzero(c->token, strlen(c->token));
+    if (c->cookie) explicit_bzero(c->cookie, strlen(c->cookie));
     free(c->token);
+    free(c->cookie);
     free(c->csrf);
     free(c->cacert);
     free(c->account);

@@ -26,8 +26,9 @@ peri_client_t *peri_client_new(peri_err_t *err);
 /* The perigeed of this machine: $PERIGEE_SOCKET, else the configuration's. */
 peri_client_t *peri_client_new_local(peri_err_t *err);
 peri_client_t *peri_client_new_at(const char *socket);
-/* A portal: url as peri_portal_url gives it. token NULL: cookies are kept from answer to
- * request. cacert NULL: $PERIGEE_CACERT, else the system's. */
+/* A portal: url as peri_portal_url gives it. token NULL: the cookie that an answer
+ * sets is sent with the next requests. cacert NULL: $PERIGEE_CACERT, else the system's.
+ */
 peri_client_t *peri_client_new_portal(const char *url, const char *token,
                                       const char *cacert);
 void peri_client_free(peri_client_t *c); /* accepts NULL */
@@ -59,10 +60,11 @@ typedef struct {
     bool heard;  /* no answer, but the server may have heard the request */
     double retry_after;
     peri_buf_t body;
-    int64_t next;  /* X-Perigee-Next; -1: none */
-    bool final;    /* X-Perigee-Final */
-    char etag[96]; /* "" if none */
-    char word[32]; /* a problem's "code" */
+    int64_t next;     /* X-Perigee-Next; -1: none */
+    bool final;       /* X-Perigee-Final */
+    char etag[96];    /* "" if none */
+    char word[32];    /* a problem's "code" */
+    char cookie[256]; /* "NAME=VALUE" that it sets; "" if none */
 } peri_answer_t;
 
 /* 0 for a status below 400. On failure *a still says how it failed. Free *a either way.

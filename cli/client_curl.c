@@ -59,7 +59,6 @@ void peri_client_dress(peri_client_t *c, CURL *e, const char *path,
         if (c->cacert) curl_easy_setopt(e, CURLOPT_CAINFO, c->cacert);
         curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
         if (!strncmp(c->portal, "http:", 5)) curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
-        if (!c->token) curl_easy_setopt(e, CURLOPT_COOKIEFILE, "");
     } else {
         curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, c->socket);
         curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
@@ -77,6 +76,7 @@ void peri_client_dress(peri_client_t *c, CURL *e, const char *path,
         explicit_bzero(bearer, strlen(bearer));
         free(bearer);
     }
+    if (c->cookie) add_header(headers, "Cookie", c->cookie);
     if (c->csrf) add_header(headers, "X-CSRF-Token", c->csrf);
     curl_easy_setopt(e, CURLOPT_HTTPHEADER, *headers);
 }
@@ -130,7 +130,7 @@ static const char *header_value(const char *line, size_t len, const char *name, 
 size_t peri_client_on_header(char *line, size_t size, size_t n, void *arg)
 {
     peri_answer_t *a = arg;
-    char v[96];
+    char v[sizeof(a->cookie)];
     if (header_value(line, size * n, "X-Perigee-Next", v, sizeof(v)))
         a->next = strtoll(v, NULL, 10);
     else if (header_value(line, size * n, "X-Perigee-Final", v, sizeof(v)))
@@ -138,7 +138,9 @@ size_t peri_client_on_header(char *line, size_t size, size_t n, void *arg)
     else if (header_value(line, size * n, "Retry-After", v, sizeof(v)))
         a->retry_after = strtod(v, NULL);
     else if (header_value(line, size * n, "ETag", v, sizeof(v)))
-        memcpy(a->etag, v, sizeof(v));
+        snprintf(a->etag, sizeof(a->etag), "%s", v);
+    else if (header_value(line, size * n, "Set-Cookie", v, sizeof(v)))
+        snprintf(a->cookie, sizeof(a->cookie), "%.*s", (int)strcspn(v, ";"), v);
     return size * n;
 }
 
@@ -337,6 +339,10 @@ int peri_client_call(peri_client_t *c, const peri_call_t *call, peri_answer_t *a
                           "%s sends us elsewhere (status %ld), where a token does not "
                           "go: log in at the address that the portal has",
                           c->portal ? c->portal : "perigeed", a->status);
+    if (!c->token && a->cookie[0]) {
+        free(c->cookie);
+        c->cookie = peri_xstrdup(a->cookie);
+    }
     curl_slist_free_all(headers);
     return rc;
 }

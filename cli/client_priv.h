@@ -11,6 +11,7 @@ struct peri_client {
     char *portal;  /* "https://host" */
     char *token;   /* of a portal; NULL: cookies */
     char *cacert;  /* or NULL */
+    char *cookie;  /* of a session, "NAME=VALUE", or NULL */
     char *csrf;    /* or NULL */
     char *account; /* or NULL: not known yet */
     CURLM *multi;  /* NULL until the first request */

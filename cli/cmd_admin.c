@@ -191,7 +191,7 @@ static int verb_banner(int argc, char **argv)
     if (!c) return status;
     json_t *j =
         text ? peri_client_send(c, &err, "PUT",
-                                json_pack("{s:s, s:s*}", "text", text, "level", o.level),
+                                peri_body("{s:s, s:s*}", "text", text, "level", o.level),
                                 "/admin/banner")
              : peri_client_get(c, 0, NULL, &err, "/banner");
     const char *now = peri_json_str(j, "text");

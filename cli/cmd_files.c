@@ -1,11 +1,10 @@
 /* cmd_files.c - `perigee mkdir`, `rm`, `mv` and `cat`: files of the portal's storage. */
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
-#include "cli/client_curl.h"
+#include "cli/fetch.h"
 #include "cli/options.h"
 #include "cli/talk.h"
 #include "core/base/util.h"
@@ -96,7 +95,7 @@ static json_t *make(peri_client_t *c, const char *url, const peri_place_t *p,
     (void)p;
     return peri_client_send(
         c, err, "POST",
-        json_pack("{s:s, s:b}", "action", "mkdir", "parents", (int)o->parents), "%s",
+        peri_body("{s:s, s:b}", "action", "mkdir", "parents", (int)o->parents), "%s",
         url);
 }
 
@@ -137,7 +136,7 @@ static json_t *move(peri_client_t *c, const char *word, const peri_place_t *targ
     const peri_place_t *to = into ? &below : target;
     char *volume = peri_xasprintf("%s/%s", to->owner ? to->owner : me, to->volume);
     j = peri_client_send(c, err, "POST",
-                         json_pack("{s:s, s:s, s:s, s:b}", "action", "move", "volume",
+                         peri_body("{s:s, s:s, s:s, s:b}", "action", "move", "volume",
                                    volume, "to", to->path, "overwrite",
                                    (int)o->overwrite),
                          "%s", url);
@@ -180,48 +179,12 @@ static int move_all(int argc, char **argv, const options_t *o)
 
 /* ---- cat ---- */
 
-/* An answer that is no success is a problem, kept to be told. */
-typedef struct {
-    CURL *easy;
-    peri_answer_t a;
-} cat_t;
-
-static size_t on_data(char *data, size_t size, size_t n, void *arg)
-{
-    cat_t *cat = arg;
-    long status = 0;
-    curl_easy_getinfo(cat->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (status == 200) return fwrite(data, 1, size * n, stdout);
-    return peri_buf_append(&cat->a.body, data, size * n) == 0 ? n : 0;
-}
-
 static int print_file(peri_client_t *c, const char *word, peri_err_t *err)
 {
     peri_place_t p = {0};
-    struct curl_slist *headers = NULL;
-    cat_t cat = {0};
-    char error[CURL_ERROR_SIZE] = "";
-    bool interrupted = false;
-    int rc = -1;
-    peri_buf_init(&cat.a.body, 1u << 20);
-    char *url = peri_talk_place(c, word, false, &p, err),
-         *path = url ? peri_xasprintf("%s?download=1", url) : NULL;
-    if (path && (cat.easy = peri_client_handle(c, path, &headers, err))) {
-        curl_easy_setopt(cat.easy, CURLOPT_WRITEFUNCTION, on_data);
-        curl_easy_setopt(cat.easy, CURLOPT_WRITEDATA, &cat);
-        curl_easy_setopt(cat.easy, CURLOPT_ERRORBUFFER, error);
-        CURLcode code = peri_client_perform(c, cat.easy, &interrupted);
-        curl_easy_getinfo(cat.easy, CURLINFO_RESPONSE_CODE, &cat.a.status);
-        if (code == CURLE_WRITE_ERROR)
-            rc = peri_err_set(err, PERI_ECLOSED, "the output is closed");
-        else if (code != CURLE_OK)
-            rc = peri_client_no_answer(c, cat.easy, code, error, &cat.a, err);
-        else
-            rc = cat.a.status == 200 ? 0 : peri_client_problem(c, &cat.a, err);
-        curl_easy_cleanup(cat.easy);
-    }
-    curl_slist_free_all(headers);
-    peri_answer_free(&cat.a);
+    char *url = peri_talk_place(c, word, false, &p, err);
+    char *path = url ? peri_xasprintf("%s?download=1", url) : NULL;
+    int rc = path ? peri_fetch(c, path, NULL, err) : -1;
     peri_place_free(&p);
     free(path);
     free(url);

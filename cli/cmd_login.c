@@ -46,6 +46,7 @@ static const char logout_help[] =
     "Forgets the token of a login, here and at the portal.\n"
     "\n"
     "      --force  forget it here also when the portal does not answer\n"
+    "      --json   print what was forgotten as JSON\n"
     "  -h, --help   show this\n"
     "\n"
     "Example\n"
@@ -67,7 +68,7 @@ static json_t *make_token(peri_client_t *c, bool admin, peri_err_t *err)
     json_t *scopes =
         admin ? json_pack("[s, s]", "all", "admin") : json_pack("[s]", "all");
     return peri_session_post(c, "/account/tokens",
-                             json_pack("{s:s, s:o, s:i}", "name",
+                             peri_body("{s:s, s:o, s:i}", "name",
                                        *host ? host : "perigee", "scopes", scopes, "days",
                                        DAYS),
                              &a, err);
@@ -138,7 +139,6 @@ static int read_token(const char *file, char out[PERI_PROMPT_MAX], peri_err_t *e
     return 0;
 }
 
-/* Its number and its end are not known: it cannot revoke itself at logout. */
 static int with_token(const login_t *l, char **account, peri_err_t *err)
 {
     char token[PERI_PROMPT_MAX];
@@ -151,7 +151,9 @@ static int with_token(const login_t *l, char **account, peri_err_t *err)
     int rc = -1;
     if (who) {
         *account = peri_xstrdup(peri_json_str(who, "name"));
-        rc = keep(l, *account, token, 0, 0, NULL, err);
+        const json_t *t = json_object_get(who, "token");
+        rc = keep(l, *account, token, peri_json_int(t, "id", 0),
+                  peri_json_num(t, "expires", 0), NULL, err);
     }
     json_decref(who);
     peri_client_free(c);
@@ -235,11 +237,12 @@ static int sign_off(const peri_login_t *login, peri_err_t *err)
 
 int peri_cmd_logout(int argc, char **argv)
 {
-    bool force = false;
+    bool force = false, json = false;
     peri_err_t err = {0};
     peri_login_t login = {0};
-    const peri_option_t options[] = {{"force", &force, NULL, 0}};
-    int status = peri_options_read(argc, argv, logout_help, options, 1);
+    const peri_option_t options[] = {{"force", &force, NULL, 0},
+                                     {"json", &json, NULL, 0}};
+    int status = peri_options_read(argc, argv, logout_help, options, 2);
     if (status < 0) status = peri_words_check(argc, argv, 0, 0, "no argument");
     if (status >= 0) return status;
     int rc = chosen(&login, &err);
@@ -251,7 +254,10 @@ int peri_cmd_logout(int argc, char **argv)
     }
     if (rc == 0) rc = peri_portals_remove(login.url, &err);
     status = rc ? peri_cli_fail(&err) : 0;
-    if (rc == 0) printf("logged out of %s\n", login.url);
+    if (rc == 0 && json)
+        say_json(login.url, login.account ? login.account : "");
+    else if (rc == 0)
+        printf("logged out of %s\n", login.url);
     peri_login_free(&login);
     return rc ? status : peri_cli_done(0);
 }

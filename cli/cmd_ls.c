@@ -134,21 +134,24 @@ typedef struct {
     const char *sort;
 } options_t;
 
+/* When they go is shown if any of them does. */
 static void print_long(const json_t *entries)
 {
-    static const char *const titles[] = {">SIZE", "CHANGED", "EXPIRES", "NAME"};
+    static const char *const all[] = {">SIZE", "CHANGED", "EXPIRES", "NAME"};
+    static const char *const few[] = {">SIZE", "CHANGED", "NAME"};
     bool expires = false;
     const json_t *e;
     size_t i;
     json_array_foreach(entries, i, e) expires |= peri_json_num(e, "expires", 0) > 0;
-    peri_grid_t *g = peri_grid_new(titles, 4);
+    peri_grid_t *g = expires ? peri_grid_new(all, 4) : peri_grid_new(few, 3);
     json_array_foreach(entries, i, e)
     {
         char when[PERI_WHEN];
         bool folder = !strcmp(peri_json_str(e, "kind"), "folder");
         add_bytes(g, folder ? -1 : peri_json_int(e, "size", 0));
         peri_grid_add(g, peri_when_time(peri_json_num(e, "modified", 0), when));
-        peri_grid_add(g, peri_when_time(peri_json_num(e, "expires", 0), when));
+        if (expires)
+            peri_grid_add(g, peri_when_time(peri_json_num(e, "expires", 0), when));
         peri_grid_addf(g, "%s%s", peri_json_str(e, "name"), folder ? "/" : "");
     }
     peri_grid_print(g, stdout);

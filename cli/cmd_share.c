@@ -340,7 +340,9 @@ static int link_ls(int argc, char **argv)
 
 static int link_revoke(int argc, char **argv)
 {
-    int status = peri_options_read(argc, argv, link_help, NULL, 0);
+    options_t o = {0};
+    const peri_option_t options[] = {{"json", &o.json, NULL, 0}};
+    int status = peri_options_read(argc, argv, link_help, options, 1);
     if (status < 0) status = peri_words_check(argc, argv, 1, argc, "a link's number");
     if (status >= 0) return status;
     peri_client_t *c = peri_talk(&status);
@@ -349,10 +351,12 @@ static int link_revoke(int argc, char **argv)
         peri_err_t err = {0};
         char *id = peri_url_escape(argv[i]);
         json_t *j = peri_client_send(c, &err, "DELETE", NULL, "/links/%s", id);
-        if (j)
-            printf("link %s is dead\n", argv[i]);
-        else
+        if (!j)
             status = peri_cli_fail(&err);
+        else if (o.json)
+            peri_talk_print(j);
+        else
+            printf("link %s is dead\n", argv[i]);
         json_decref(j);
         free(id);
     }

@@ -79,7 +79,7 @@ static int sign_up(const signup_t *s, const char *url)
         (s->email ||
          peri_prompt("e-mail", NULL, false, s->from_stdin, email, &err) == 0) &&
         peri_prompt_new_password("password", s->from_stdin, password, &err) == 0) {
-        json_t *body = json_pack("{s:s, s:s, s:s*, s:s*, s:s*}", "name", name, "password",
+        json_t *body = peri_body("{s:s, s:s, s:s*, s:s*, s:s*}", "name", name, "password",
                                  password, "email", *email ? email : NULL, "full_name",
                                  s->full_name, "invitation", s->invitation);
         j = peri_client_send(c, &err, "POST", body, "/account/sign-up");
@@ -157,7 +157,7 @@ static int by_link(const char *link, bool from_stdin)
     if (c && peri_prompt_new_password("new password", from_stdin, password, &err) == 0) {
         j = peri_client_send(
             c, &err, "POST",
-            json_pack("{s:s, s:s}", "token", code_of(link), "password", password),
+            peri_body("{s:s, s:s}", "token", code_of(link), "password", password),
             "/account/reset");
         explicit_bzero(password, sizeof(password));
     }
@@ -169,7 +169,7 @@ static int forgotten(const char *email)
 {
     peri_err_t err = {0};
     peri_client_t *c = of_stranger(NULL, &err);
-    json_t *j = c ? peri_client_send(c, &err, "POST", json_pack("{s:s}", "email", email),
+    json_t *j = c ? peri_client_send(c, &err, "POST", peri_body("{s:s}", "email", email),
                                      "/account/reset-request")
                   : NULL;
     return peri_talk_end(
@@ -192,7 +192,7 @@ static int change(bool from_stdin)
         peri_prompt_new_password("new password", from_stdin, new, &err) == 0)
         j = peri_client_send(
             c, &err, "POST",
-            json_pack("{s:s*, s:s}", "old", *old ? old : NULL, "new", new),
+            peri_body("{s:s*, s:s}", "old", *old ? old : NULL, "new", new),
             "/account/password");
     explicit_bzero(old, sizeof(old));
     explicit_bzero(new, sizeof(new));

@@ -107,7 +107,7 @@ static int verb_create(int argc, char **argv)
     if (status >= 0) return status;
     peri_client_t *c = peri_talk(&status);
     if (!c) return status;
-    json_t *body = json_pack("{s:s, s:s*, s:s*}", "name", argv[optind], "title", o.title,
+    json_t *body = peri_body("{s:s, s:s*, s:s*}", "name", argv[optind], "title", o.title,
                              "description", o.about);
     if (o.public) json_object_set_new(body, "public", json_true());
     if (o.class) json_object_set_new(body, "kind", json_string("class"));
@@ -175,7 +175,7 @@ static json_t *invite(peri_client_t *c, const char *team, const char *who,
                       const options_t *o, peri_err_t *err)
 {
     return peri_client_send(c, err, "POST",
-                            json_pack("{s:s, s:s}",
+                            peri_body("{s:s, s:s}",
                                       strchr(who, '@') ? "email" : "account", who, "role",
                                       o->role ? o->role : "member"),
                             "/teams/%s/invitations", team);
@@ -213,8 +213,11 @@ static int each_member(int argc, char **argv, const char *done, member_f f)
             peri_talk_print(j);
         else
             printf("%s %s\n", argv[i], done);
-        const char *link = peri_json_str(j, "link");
-        if (j && !o.json && *link) printf("  hand this link on: %s\n", link);
+        const char *code = peri_json_str(j, "token");
+        if (j && !o.json && *code)
+            printf("  without an account; hand on: perigee signup --invitation %s%s%s\n",
+                   code, peri_client_portal(c) ? " " : "",
+                   peri_client_portal(c) ? peri_client_portal(c) : "");
         json_decref(j);
     }
     free(team);
@@ -241,7 +244,7 @@ static int verb_role(int argc, char **argv)
     peri_client_t *c = peri_talk(&status);
     if (!c) return status;
     char **w = argv + optind, *team = peri_url_escape(w[0]), *who = peri_url_escape(w[1]);
-    json_t *j = peri_client_send(c, &err, "PATCH", json_pack("{s:s}", "role", w[2]),
+    json_t *j = peri_client_send(c, &err, "PATCH", peri_body("{s:s}", "role", w[2]),
                                  "/teams/%s/members/%s", team, who);
     free(team);
     free(who);

@@ -111,7 +111,7 @@ static int verb_create(int argc, char **argv)
     peri_client_t *c = peri_session_now(from_stdin, password, &err);
     explicit_bzero(password, sizeof(password));
     json_t *j = c ? peri_client_send(c, &err, "POST",
-                                     json_pack("{s:s, s:o, s:I}", "name", argv[optind],
+                                     peri_body("{s:s, s:o, s:I}", "name", argv[optind],
                                                "scopes", scopes_of(scope), "days",
                                                (json_int_t)ceil(seconds / 86400)),
                                      "/account/tokens")
@@ -126,7 +126,9 @@ static int verb_create(int argc, char **argv)
 
 static int verb_revoke(int argc, char **argv)
 {
-    int status = peri_options_read(argc, argv, help_text, NULL, 0);
+    bool json = false;
+    const peri_option_t options[] = {{"json", &json, NULL, 0}};
+    int status = peri_options_read(argc, argv, help_text, options, 1);
     if (status < 0) status = peri_words_check(argc, argv, 1, argc, "a token's number");
     if (status >= 0) return status;
     peri_client_t *c = peri_talk(&status);
@@ -135,10 +137,12 @@ static int verb_revoke(int argc, char **argv)
         peri_err_t err = {0};
         char *id = peri_url_escape(argv[i]);
         json_t *j = peri_client_send(c, &err, "DELETE", NULL, "/account/tokens/%s", id);
-        if (j)
-            printf("token %s is revoked\n", argv[i]);
-        else
+        if (!j)
             status = peri_cli_fail(&err);
+        else if (json)
+            peri_talk_print(j);
+        else
+            printf("token %s is revoked\n", argv[i]);
         json_decref(j);
         free(id);
     }

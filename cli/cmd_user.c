@@ -13,6 +13,7 @@
 static const char help_text[] =
     "Usage: perigee user ls [--json]\n"
     "       perigee user create NAME [--full-name TEXT] [--admin]\n"
+    "       perigee user invite EMAIL\n"
     "       perigee user link NAME\n"
     "       perigee user approve|reject NAME ...\n"
     "       perigee user disable|enable NAME ...\n"
@@ -23,9 +24,9 @@ static const char help_text[] =
     "For administrators: the accounts of the portal. A new account gets its first "
     "password by\n"
     "the one-time code that is printed; link makes another one, also for who has lost\n"
-    "password and second factor. approve and reject answer sign-ups that wait. A "
-    "disabled\n"
-    "account can do nothing; its files and jobs stay.\n"
+    "password and second factor. invite lets somebody sign up. approve and reject "
+    "answer\n"
+    "sign-ups that wait. A disabled account can do nothing; its files and jobs stay.\n"
     "\n"
     "      --full-name TEXT  of the new account\n"
     "      --admin           the new one is an administrator\n"
@@ -109,10 +110,30 @@ static int verb_create(int argc, char **argv)
     peri_client_t *c = peri_talk(&status);
     if (!c) return status;
     json_t *body =
-        json_pack("{s:s, s:s*}", "name", argv[optind], "full_name", o.full_name);
+        peri_body("{s:s, s:s*}", "name", argv[optind], "full_name", o.full_name);
     if (o.admin) json_object_set_new(body, "admin", json_true());
     json_t *j = peri_client_send(c, &err, "POST", body, "/admin/users");
     if (j && !o.json) say_code(c, j, argv[optind]);
+    return peri_talk_end(c, j, &err, o.json, NULL);
+}
+
+/* With mail the code goes to the address, else it is here. */
+static int verb_invite(int argc, char **argv)
+{
+    options_t o;
+    peri_err_t err = {0};
+    int status = read_options(argc, argv, &o, 1, 1, "an address");
+    if (status >= 0) return status;
+    peri_client_t *c = peri_talk(&status);
+    if (!c) return status;
+    json_t *j = peri_client_send(
+        c, &err, "POST", peri_body("{s:s}", "email", argv[optind]), "/admin/invitations");
+    const char *code = peri_json_str(j, "token"), *portal = peri_client_portal(c);
+    if (j && !o.json && *code)
+        printf("perigee signup --email %s --invitation %s%s%s\n", argv[optind], code,
+               portal ? " " : "", portal ? portal : "");
+    else if (j && !o.json)
+        printf("an invitation is on its way to %s\n", argv[optind]);
     return peri_talk_end(c, j, &err, o.json, NULL);
 }
 
@@ -124,8 +145,9 @@ static int verb_link(int argc, char **argv)
     if (status >= 0) return status;
     peri_client_t *c = peri_talk(&status);
     if (!c) return status;
-    json_t *j = peri_client_send(c, &err, "POST",
-                                 json_pack("{s:s}", "name", argv[optind]), "/setup-link");
+    char *esc = peri_url_escape(argv[optind]);
+    json_t *j = peri_client_send(c, &err, "POST", NULL, "/admin/users/%s/link", esc);
+    free(esc);
     if (j && !o.json) say_code(c, j, argv[optind]);
     return peri_talk_end(c, j, &err, o.json, NULL);
 }
@@ -143,7 +165,7 @@ static json_t *edit(peri_client_t *c, const char *name, json_t *body, peri_err_t
 static json_t *decide(peri_client_t *c, const char *name, bool yes, peri_err_t *err)
 {
     char *esc = peri_url_escape(name);
-    json_t *j = peri_client_send(c, err, "POST", json_pack("{s:b}", "approve", (int)yes),
+    json_t *j = peri_client_send(c, err, "POST", peri_body("{s:b}", "approve", (int)yes),
                                  "/admin/approvals/%s", esc);
     free(esc);
     return j;
@@ -164,7 +186,7 @@ static int each(int argc, char **argv, act_t act, const char *done)
         json_t *j = act == APPROVE || act == REJECT
                         ? decide(c, argv[i], act == APPROVE, &err)
                         : edit(c, argv[i],
-                               json_pack("{s:s}", "state",
+                               peri_body("{s:s}", "state",
                                          act == DISABLE ? "disabled" : "active"),
                                &err);
         if (!j)
@@ -212,7 +234,7 @@ static int verb_quota(int argc, char **argv)
     peri_client_t *c = peri_talk(&status);
     if (!c) return status;
     json_t *j = edit(c, name,
-                     json_pack("{s:o}", "quota",
+                     peri_body("{s:o}", "quota",
                                usual ? json_null() : json_integer((json_int_t)bytes)),
                      &err);
     return peri_talk_end(c, j, &err, o.json, "%s may store %s", name,
@@ -234,7 +256,7 @@ static int verb_admin(int argc, char **argv)
     bool yes = !strcmp(word, "yes");
     peri_client_t *c = peri_talk(&status);
     if (!c) return status;
-    json_t *j = edit(c, name, json_pack("{s:b}", "admin", (int)yes), &err);
+    json_t *j = edit(c, name, peri_body("{s:b}", "admin", (int)yes), &err);
     return peri_talk_end(c, j, &err, o.json, "%s is %s administrator", name,
                          yes ? "an" : "no");
 }
@@ -261,10 +283,10 @@ static int verb_delete(int argc, char **argv)
 int peri_cmd_user(int argc, char **argv)
 {
     static const peri_verb_t verbs[] = {
-        {"ls", verb_ls},           {"create", verb_create}, {"link", verb_link},
-        {"approve", verb_approve}, {"reject", verb_reject}, {"disable", verb_disable},
-        {"enable", verb_enable},   {"quota", verb_quota},   {"admin", verb_admin},
-        {"delete", verb_delete}};
+        {"ls", verb_ls},           {"create", verb_create},   {"invite", verb_invite},
+        {"link", verb_link},       {"approve", verb_approve}, {"reject", verb_reject},
+        {"disable", verb_disable}, {"enable", verb_enable},   {"quota", verb_quota},
+        {"admin", verb_admin},     {"delete", verb_delete}};
     return peri_verbs_run(argc, argv, help_text, verbs, sizeof(verbs) / sizeof(*verbs),
                           verb_ls);
 }

@@ -219,9 +219,23 @@ static void hold_on(peri_client_t *c, const char *esc, double hold, int64_t *seq
     json_decref(e);
 }
 
-/* Where the rows are, if it was one query. */
-static void say_result(const json_t *job)
+/* Where the results are: in the storage, or, of one query, the file of its rows. */
+static void say_result(const peri_client_t *c, const json_t *job)
 {
+    const char *delivered = peri_json_str(job, "delivered");
+    if (*delivered) {
+        fprintf(stderr, "perigee: its results are in %s\n", delivered);
+        return;
+    }
+    if (!strcmp(peri_json_str(job, "delivery"), "failed")) {
+        fprintf(stderr, "perigee: %s\n", peri_json_str(job, "text"));
+        return;
+    }
+    if (peri_client_portal(c)) {
+        fprintf(stderr, "perigee: 'perigee results %lld' shows its files\n",
+                (long long)peri_json_int(job, "number", 0));
+        return;
+    }
     const json_t *steps = json_object_get(json_object_get(job, "plan"), "steps");
     const char *result = peri_json_str(json_array_get(steps, 0), "result");
     if (json_array_size(steps) != 1 || !*result ||
@@ -238,12 +252,12 @@ static void say_result(const json_t *job)
                 (long long)peri_json_int(job, "number", 0), result);
 }
 
-static void say_end(const json_t *job)
+static void say_end(const peri_client_t *c, const json_t *job)
 {
     char *s = peri_job_sentence(job);
     fprintf(stderr, "perigee: %s\n", s);
     free(s);
-    if (!strcmp(peri_json_str(job, "state"), "succeeded")) say_result(job);
+    if (!strcmp(peri_json_str(job, "state"), "succeeded")) say_result(c, job);
 }
 
 /* -1: not over yet. */
@@ -259,10 +273,12 @@ static int look(peri_client_t *c, const char *esc, const peri_waitopts_t *o, lin
     }
     json_decref(*job);
     *job = now;
-    bool over = peri_state_is_final(peri_json_str(now, "state"));
+    /* Its results are on their way into the storage for a moment after its end. */
+    bool over = peri_state_is_final(peri_json_str(now, "state")) &&
+                strcmp(peri_json_str(now, "delivery"), "pending") != 0;
     if (!over && !(o->until > 0 && peri_now() >= o->until)) return -1;
     wipe(line);
-    if (!o->quiet) say_end(now);
+    if (!o->quiet) say_end(c, now);
     return over ? status_of(c, esc, now) : PERI_STATUS_TIMEOUT;
 }
 

@@ -30,6 +30,7 @@ static const struct command {
     {"jobs", peri_cmd_jobs, "list jobs", PORTAL},
     {"job", peri_cmd_job, "show all that is known of one job", PORTAL},
     {"logs", peri_cmd_logs, "show what a job prints", PORTAL},
+    {"results", peri_cmd_results, "list and print the files that a job has made", PORTAL},
     {"wait", peri_cmd_wait, "wait until jobs are over", PORTAL},
     {"cancel", peri_cmd_cancel, "end jobs", PORTAL},
     {"resubmit", peri_cmd_resubmit, "submit jobs again", PORTAL},

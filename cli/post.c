@@ -58,8 +58,8 @@ json_t *peri_client_post(peri_client_t *c, const peri_post_t *p, peri_err_t *err
         if (rc && a.status == 404 && lost && !strcmp(call.method, "DELETE"))
             got = json_object();
         bool again = !got && rc != 0 && a.again && !(a.absent && tries == 0) &&
-                     !(a.heard && p->once);
-        double pause = a.retry_after > 0 && a.retry_after < PAUSE_MAX ? a.retry_after : 1;
+                     !(a.heard && p->once) && a.retry_after <= PAUSE_MAX;
+        double pause = a.retry_after > 0 ? a.retry_after : 1;
         lost = lost || (rc != 0 && a.heard);
         peri_answer_free(&a);
         if (!again || peri_now() + pause > until || peri_cli_interrupted()) break;
@@ -70,6 +70,15 @@ json_t *peri_client_post(peri_client_t *c, const peri_post_t *p, peri_err_t *err
     }
     if (!got && lost) say_lost(p, err);
     return got;
+}
+
+json_t *peri_body(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    json_t *j = json_vpack_ex(NULL, 0, fmt, ap);
+    va_end(ap);
+    return j ? j : json_null();
 }
 
 json_t *peri_client_send(peri_client_t *c, peri_err_t *err, const char *method,
@@ -88,7 +97,9 @@ json_t *peri_client_send(peri_client_t *c, peri_err_t *err, const char *method,
         peri_buf_puts(&b, text);
         explicit_bzero(text, strlen(text)); /* it may have a password */
     }
-    if (peri_buf_check(&b, "the request", err) == 0)
+    if (json_is_null(body))
+        peri_err_set(err, PERI_EINVAL, "names and texts are to be UTF-8");
+    else if (peri_buf_check(&b, "the request", err) == 0)
         j = peri_client_post(c,
                              &(peri_post_t){.method = method,
                                             .path = path,

@@ -26,6 +26,9 @@ char *peri_key_new(void);
  * server says "not now", and says so. A server that is not there at all is an error at
  * once. */
 json_t *peri_client_post(peri_client_t *c, const peri_post_t *p, peri_err_t *err);
+/* The body of a request, as json_pack makes it. What cannot be said in JSON (a name that
+ * is not UTF-8) becomes an error of the request. */
+json_t *peri_body(const char *fmt, ...);
 /* The same for any method; takes `body` over, NULL: none. */
 json_t *peri_client_send(peri_client_t *c, peri_err_t *err, const char *method,
                          json_t *body, const char *fmt, ...)

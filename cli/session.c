@@ -12,9 +12,10 @@
 json_t *peri_session_post(peri_client_t *c, const char *path, json_t *body,
                           peri_answer_t *a, peri_err_t *err)
 {
-    char *text = json_dumps(body, JSON_COMPACT);
+    char *text = json_is_null(body) ? NULL : json_dumps(body, JSON_COMPACT);
     json_t *j = NULL;
     if (!text) {
+        json_decref(body);
         *a = (peri_answer_t){0};
         peri_err_set(err, PERI_EINVAL, "names and passwords are to be UTF-8");
         return NULL;
@@ -38,14 +39,14 @@ static json_t *sign_in(peri_client_t *c, const peri_signin_t *s, const char *nam
     peri_answer_t a;
     char code[PERI_PROMPT_MAX];
     json_t *j = peri_session_post(
-        c, "/sign-in", json_pack("{s:s, s:s}", "name", name, "password", password), &a,
+        c, "/sign-in", peri_body("{s:s, s:s}", "name", name, "password", password), &a,
         err);
     if (j || strcmp(a.word, "code_needed") != 0) return j;
     if (peri_prompt("code of your second factor", NULL, false, s->from_stdin, code, err))
         return NULL;
     j = peri_session_post(
         c, "/sign-in",
-        json_pack("{s:s, s:s, s:s}", "name", name, "password", password, "code", code),
+        peri_body("{s:s, s:s, s:s}", "name", name, "password", password, "code", code),
         &a, err);
     explicit_bzero(code, sizeof(code));
     return j;

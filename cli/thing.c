@@ -23,6 +23,10 @@ json_t *peri_thing_json(peri_client_t *c, const char *word, peri_err_t *err)
 {
     peri_place_t p = {0};
     json_t *j = NULL;
+    if (!peri_utf8_valid(word, strlen(word))) {
+        peri_err_set(err, PERI_EINVAL, "names and texts are to be UTF-8");
+        return NULL;
+    }
     if (!strncmp(word, "job:", 4)) return job_json(word, err);
     if (!strncmp(word, "dataset:", 8))
         return json_pack("{s:s, s:s}", "kind", "dataset", "thing", word + 8);
@@ -40,9 +44,10 @@ json_t *peri_thing_json(peri_client_t *c, const char *word, peri_err_t *err)
 json_t *peri_thing_whom(const char *word, peri_err_t *err)
 {
     if (!strcmp(word, "everyone")) return json_pack("{s:b}", "everyone", 1);
-    if (!strncmp(word, "team:", 5) && word[5])
+    if (!strncmp(word, "team:", 5) && word[5] && peri_utf8_valid(word, strlen(word)))
         return json_pack("{s:s}", "team", word + 5);
-    if (*word && !strchr(word, ':')) return json_pack("{s:s}", "account", word);
+    if (*word && !strchr(word, ':') && peri_utf8_valid(word, strlen(word)))
+        return json_pack("{s:s}", "account", word);
     peri_err_set(err, PERI_EINVAL,
                  "\"%.100s\" names nobody: --with takes a user, team:NAME or everyone",
                  word);

@@ -7,13 +7,18 @@ import os
 import pty
 import re
 import select
+import shlex
 import shutil
+import socket
 import stat
 import subprocess
+import threading
 import time
 import unittest
+import zipfile
 
 import harness
+from mail_server import certificate
 from portal_world import PASSWORD, Portal
 
 CONFIG = """user: root
@@ -148,6 +153,9 @@ class PortalCli(unittest.TestCase):
             f.write(made)
         program.ok("login", "--token-file", "token", self.url)
         self.assertEqual(program.json("whoami")["name"], "tom")
+        program.ok("logout")
+        program.fails(1, "perigee login", "whoami", env={"PERIGEE_PORTAL": self.url,
+                                                         "PERIGEE_TOKEN": made.strip()})
         tom.ok("password", "--stdin", stdin=f"{PASSWORD}\n{PASSWORD} new\n")
         tom.fails(1, "wrong", "password", "--stdin", stdin=f"{PASSWORD}\nanother pass phrase\n")
         tom.ok("whoami")
@@ -241,7 +249,18 @@ class PortalCli(unittest.TestCase):
         self.assertEqual(wes.json("job", number)["state"], "succeeded")
         self.assertIn(number, wes.ok("jobs"))
         wes.ok("logs", number)
+        self.assertIn("result.csv", wes.ok("results", number))
+        self.assertEqual(wes.ok("results", number, "result.csv"), "answer\n42\n")
+        wes.ok("results", "-o", "mine.csv", number, "result.csv")
+        self.assertEqual(harness.text_of(wes.home + "/mine.csv"), "answer\n42\n")
+        wes.ok("results", "--archive", "zip", "-o", "all.zip", number)
+        with zipfile.ZipFile(wes.home + "/all.zip") as z:
+            self.assertTrue(any(n.endswith("result.csv") for n in z.namelist()), z.namelist())
+        wes.fails(1, "", "results", "-o", "none.csv", number, "none.csv")
+        self.assertFalse([n for n in os.listdir(wes.home) if "none" in n])
+        wes.fails(1, "cannot write", "results", "-o", "no/folder/x", number, "result.csv")
         xan.fails(1, "", "job", number)
+        xan.fails(1, "", "results", number)
         wes.ok("share", f"job:{number}", "--with", "xan")
         xan.ok("job", number)
         xan.fails(1, "", "cancel", number)
@@ -262,9 +281,32 @@ class PortalCli(unittest.TestCase):
         self.assertIn("Down on Friday", zoe.run("login", "--name", "zoe", "--stdin", self.url,
                                                 stdin=PASSWORD + "\n").err)
         self.assertEqual(machine.run("admin", "banner", "--clear").status, 0)
+        code = machine.run("user", "invite", "ida@example.org").out.split("--invitation ")[1].strip()
+        Someone(self, "ida").ok("signup", "--name", "ida", "--email", "ida@example.org",
+                                "--invitation", code, "--stdin", self.url, stdin=PASSWORD + "\n")
         zoe.fails(1, "", "user", "ls")
         zoe.fails(1, "", "login", "--admin", "--name", "zoe", "--stdin", self.url,
                   stdin=PASSWORD + "\n")
+
+    def test_the_first_hour(self):
+        """docs/portal.md: its commands, line by line, as two people."""
+        people = {name: Someone(self, name) for name in ("ana", "ben")}
+        people["ben"] = self.newcomer("ben")
+        with open(people["ana"].home + "/groups.csv", "w", encoding="utf-8") as f:
+            f.write("mass,radius\n1,2\n")
+        lines = re.findall(r"^(ana|ben)\$ perigee (.+)$",
+                           harness.text_of(f"{harness.SOURCE}/docs/portal.md"), re.M)
+        self.assertGreater(len(lines), 20)
+        for name, line in lines:
+            words = shlex.split(line.replace("https://perigee.example.org", self.url))
+            asks = words[0] in ("signup", "login") or words[:2] == ["token", "create"]
+            with self.subTest(line=line):
+                done = people[name].run(*words, *(["--stdin"] if asks else []), timeout=90,
+                                        stdin=PASSWORD + "\n" if asks else None)
+                self.assertEqual(done.status, 0, done)
+                if words[0] == "cat":
+                    self.assertIn("42" if "results" in line else "mass,radius", done.out)
+        self.assertEqual(harness.text_of(people["ben"].home + "/groups.csv"), "mass,radius\n1,2\n")
 
     def test_while_it_is_away(self):
         """What may be repeated is, until the portal is back."""
@@ -283,6 +325,64 @@ class PortalCli(unittest.TestCase):
             p.kill()
         self.assertEqual((p.returncode, json.loads(out or "null")), (0, []), err)
         self.assertIn("does not answer; waiting for it", err)
+
+
+class Tls(unittest.TestCase):
+    """Nothing is told to a portal that does not prove who it is."""
+
+    @classmethod
+    def setUpClass(cls):
+        if not shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin"):
+            raise unittest.SkipTest("nginx is not installed")
+        cls.portal = Portal(CONFIG)
+        cls.addClassCleanup(cls.portal.close)
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        cls.url = f"https://127.0.0.1:{port}"
+        cls.key, cls.cert = certificate(cls.portal.work.path)
+        with open(cls.portal.config, "a", encoding="utf-8") as f:
+            f.write(f'web: {{listen: "127.0.0.1:{port}", url: "{cls.url}", '
+                    f"certificate: {cls.cert}, key: {cls.key}}}\n")
+        cls.portal.up()
+
+    def test_trust(self):
+        liv = Someone(self, "liv")
+        other = certificate(self.portal.work.path, file="other")[1]
+        words = ("--name", "liv", "--email", "liv@example.org", "--stdin", self.url)
+        liv.fails(1, "does not prove who it is.*--cacert", "signup", *words, stdin=PASSWORD + "\n")
+        liv.fails(1, "does not prove", "--cacert", other, "signup", *words, stdin=PASSWORD + "\n")
+        liv.fails(1, "does not prove|cannot open|not", "--cacert", "/none", "signup", *words,
+                  stdin=PASSWORD + "\n")
+        liv.ok("--cacert", self.cert, "signup", *words, stdin=PASSWORD + "\n")
+        login = ("login", "--name", "liv", "--stdin", self.url)
+        liv.fails(1, "does not prove", *login, stdin=PASSWORD + "\n")
+        liv.ok(*login, "--cacert", os.path.relpath(self.cert, liv.home), stdin=PASSWORD + "\n")
+        liv.ok("whoami")  # who to trust is kept with the login
+        liv.ok("cp", self.cert, "persistent:cert.pem")
+        self.assertEqual(liv.ok("cat", "persistent:cert.pem"), harness.text_of(self.cert))
+        liv.fails(1, "does not prove", "--cacert", other, "whoami")
+        # By another name than that of the certificate.
+        named = self.url.replace("127.0.0.1", "localhost")
+        liv.fails(1, "does not prove", "--cacert", self.cert, "login", named, "--name", "liv",
+                  "--stdin", stdin=PASSWORD + "\n")
+        liv.fails(1, "secure connection|broke off", "login", "--name", "liv", "--stdin",
+                  self.portal_plain(), stdin=PASSWORD + "\n")
+        liv.ok("logout")
+
+    def portal_plain(self):
+        """An https address behind which somebody speaks something else."""
+        s = socket.socket()
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        self.addCleanup(s.close)
+
+        def answer():
+            c, _ = s.accept()
+            c.sendall(b"220 mail ready\r\n")
+            c.close()
+        threading.Thread(target=answer, daemon=True).start()
+        return f"https://127.0.0.1:{s.getsockname()[1]}"
 
 
 if __name__ == "__main__":
