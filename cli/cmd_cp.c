@@ -8,7 +8,7 @@
 #include "cli/cp_plan.h"
 #include "core/base/util.h"
 
-#define USUAL_AT_ONCE  3
+#define USUAL_AT_ONCE  4
 #define USUAL_PATIENCE 600.0
 
 static const char help_text[] =
@@ -24,7 +24,7 @@ static const char help_text[] =
     "\n"
     "  -r, --recursive       folders with all that is in them (links are left out)\n"
     "  -f, --overwrite       replace files that are there\n"
-    "  -j, --jobs N          so many files at once, 1 to 8 (default: 3)\n"
+    "  -j, --jobs N          so many files at once, 1 to 8 (default: 4)\n"
     "      --no-check        do not compare checksums\n"
     "      --patience TIME   give a file up when nothing has moved for so long (default: "
     "10m)\n"

@@ -86,10 +86,18 @@ static int start_daemon(const peri_config_t *conf, bool foreground, started_t *s
 {
     peri_daemon_t d;
     if (peri_daemon_look(conf, &d, err)) return -1;
-    if (d.running && foreground)
-        return peri_err_set(err, PERI_EINVAL,
-                            "perigeed runs already (pid %ld): 'perigee down' stops it",
-                            (long)d.pid);
+    if (d.running && foreground) {
+        bool killed = false;
+        if (!peri_daemon_orphaned(&d))
+            return peri_err_set(
+                err, PERI_EINVAL,
+                "perigeed runs already (pid %ld): 'perigee down' stops it", (long)d.pid);
+        fputs("perigee: the 'perigee up --foreground' before this one was killed; "
+              "starting its perigeed again\n",
+              stderr);
+        if (peri_daemon_stop(conf, &killed, err)) return -1;
+        d.running = false;
+    }
     if (!d.running) {
         s->child = peri_daemon_start(conf, !foreground, err);
         if (s->child < 0) return -1;

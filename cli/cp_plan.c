@@ -27,8 +27,9 @@ void peri_cp_plan_free(peri_cpplan_t *plan)
     *plan = (peri_cpplan_t){0};
 }
 
-/* Takes `remote`. */
-static void add(cp_t *cp, bool up, const char *local, peri_place_t *remote, int64_t size)
+/* Takes `remote`. entry: what the portal says of it, or NULL. */
+static void add(cp_t *cp, bool up, const char *local, peri_place_t *remote, int64_t size,
+                const json_t *entry)
 {
     peri_cpplan_t *p = cp->plan;
     if (p->n == p->cap) {
@@ -37,6 +38,9 @@ static void add(cp_t *cp, bool up, const char *local, peri_place_t *remote, int6
     }
     p->t[p->n++] = (peri_transfer_t){
         .up = up, .local = peri_xstrdup(local), .remote = *remote, .size = size};
+    if (entry)
+        snprintf(p->t[p->n - 1].tag, sizeof(p->t->tag), "%s",
+                 peri_json_str(entry, "etag"));
     *remote = (peri_place_t){0};
 }
 
@@ -133,7 +137,7 @@ static int add_tree_up(cp_t *cp, const char *top, const peri_place_t *to, peri_e
         if (e->fts_info == FTS_D)
             rc = make_remote(cp, &p, err);
         else if (e->fts_info == FTS_F)
-            add(cp, true, e->fts_path, &p, e->fts_statp->st_size);
+            add(cp, true, e->fts_path, &p, e->fts_statp->st_size, NULL);
         else if (e->fts_info == FTS_DNR || e->fts_info == FTS_ERR ||
                  e->fts_info == FTS_NS)
             skip(cp, e->fts_path, strerror(e->fts_errno));
@@ -170,7 +174,7 @@ static int plan_up(cp_t *cp, const char *src, const peri_place_t *dst, bool into
         rc = peri_err_set(err, PERI_EINVAL, "the name of %s is not UTF-8: name the goal",
                           src);
     else
-        add(cp, true, src, &to, st.st_size);
+        add(cp, true, src, &to, st.st_size, NULL);
     peri_place_free(&to);
     free(plain);
     return rc;
@@ -195,7 +199,7 @@ static int add_entry_down(cp_t *cp, const peri_place_t *from, const char *to,
     if (!strcmp(kind, "folder"))
         rc = add_tree_down(cp, &p, local, level + 1, err);
     else if (!strcmp(kind, "file"))
-        add(cp, false, local, &p, peri_json_int(e, "size", -1));
+        add(cp, false, local, &p, peri_json_int(e, "size", -1), e);
     else
         skip(cp, local, "it is a link or a device");
     free(local);
@@ -246,7 +250,7 @@ static int plan_down(cp_t *cp, const char *text, const char *dst, bool into,
     else if (rc == 0 && kind == KIND_FOLDER)
         rc = add_tree_down(cp, &p, to, 0, err);
     else if (rc == 0)
-        add(cp, false, to, &p, size);
+        add(cp, false, to, &p, size, NULL);
     free(to);
     peri_place_free(&p);
     return rc;

@@ -90,6 +90,29 @@ static int open_lock(const char *path)
     return fd;
 }
 
+/* One that `perigee up` has detached leads a session; a child in the foreground is in its
+ * parent's, and loses it only if that dies. */
+bool peri_daemon_orphaned(const peri_daemon_t *d)
+{
+    char path[64], name[32] = "";
+    char *text = NULL;
+    pid_t parent = 0;
+    if (!d->pid || getsid(d->pid) == d->pid) return false;
+    snprintf(path, sizeof(path), "/proc/%ld/stat", (long)d->pid);
+    if (peri_file_slurp(path, 4096, &text, NULL, NULL) == 0) {
+        const char *p = strrchr(text, ')'); /* ") STATE PARENT ..." */
+        if (p && strlen(p) > 4) parent = (pid_t)strtol(p + 4, NULL, 10);
+    }
+    free(text);
+    if (parent <= 1) return parent == 1;
+    snprintf(path, sizeof(path), "/proc/%ld/comm", (long)parent);
+    text = NULL;
+    if (peri_file_slurp(path, 64, &text, NULL, NULL) == 0)
+        snprintf(name, sizeof(name), "%s", text);
+    free(text);
+    return strcmp(name, "perigee\n") != 0;
+}
+
 int peri_daemon_lock(const peri_config_t *conf, double seconds, peri_err_t *err)
 {
     char *path = peri_xasprintf("%s/up.lock", conf->state);

@@ -23,6 +23,8 @@ typedef struct {
 int peri_daemon_lock(const peri_config_t *conf, double seconds, peri_err_t *err);
 /* The following need that lock. */
 int peri_daemon_look(const peri_config_t *conf, peri_daemon_t *d, peri_err_t *err);
+/* It was a child of a `perigee up --foreground` that does not live any more. */
+bool peri_daemon_orphaned(const peri_daemon_t *d);
 /* The state folder, private: 0700, for root 0711 (jobs of other users lie below it). */
 int peri_daemon_folder(const peri_config_t *conf, peri_err_t *err);
 int peri_daemon_installed(const peri_config_t *conf, peri_err_t *err);

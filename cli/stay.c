@@ -3,6 +3,7 @@
  */
 #include "cli/stay.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -19,13 +20,14 @@
 #define ROTATE    60.0
 #define MAX_FALLS 5     /* that often in a row ... */
 #define STEADY    60.0  /* ... within so many seconds of its start: give up */
-#define ASIDE     300.0 /* a door that cannot be opened is tried again */
+#define ASIDE     2.0   /* a door that cannot be opened is tried again, ... */
+#define ASIDE_MAX 300.0 /* ... each time twice as late */
 
 typedef struct {
     const peri_config_t *conf;
     pid_t daemon, door;
     int falls;
-    double started, rotated, door_at;
+    double started, rotated, door_at, aside;
 } stay_t;
 
 typedef enum { GO_ON, ASKED, GIVE_UP } verdict_t;
@@ -74,11 +76,13 @@ static void watch_door(stay_t *s)
         }
     } else if (access(f.file, F_OK) == 0 && peri_now() >= s->door_at) {
         fputs("perigee: nginx has ended unexpectedly; starting it again\n", stderr);
-        s->door_at = peri_now() + ASIDE;
-        if (peri_nginx_again(&f, &s->door, &err))
+        if (peri_nginx_again(&f, &s->door, &err) == 0) {
+            s->aside = 0;
+        } else {
             (void)peri_cli_fail(&err);
-        else
-            s->door_at = 0;
+            s->aside = s->aside > 0 ? fmin(2 * s->aside, ASIDE_MAX) : ASIDE;
+            s->door_at = peri_now() + s->aside;
+        }
     }
     peri_front_free(&f);
 }

@@ -433,8 +433,11 @@ size_t peri_transfer_run(peri_client_t *c, peri_transfer_t *t, size_t n,
         return n;
     }
     for (size_t i = 0; i < n; i++) all->total += t[i].size > 0 ? t[i].size : 0;
+    /* A tree is "copy", one file has its name. */
+    const char *slash = n == 1 ? strrchr(t->local, '/') : NULL;
+    const char *label = n != 1 ? "copy" : slash && slash[1] ? slash + 1 : t->local;
     peri_bar_t *bar =
-        peri_bar_wanted(o->quiet) ? peri_bar_new(stderr, "copy", "bytes") : NULL;
+        peri_bar_wanted(o->quiet) ? peri_bar_new(stderr, label, "bytes") : NULL;
     while (fill(all, t, n, &next, &failed) && !peri_cli_interrupted()) {
         int running = 0;
         bool work = go_on(all);

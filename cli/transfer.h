@@ -22,6 +22,7 @@ typedef struct {
     char *local;
     peri_place_t remote;
     int64_t size; /* as far as it is known before; -1: not */
+    char tag[96]; /* down: which version of the file it is; "": not known */
     /* what became of it */
     bool done, resumed;
     int64_t bytes; /* sent or received by this command */

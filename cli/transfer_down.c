@@ -18,15 +18,6 @@
 
 #define NAME_KEPT 200 /* bytes of the goal's name that its hidden file has */
 
-void peri_down_begin(peri_slot_t *s)
-{
-    if (!s->all->o->overwrite &&
-        faccessat(AT_FDCWD, s->t->local, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-        peri_slot_fail(s, "%s exists already; --overwrite replaces it", s->t->local);
-    else
-        s->step = PERI_STEP_LOOK;
-}
-
 void peri_down_start(peri_slot_t *s)
 {
     char *url = peri_place_url(&s->t->remote, s->all->account, "/files");
@@ -52,7 +43,7 @@ static bool open_part(peri_slot_t *s)
     const char *name = slash ? slash + 1 : s->t->local;
     char *what = peri_xasprintf("%s\n%s\n%s\n%s\n%lld",
                                 portal ? portal : peri_client_socket(s->all->c),
-                                s->all->account, place, s->tag, (long long)s->size);
+                                s->all->account, place, s->t->tag, (long long)s->size);
     s->part = peri_xasprintf("%.*s.%.*s.%016llx.part", (int)(name - s->t->local),
                              s->t->local, NAME_KEPT, name,
                              (unsigned long long)peri_hash_text(PERI_HASH_START, what));
@@ -120,16 +111,6 @@ static void put_in_place(peri_slot_t *s)
         peri_slot_fail(s, "cannot give %s its name: %s", s->t->local, strerror(errno));
         return;
     }
-    const char *slash = strrchr(s->t->local, '/');
-    char *folder = slash
-                       ? peri_xasprintf("%.*s/", (int)(slash - s->t->local), s->t->local)
-                       : peri_xstrdup(".");
-    int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir >= 0) {
-        fsync(dir);
-        close(dir);
-    }
-    free(folder);
     free(s->part);
     s->part = NULL;
     peri_slot_done(s);
@@ -149,23 +130,9 @@ static void go_on(peri_slot_t *s)
         put_in_place(s);
 }
 
-static void looked(peri_slot_t *s)
+/* Size and tag are known: what is there of it? */
+static void open_and_go_on(peri_slot_t *s)
 {
-    peri_err_t err = {0};
-    json_t *j = peri_answer_json(&s->answer, &err);
-    const char *kind = peri_json_str(j, "kind");
-    int64_t size = peri_json_int(j, "size", -1);
-    snprintf(s->tag, sizeof(s->tag), "%s", s->answer.etag);
-    if (!j)
-        peri_slot_fail(s, "%s", err.text);
-    else if (strcmp(kind, "file") != 0)
-        peri_slot_fail(s, "is not a file%s",
-                       strcmp(kind, "folder") ? "" : " but a folder: add --recursive");
-    else if (size < 0)
-        peri_slot_fail(s, "the portal did not tell its size");
-    json_decref(j);
-    if (s->step == PERI_STEP_OVER) return;
-    s->size = size;
     if (s->fd < 0 && !open_part(s)) return;
     if (s->st.st_size > s->size && !begin_anew(s)) {
         peri_slot_fail(s, "cannot write %s: %s", s->part, strerror(errno));
@@ -174,6 +141,36 @@ static void looked(peri_slot_t *s)
     s->at = s->st.st_size > s->size ? 0 : s->st.st_size;
     s->t->resumed = s->at > 0;
     go_on(s);
+}
+
+void peri_down_begin(peri_slot_t *s)
+{
+    if (!s->all->o->overwrite &&
+        faccessat(AT_FDCWD, s->t->local, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        peri_slot_fail(s, "%s exists already; --overwrite replaces it", s->t->local);
+    else if (*s->t->tag && s->size >= 0)
+        open_and_go_on(s);
+    else
+        s->step = PERI_STEP_LOOK;
+}
+
+static void looked(peri_slot_t *s)
+{
+    peri_err_t err = {0};
+    json_t *j = peri_answer_json(&s->answer, &err);
+    const char *kind = peri_json_str(j, "kind");
+    s->size = peri_json_int(j, "size", -1);
+    snprintf(s->t->tag, sizeof(s->t->tag), "%s", peri_json_str(j, "etag"));
+    if (!j)
+        peri_slot_fail(s, "%s", err.text);
+    else if (strcmp(kind, "file") != 0)
+        peri_slot_fail(s, "is not a file%s",
+                       strcmp(kind, "folder") ? "" : " but a folder: add --recursive");
+    else if (s->size < 0)
+        peri_slot_fail(s, "the portal did not tell its size");
+    else
+        open_and_go_on(s);
+    json_decref(j);
 }
 
 static void compare(peri_slot_t *s)

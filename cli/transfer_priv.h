@@ -60,7 +60,6 @@ typedef struct {
     int begun;        /* how often it had to be begun again, or asked again */
     /* down */
     char *part; /* the hidden file */
-    char tag[96];
     bool fresh; /* no byte of the answer was seen yet */
 } peri_slot_t;
 

@@ -107,17 +107,21 @@ const char *peri_portal_url(const peri_portal_t *p)
 
 /* Only one of us: the lock goes with the process, the number in the file is for people.
  */
-static int lock_pidfile(const char *path, peri_err_t *err)
+static int lock_pidfile(const char *path, bool *crashed, peri_err_t *err)
 {
     char text[32];
+    struct stat st;
     int fd = peri_handover_take(path);
-    if (fd < 0) fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    const bool handed = fd >= 0;
+    if (!handed) fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0) return peri_err_set(err, PERI_EIO, "cannot open %s: %m", path);
     if (flock(fd, LOCK_EX | LOCK_NB)) {
         peri_err_set(err, PERI_EDENIED, "perigeed runs already (%s is locked)", path);
         close(fd);
         return -1;
     }
+    /* Emptied by one that ends. */
+    *crashed = !handed && fstat(fd, &st) == 0 && st.st_size > 0;
     int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
     if (ftruncate(fd, 0) || pwrite(fd, text, (size_t)n, 0) != n) {
         peri_err_set(err, PERI_EIO, "cannot write %s: %m", path);
@@ -371,7 +375,7 @@ static int run(const char *config, char **argv, peri_err_t *err)
     if (c->mail.server && peri_mailconf_check(&c->mail, err)) goto out;
     if (peri_oidc_check(c->oidc, c->noidc, err)) goto out;
     if (make_folders(c, err)) goto out;
-    if ((pidfile = lock_pidfile(c->pidfile, err)) < 0) goto out;
+    if ((pidfile = lock_pidfile(c->pidfile, &p.crashed, err)) < 0) goto out;
     rc = serve(&p, config, err);
     stop_talkers(&p);
     /* Never removed: a lock on a file that has no name guards nothing. */

@@ -32,6 +32,7 @@ typedef struct {
     atomic_bool stop;
     atomic_bool asked; /* a request has changed something: waiting tasks, the outbox */
     double started;    /* epoch */
+    bool crashed;      /* the process before this one was killed */
 } peri_portal_t;
 
 /* A request has changed something that the manager should look at. Any thread. */

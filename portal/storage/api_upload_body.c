@@ -13,6 +13,9 @@
 #include "portal/storage/path.h"
 #include "portal/storage/volume.h"
 
+/* Seconds: rights that were asked for so long ago are those of now. */
+#define AT_ONCE 1.0
+
 static int number_header(peri_request_t *r, const char *name, int64_t *out,
                          peri_err_t *err)
 {
@@ -245,7 +248,9 @@ int peri_upload_bodies_end(peri_request_t *r, peri_err_t *err)
     if (!call->finish) {
         if (end_body(r, call, &offset, err)) return -1;
         /* It may have taken hours: what was allowed then may not be now. */
-        if (offset == call->up.size && peri_uploadcall_may(r, &call->up, err)) return -1;
+        if (offset == call->up.size && peri_now() > r->first + AT_ONCE &&
+            peri_uploadcall_may(r, &call->up, err))
+            return -1;
     }
     if (offset == call->up.size) {
         int rc = peri_uploadcall_finish(r, call, err);

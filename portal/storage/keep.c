@@ -14,10 +14,12 @@
 #include "portal/log.h"
 #include "portal/storage/expire.h"
 #include "portal/storage/ops.h"
+#include "portal/storage/trash.h"
 #include "portal/storage/usage.h"
 #include "portal/storage/volume.h"
 
 #define ROUND_SECONDS   300.0   /* between looks at what must be counted */
+#define DOUBT_SECONDS   5       /* between looks for a row that may be wrong */
 #define SWEEP_SECONDS   21600.0 /* between looks at every file */
 #define RECOUNT_SECONDS 86400.0
 #define STEP_SECONDS    0.1
@@ -99,8 +101,9 @@ static void recount(peri_keeper_t *k, peri_db_t *db, int64_t id)
     peri_amount_t ignored = {0};
     int root = peri_volume_open_id(k->conf, id, &err);
     /* What a process before this one was about. */
-    if (root >= 0 &&
-        peri_unfinished_sweep(root, peri_now() - k->started, &stop, &ignored, &err))
+    const double before = peri_now() - k->started;
+    if (root >= 0 && (peri_unfinished_sweep(root, before, &stop, &ignored, &err) ||
+                      peri_trash_tidy(root, before, &err)))
         complain(id, "cannot be tidied", &err);
     if (root < 0 || peri_usage_recount(db, k->conf, id, root, &stop, &err))
         complain(id, "cannot be counted", &err);
@@ -185,6 +188,28 @@ void peri_keeper_round(peri_keeper_t *k, double now, bool all)
 
 /* ---- the thread ---- */
 
+static bool note_doubts(peri_keeper_t *k)
+{
+    peri_db_t *db = peri_usage_doubts() ? peri_dbpool_get(k->pool, NULL) : NULL;
+    const bool some = db && peri_usage_note_doubts(db);
+    if (db) peri_dbpool_put(k->pool, db);
+    return some;
+}
+
+/* Until the next round, or something must be counted now. */
+static void wait_for_round(peri_keeper_t *k)
+{
+    const double end = peri_now() + ROUND_SECONDS;
+    while (!stops(k) && peri_now() < end && !note_doubts(k)) {
+        struct timespec t;
+        clock_gettime(CLOCK_REALTIME, &t);
+        t.tv_sec += DOUBT_SECONDS;
+        pthread_mutex_lock(&k->lock);
+        if (!stops(k)) pthread_cond_timedwait(&k->changed, &k->lock, &t);
+        pthread_mutex_unlock(&k->lock);
+    }
+}
+
 static void *run(void *arg)
 {
     peri_keeper_t *k = arg;
@@ -195,20 +220,18 @@ static void *run(void *arg)
         bool all = peri_now() - swept >= SWEEP_SECONDS;
         if (all) swept = peri_now();
         peri_keeper_round(k, (double)t.tv_sec, all);
-        t.tv_sec += (time_t)ROUND_SECONDS;
-        pthread_mutex_lock(&k->lock);
-        if (!stops(k)) pthread_cond_timedwait(&k->changed, &k->lock, &t);
-        pthread_mutex_unlock(&k->lock);
+        wait_for_round(k);
     }
+    note_doubts(k); /* for the next start */
     return NULL;
 }
 
 peri_keeper_t *peri_keeper_start(peri_dbpool_t *db, const peri_confstorage_t *conf,
-                                 peri_err_t *err)
+                                 bool crashed, peri_err_t *err)
 {
     sigset_t block, old;
     peri_db_t *c = peri_dbpool_get(db, err);
-    int rc = c ? peri_usage_start(c, err) : -1;
+    int rc = c ? peri_usage_start(c, crashed, err) : -1;
     if (c) peri_dbpool_put(db, c);
     if (rc) return NULL;
     peri_keeper_t *k = peri_keeper_new(db, conf);

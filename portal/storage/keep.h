@@ -12,10 +12,10 @@
 
 typedef struct peri_keeper peri_keeper_t;
 
-/* db and conf live longer. Usage that a crash left unsure is marked before this returns.
- */
+/* db and conf live longer. Usage that a crash left unsure is marked before this returns;
+ * crashed: the process before this one was killed. */
 peri_keeper_t *peri_keeper_start(peri_dbpool_t *db, const peri_confstorage_t *conf,
-                                 peri_err_t *err);
+                                 bool crashed, peri_err_t *err);
 void peri_keeper_stop(peri_keeper_t *k); /* waits; accepts NULL */
 
 /* One round over all volumes, for the thread and for tests; now: epoch. sweep: not only

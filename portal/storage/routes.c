@@ -28,7 +28,7 @@ static peri_keeper_t *keeper;
 
 int peri_storage_start(peri_portal_t *p, peri_err_t *err)
 {
-    keeper = peri_keeper_start(p->db, &p->config->storage, err);
+    keeper = peri_keeper_start(p->db, &p->config->storage, p->crashed, err);
     return keeper ? 0 : -1;
 }
 

@@ -195,6 +195,31 @@ int peri_trash_list(int root, const char *after, size_t limit, peri_arena_t *a,
     return rc;
 }
 
+int peri_trash_tidy(int root, double older, peri_err_t *err)
+{
+    int trash = peri_path_open_private(root, TRASH, err);
+    DIR *d = trash >= 0 ? fdopendir(trash) : NULL;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    const double before = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec - older;
+    if (!d) {
+        if (trash >= 0) close(trash);
+        return trash >= 0 ? peri_path_errno(err, errno, "read", PERI_PATH_PRIVATE) : -1;
+    }
+    for (const struct dirent *e; (e = readdir(d));) {
+        struct stat st;
+        if (!id_ok(e->d_name) || id_time(e->d_name) >= before) continue;
+        int folder = peri_path_folder_at(trash, e->d_name);
+        if (folder < 0) continue;
+        const bool empty =
+            fstatat(folder, THING, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
+        close(folder);
+        if (empty) forget(trash, e->d_name);
+    }
+    closedir(d);
+    return 0;
+}
+
 static int gone(peri_err_t *err, const char *id)
 {
     return peri_err_set(err, PERI_ENOTFOUND, "there is no \"%.40s\" in the trash", id);

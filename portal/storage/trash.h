@@ -31,6 +31,9 @@ int peri_trash_put(int root, const char *path, const char *by, char id[PERI_TRAS
 /* The newest first. after: an id, or NULL. *next: NULL at the end. All of the arena. */
 int peri_trash_list(int root, const char *after, size_t limit, peri_arena_t *a,
                     peri_trashed_t **list, size_t *n, const char **next, peri_err_t *err);
+/* What a crash left of a deletion or a restoration older than so many seconds: folders
+ * without their thing. */
+int peri_trash_tidy(int root, double older, peri_err_t *err);
 /* PERI_ENOTFOUND also for what is no id. */
 int peri_trash_get(int root, const char *id, peri_arena_t *a, peri_trashed_t *out,
                    peri_err_t *err);

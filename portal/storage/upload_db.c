@@ -110,7 +110,12 @@ int peri_upload_expect(peri_db_t *db, peri_upload_t *up, const peri_sum_t *sum,
 int peri_upload_touch(peri_db_t *db, peri_upload_t *up, peri_err_t *err)
 {
     char until[32];
+    const double before = up->expires;
     up->expires = (double)time(NULL) + PERI_UPLOAD_DAYS * 86400.0;
+    if (up->expires - before < 3600) {
+        up->expires = before; /* not worth a write to the disk */
+        return 0;
+    }
     snprintf(until, sizeof(until), "%.0f", up->expires);
     return peri_db_exec(db, err,
                         "UPDATE upload SET expires = $2::float8 WHERE id = $1::uuid", 2,

@@ -120,7 +120,10 @@ static int place(peri_db_t *db, const peri_upload_t *up, int root, int dir,
     const peri_amount_t made = {.bytes = bytes, .files = 1};
     freed.bytes += (uint64_t)up->size;
     freed.files++;
-    if (!up->done) peri_usage_change(db, up->volume, made, freed);
+    if (!up->done)
+        peri_usage_change(db, up->volume, made, freed);
+    else
+        peri_usage_doubt(up->volume); /* what it counted is not known any more */
     return 0;
 }
 
@@ -173,11 +176,21 @@ out:
 
 /* ---- a thread ---- */
 
+/* Of one account some at a time: the others' turn does not depend on how long hers take.
+ */
+static bool has_turn(const peri_uploads_t *u, int64_t account)
+{
+    unsigned n = 0;
+    for (const peri_finish_t *f = u->jobs; f; f = f->next)
+        n += f->state == RUNS && f->up.account == account;
+    return n < PERI_UPLOAD_TURNS;
+}
+
 static peri_finish_t *next_job(peri_uploads_t *u)
 {
     peri_finish_t *oldest = NULL;
     for (peri_finish_t *f = u->jobs; f; f = f->next)
-        if (f->state == WAITS) oldest = f;
+        if (f->state == WAITS && has_turn(u, f->up.account)) oldest = f;
     return oldest;
 }
 

@@ -8,7 +8,8 @@
 #include "portal/storage/usage.h"
 #include "portal/storage/volume.h"
 
-#define PERI_UPLOAD_THREADS 2
+#define PERI_UPLOAD_THREADS 8
+#define PERI_UPLOAD_TURNS   3 /* of one account */
 
 struct peri_uploads {
     peri_dbpool_t *db;

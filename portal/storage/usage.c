@@ -21,6 +21,7 @@ typedef struct held {
     struct held *next;
     int64_t volume;
     int n;               /* reservations */
+    bool stale;          /* a change did not get into the row */
     uint64_t generation; /* of changes */
     peri_amount_t amount;
 } held_t;
@@ -74,6 +75,24 @@ static void held_touch(int64_t volume)
     pthread_mutex_lock(&lock);
     held_of(volume)->generation++;
     pthread_mutex_unlock(&lock);
+}
+
+static void held_stale(int64_t volume, bool stale)
+{
+    pthread_mutex_lock(&lock);
+    held_of(volume)->stale = stale;
+    pthread_mutex_unlock(&lock);
+}
+
+/* A volume whose row is not right; 0: none. */
+static int64_t next_stale(void)
+{
+    int64_t found = 0;
+    pthread_mutex_lock(&lock);
+    for (const held_t *h = all; h && !found; h = h->next)
+        if (h->stale) found = h->volume;
+    pthread_mutex_unlock(&lock);
+    return found;
 }
 
 /* ---- the row ---- */
@@ -169,10 +188,12 @@ static bool too_much(int64_t used, uint64_t need, int64_t quota)
     return need && (quota <= used || need > (uint64_t)(quota - used));
 }
 
-int peri_usage_start(peri_db_t *db, peri_err_t *err)
+int peri_usage_start(peri_db_t *db, bool crashed, peri_err_t *err)
 {
-    return peri_db_exec(db, err, "UPDATE volume SET counted = NULL WHERE counted < 0", 0,
-                        NULL) < 0
+    return peri_db_exec(db, err,
+                        crashed ? "UPDATE volume SET counted = NULL"
+                                : "UPDATE volume SET counted = NULL WHERE counted < 0",
+                        0, NULL) < 0
                ? -1
                : 0;
 }
@@ -184,6 +205,32 @@ static int begin_lightly(peri_db_t *db, peri_err_t *err)
     if (peri_db_begin(db, err)) return -1;
     return peri_db_exec(db, err, "SET LOCAL synchronous_commit TO off", 0, NULL) < 0 ? -1
                                                                                      : 0;
+}
+
+void peri_usage_doubt(int64_t volume)
+{
+    held_stale(volume, true);
+}
+
+bool peri_usage_note_doubts(peri_db_t *db)
+{
+    bool any = false;
+    for (int64_t volume; (volume = next_stale()); any = true) {
+        num_t id = num(volume);
+        held_stale(volume, false);
+        if (peri_db_exec(db, NULL,
+                         "UPDATE volume SET counted = NULL WHERE id = $1::bigint", 1,
+                         (const char *const[]){id.text}) >= 0)
+            continue;
+        held_stale(volume, true);
+        break;
+    }
+    return any;
+}
+
+bool peri_usage_doubts(void)
+{
+    return next_stale() != 0;
 }
 
 int peri_usage_reserve(peri_db_t *db, const peri_confstorage_t *conf, int64_t volume,
@@ -229,16 +276,17 @@ fail:
 static void add(peri_db_t *db, int64_t volume, int64_t bytes, int64_t files, bool clear)
 {
     num_t id = num(volume), b = num(bytes), f = num(files);
-    if (!db) return;
-    if (begin_lightly(db, NULL) ||
+    if (!db || begin_lightly(db, NULL) ||
         peri_db_exec(
             db, NULL,
             "UPDATE volume SET used = greatest(0, used + $2::bigint), files = "
             "greatest(0, files + $3::bigint), counted = CASE WHEN $4::boolean THEN "
             "abs(counted) ELSE counted END WHERE id = $1::bigint",
             4, (const char *const[]){id.text, b.text, f.text, clear ? "t" : "f"}) < 0 ||
-        peri_db_commit(db, NULL))
-        peri_db_rollback(db);
+        peri_db_commit(db, NULL)) {
+        if (db) peri_db_rollback(db);
+        held_stale(volume, true);
+    }
 }
 
 void peri_usage_settle(peri_db_t *db, int64_t volume, peri_amount_t reserved,

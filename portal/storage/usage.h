@@ -8,7 +8,8 @@
  *
  * A reservation is in the row (so that it holds for all) and in memory. A crash leaves it
  * in the row alone, which is marked (`counted` is negative while anything is reserved):
- * such volumes are counted anew at the next start. Uploads reserve their whole size by
+ * such volumes are counted anew at the next start, and after a crash all: what was
+ * changed on the disk may not have got into the row. Uploads reserve their whole size by
  * their row in the table `upload`.
  *
  * db: with the daemon's own rights, no transaction open. Threads: all.
@@ -20,8 +21,13 @@
 #include "portal/config.h"
 #include "portal/storage/walk.h"
 
-/* Once, before anything is reserved. */
-int peri_usage_start(peri_db_t *db, peri_err_t *err);
+/* Once, before anything is reserved. crashed: the process before this one was killed. */
+int peri_usage_start(peri_db_t *db, bool crashed, peri_err_t *err);
+/* The row may be wrong (the database did not answer): to be counted anew. In memory,
+ * until _note_doubts writes it into the row (true: some was). */
+void peri_usage_doubt(int64_t volume);
+bool peri_usage_doubts(void);
+bool peri_usage_note_doubts(peri_db_t *db);
 
 /* PERI_EFULL, with the numbers in the sentence, if it is more than there is room for.
  * Must be followed by _settle with the same amount. label: "ana/persistent". */

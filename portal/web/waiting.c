@@ -10,14 +10,16 @@
 #include "core/base/util.h"
 #include "portal/portal.h"
 
-#define SOON 0.05 /* seconds: news came while the handler looked */
+#define RECENT 64   /* news that are remembered */
+#define SOON   0.05 /* seconds: more news than that came while the handler looked */
 
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     pthread_t thread;
     peri_waiter_t *first;
-    uint64_t mark;
+    uint64_t mark;                          /* number of the last news */
+    char recent[RECENT][PERI_UUID_LEN + 1]; /* whose; "": of all */
     bool running;
 } w_all = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -88,6 +90,21 @@ uint64_t peri_waiting_mark(void)
     return mark;
 }
 
+static bool is_for(const peri_waiter_t *w, const char *uuid)
+{
+    return !*uuid || w->uuid[0] == '*' || !strcmp(w->uuid, uuid);
+}
+
+/* Until when w has to wait whose handler began to look at `mark`: news that came since
+ * then may be what it waits for. */
+static double wait_until(const peri_waiter_t *w, double until, uint64_t mark)
+{
+    if (w_all.mark - mark > RECENT) return peri_now() + SOON;
+    for (uint64_t m = mark + 1; m <= w_all.mark; m++)
+        if (is_for(w, w_all.recent[m % RECENT])) return 0;
+    return until;
+}
+
 bool peri_waiting_add(peri_waiter_t *w, struct MHD_Connection *conn, const char *uuid,
                       double until, uint64_t mark)
 {
@@ -96,7 +113,7 @@ bool peri_waiting_add(peri_waiter_t *w, struct MHD_Connection *conn, const char 
     if (running) {
         w->conn = conn;
         snprintf(w->uuid, sizeof(w->uuid), "%s", uuid);
-        w->until = mark == w_all.mark ? until : peri_now() + SOON;
+        w->until = wait_until(w, until, mark);
         w->prev = NULL;
         w->next = w_all.first;
         if (w->next) w->next->prev = w;
@@ -119,10 +136,11 @@ void peri_waiting_remove(peri_waiter_t *w)
 void peri_portal_news(const char *uuid)
 {
     pthread_mutex_lock(&w_all.lock);
-    w_all.mark++;
+    char *recent = w_all.recent[++w_all.mark % RECENT];
+    snprintf(recent, sizeof(w_all.recent[0]), "%s", uuid ? uuid : "");
     for (peri_waiter_t *w = w_all.first, *next; w; w = next) {
         next = w->next;
-        if (!uuid || w->uuid[0] == '*' || !strcmp(w->uuid, uuid)) resume(w);
+        if (is_for(w, recent)) resume(w);
     }
     pthread_mutex_unlock(&w_all.lock);
 }

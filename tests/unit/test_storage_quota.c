@@ -375,7 +375,7 @@ static void test_recount(void **state)
     assert_true(WIFSIGNALED(status));
     assert_int_equal(used(p.id), 3 * MB);
     int64_t due;
-    assert_ok(peri_usage_start(fix->db, err));
+    assert_ok(peri_usage_start(fix->db, false, err));
     assert_ok(peri_usage_due(fix->db, 0, 0, &due, err));
     assert_int_equal(due, p.id);
     /* An open upload has its size reserved, whatever has come of it. */
@@ -480,7 +480,7 @@ static void test_keeper(void **state)
     peri_keeper_free(k);
     close(root);
     /* The thread itself starts and ends. */
-    k = peri_keeper_start(fix->pool, &conf, NULL);
+    k = peri_keeper_start(fix->pool, &conf, false, NULL);
     assert_non_null(k);
     peri_keeper_stop(k);
 }
