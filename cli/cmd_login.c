@@ -97,6 +97,7 @@ static int keep(const login_t *l, const char *account, const char *token, int64_
                                 .cacert = cacert};
     int rc = peri_portals_put(&login, err);
     if (rc == 0 && session && old.token_id != id) revoke_token(session, old.token_id);
+    if (rc != 0 && session) revoke_token(session, id); /* nobody would know it */
     peri_login_free(&old);
     free(cacert);
     return rc;

@@ -270,17 +270,6 @@ int peri_cmd_unshare(int argc, char **argv)
 
 /* ---- link ---- */
 
-/* With the portal's own address, which others know it by. */
-static char *whole_url(peri_client_t *c, const char *path, peri_err_t *err)
-{
-    if (*path != '/') return peri_xstrdup(path);
-    if (peri_client_portal(c)) return peri_xasprintf("%s%s", peri_client_portal(c), path);
-    json_t *ways = peri_client_get(c, 0, NULL, err, "/sign-in/ways");
-    char *url = peri_xasprintf("%s%s", peri_json_str(ways, "url"), path);
-    json_decref(ways);
-    return url;
-}
-
 static int link_make(int argc, char **argv)
 {
     options_t o = {.span = "7d"};
@@ -299,9 +288,11 @@ static int link_make(int argc, char **argv)
         json_object_set_new(body, "days", json_real(span / 86400));
         j = peri_client_send(c, &err, "POST", body, "/links");
     }
-    char *url = j ? whole_url(c, peri_json_str(j, "url"), &err) : NULL;
-    if (url) json_object_set_new(j, "url", json_string(url));
-    status = peri_talk_end(c, j, &err, o.json, "%s", url ? url : "");
+    char *portal = j ? peri_talk_portal(c) : NULL,
+         *url = peri_xasprintf("%s%s", portal ? portal : "", peri_json_str(j, "url"));
+    if (j) json_object_set_new(j, "url", json_string(url));
+    status = peri_talk_end(c, j, &err, o.json, "%s", url);
+    free(portal);
     free(url);
     return status;
 }

@@ -137,11 +137,14 @@ static peri_client_t *of_stranger(const char *link, peri_err_t *err)
     if (host)
         origin = peri_xasprintf(
             "%.*s", (int)(strcspn(host + 3, "/?#") + (size_t)(host + 3 - link)), link);
-    if (!origin && !given && peri_portals_find(NULL, &login, err) == 1)
+    bool somewhere = origin || (given && strcmp(given, "local") != 0);
+    if (!somewhere && !given && peri_portals_find(NULL, &login, err) == 1)
         url = peri_xstrdup(login.url);
-    else
-        url = peri_portal_url(origin ? origin : given ? given : "", err);
-    peri_client_t *c = url ? peri_client_new_portal(url, NULL, login.cacert) : NULL;
+    else if (somewhere)
+        url = peri_portal_url(origin ? origin : given, err);
+    peri_client_t *c = url         ? peri_client_new_portal(url, NULL, login.cacert)
+                       : somewhere ? NULL
+                                   : peri_client_new_local(err);
     peri_login_free(&login);
     free(origin);
     free(url);

@@ -213,11 +213,13 @@ static int each_member(int argc, char **argv, const char *done, member_f f)
             peri_talk_print(j);
         else
             printf("%s %s\n", argv[i], done);
-        const char *code = peri_json_str(j, "token");
-        if (j && !o.json && *code)
-            printf("  without an account; hand on: perigee signup --invitation %s%s%s\n",
-                   code, peri_client_portal(c) ? " " : "",
-                   peri_client_portal(c) ? peri_client_portal(c) : "");
+        if (j && !o.json && *peri_json_str(j, "token")) {
+            char *portal = peri_talk_portal(c);
+            printf("  there is no account of this address; hand on:\n"
+                   "  perigee signup --invitation %s %s\n",
+                   peri_json_str(j, "token"), portal);
+            free(portal);
+        }
         json_decref(j);
     }
     free(team);

@@ -93,12 +93,13 @@ static int verb_ls(int argc, char **argv)
 }
 
 /* How the account comes to its first password. */
-static void say_code(const peri_client_t *c, const json_t *j, const char *name)
+static void say_code(peri_client_t *c, const json_t *j, const char *name)
 {
-    const char *portal = peri_client_portal(c);
+    char *portal = peri_talk_portal(c);
     fprintf(stderr, "perigee: %s sets a password, once, with\n", name);
-    printf("perigee password %s%s%s--link %s\n", portal ? "--portal " : "",
-           portal ? portal : "", portal ? " " : "", peri_json_str(j, "token"));
+    printf("perigee password %s%s%s--link %s\n", *portal ? "--portal " : "", portal,
+           *portal ? " " : "", peri_json_str(j, "token"));
+    free(portal);
 }
 
 static int verb_create(int argc, char **argv)
@@ -128,12 +129,14 @@ static int verb_invite(int argc, char **argv)
     if (!c) return status;
     json_t *j = peri_client_send(
         c, &err, "POST", peri_body("{s:s}", "email", argv[optind]), "/admin/invitations");
-    const char *code = peri_json_str(j, "token"), *portal = peri_client_portal(c);
+    const char *code = peri_json_str(j, "token");
+    char *portal = j ? peri_talk_portal(c) : NULL;
     if (j && !o.json && *code)
-        printf("perigee signup --email %s --invitation %s%s%s\n", argv[optind], code,
-               portal ? " " : "", portal ? portal : "");
+        printf("perigee signup --email %s --invitation %s %s\n", argv[optind], code,
+               portal);
     else if (j && !o.json)
         printf("an invitation is on its way to %s\n", argv[optind]);
+    free(portal);
     return peri_talk_end(c, j, &err, o.json, NULL);
 }
 

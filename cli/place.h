@@ -32,8 +32,8 @@ void peri_place_free(peri_place_t *p); /* accepts a zeroed struct */
 
 /* The first part of its path is the job's number. */
 bool peri_place_is_job(const peri_place_t *p);
-/* "/files/OWNER/VOLUME/PATH" ("/jobs/NUMBER/files/PATH"), with what must be escaped; `account` is who asks. The
- * caller frees. */
+/* "/files/OWNER/VOLUME/PATH" ("/jobs/NUMBER/files/PATH"), with what must be escaped;
+ * `account` is who asks. The caller frees. */
 char *peri_place_url(const peri_place_t *p, const char *account, const char *prefix);
 /* As it is written on the command line. The caller frees. */
 char *peri_place_text(const peri_place_t *p);

@@ -63,6 +63,16 @@ json_t *peri_talk_list(peri_client_t *c, peri_err_t *err, const char *key,
     return NULL;
 }
 
+char *peri_talk_portal(peri_client_t *c)
+{
+    peri_err_t ignored = {0};
+    if (peri_client_portal(c)) return peri_xstrdup(peri_client_portal(c));
+    json_t *ways = peri_client_get(c, 0, NULL, &ignored, "/sign-in/ways");
+    char *url = peri_xstrdup(peri_json_str(ways, "url"));
+    json_decref(ways);
+    return url;
+}
+
 void peri_talk_print(const json_t *j)
 {
     json_dumpf(j, stdout, JSON_INDENT(2));

@@ -15,6 +15,10 @@ peri_client_t *peri_talk(int *status);
 json_t *peri_talk_list(peri_client_t *c, peri_err_t *err, const char *key,
                        const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
+/* The portal's own address, by which others know it, also where c is a local socket; ""
+ * if it has none. The caller frees. */
+char *peri_talk_portal(peri_client_t *c);
+
 /* JSON to stdout. */
 void peri_talk_print(const json_t *j);
 /* Ends a command: takes c and the answer. NULL: prints the error. Else the answer as

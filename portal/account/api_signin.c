@@ -107,9 +107,10 @@ int peri_api_ways(peri_request_t *r, peri_err_t *err)
     for (size_t i = 0; i < c->noidc; i++)
         json_array_append_new(providers, json_pack("{s:s, s:s}", "name", c->oidc[i].name,
                                                    "title", c->oidc[i].title));
-    r->json = json_pack("{s:b, s:s, s:b, s:o, s:O?}", "password", 1, "sign_up",
+    r->json = json_pack("{s:b, s:s, s:b, s:o, s:O?, s:s}", "password", 1, "sign_up",
                         modes[c->accounts.sign_up], "mail", c->mail.server != NULL,
-                        "providers", providers, "banner", json_array_get(banner, 0));
+                        "providers", providers, "banner", json_array_get(banner, 0),
+                        "url", peri_portal_url(r->portal));
     json_decref(banner);
     return 0;
 }

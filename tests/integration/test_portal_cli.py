@@ -160,8 +160,12 @@ class PortalCli(unittest.TestCase):
         tom.fails(1, "wrong", "password", "--stdin", stdin=f"{PASSWORD}\nanother pass phrase\n")
         tom.ok("whoami")
         # Forgotten: an administrator gives a code.
-        code = self.portal.run("user", "link", "tom").out.split("--link ")[1].strip()
-        tom.ok("password", "--portal", self.url, "--link", code, "--stdin", stdin=PASSWORD + "\n")
+        line = self.portal.run("user", "link", "tom").out
+        self.assertIn(self.url, line)
+        tom.ok(*line.split()[1:], "--stdin", stdin=PASSWORD + "\n")
+        code = self.portal.run("user", "link", "tom").out.split()[-1]
+        done = self.portal.run("password", "--link", code, "--stdin", stdin=PASSWORD + "\n")
+        self.assertEqual(done.status, 0, done)
         tom.ok("login", "--name", "tom", "--stdin", self.url, stdin=PASSWORD + "\n")
 
     def test_storage(self):
@@ -281,7 +285,8 @@ class PortalCli(unittest.TestCase):
         self.assertIn("Down on Friday", zoe.run("login", "--name", "zoe", "--stdin", self.url,
                                                 stdin=PASSWORD + "\n").err)
         self.assertEqual(machine.run("admin", "banner", "--clear").status, 0)
-        code = machine.run("user", "invite", "ida@example.org").out.split("--invitation ")[1].strip()
+        code, url = machine.run("user", "invite", "ida@example.org").out.split()[-2:]
+        self.assertEqual(url, self.url)
         Someone(self, "ida").ok("signup", "--name", "ida", "--email", "ida@example.org",
                                 "--invitation", code, "--stdin", self.url, stdin=PASSWORD + "\n")
         zoe.fails(1, "", "user", "ls")

@@ -1,1 +1,2 @@
 peri_unit_test(place peri_client)
+peri_unit_test(portals peri_client)
