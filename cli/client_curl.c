@@ -59,7 +59,9 @@ void peri_client_dress(peri_client_t *c, CURL *e, const char *path,
         if (c->cacert) curl_easy_setopt(e, CURLOPT_CAINFO, c->cacert);
         curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
         if (!strncmp(c->portal, "http:", 5)) curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
-        if (!c->token) curl_easy_setopt(e, CURLOPT_COOKIEFILE, "");
+        /* Once: it outlives a reset, and curl 7.88 loses memory each time. */
+        if (!c->token && !c->cookies) curl_easy_setopt(e, CURLOPT_COOKIEFILE, "");
+        c->cookies = true;
     } else {
         curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, c->socket);
         curl_easy_setopt(e, CURLOPT_NOPROXY, "*");

@@ -15,6 +15,7 @@ struct peri_client {
     char *account; /* or NULL: not known yet */
     CURLM *multi;  /* NULL until the first request */
     CURL *easy;
+    bool cookies; /* are kept in easy */
     char error[CURL_ERROR_SIZE];
 };
 

@@ -240,6 +240,13 @@ static void say_end(const json_t *job)
     if (!strcmp(peri_json_str(job, "state"), "succeeded")) say_result(job);
 }
 
+/* Its results are where they were to go, too. */
+static bool is_over(const json_t *job)
+{
+    return peri_state_is_final(peri_json_str(job, "state")) &&
+           strcmp(peri_json_str(job, "delivery"), "pending") != 0;
+}
+
 /* -1: not over yet. */
 static int look(peri_client_t *c, const char *esc, const peri_waitopts_t *o, line_t *line,
                 json_t **job)
@@ -253,7 +260,7 @@ static int look(peri_client_t *c, const char *esc, const peri_waitopts_t *o, lin
     }
     json_decref(*job);
     *job = now;
-    bool over = peri_state_is_final(peri_json_str(now, "state"));
+    bool over = is_over(now);
     if (!over && !(o->until > 0 && peri_now() >= o->until)) return -1;
     wipe(line);
     if (!o->quiet) say_end(now);
