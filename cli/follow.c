@@ -260,6 +260,13 @@ static void say_end(const peri_client_t *c, const json_t *job)
     if (!strcmp(peri_json_str(job, "state"), "succeeded")) say_result(c, job);
 }
 
+/* Its results are where they were to go, too. */
+static bool is_over(const json_t *job)
+{
+    return peri_state_is_final(peri_json_str(job, "state")) &&
+           strcmp(peri_json_str(job, "delivery"), "pending") != 0;
+}
+
 /* -1: not over yet. */
 static int look(peri_client_t *c, const char *esc, const peri_waitopts_t *o, line_t *line,
                 json_t **job)
@@ -273,9 +280,7 @@ static int look(peri_client_t *c, const char *esc, const peri_waitopts_t *o, lin
     }
     json_decref(*job);
     *job = now;
-    /* Its results are on their way into the storage for a moment after its end. */
-    bool over = peri_state_is_final(peri_json_str(now, "state")) &&
-                strcmp(peri_json_str(now, "delivery"), "pending") != 0;
+    bool over = is_over(now);
     if (!over && !(o->until > 0 && peri_now() >= o->until)) return -1;
     wipe(line);
     if (!o->quiet) say_end(c, now);

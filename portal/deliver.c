@@ -169,6 +169,7 @@ static int settle(case_t *k, int64_t entry, const char *delivered, const char *n
         peri_db_rollback(k->db);
         return -1;
     }
+    peri_failpoint("deliver-settled");
     peri_portal_news(k->uuid);
     return 0;
 }

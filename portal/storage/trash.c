@@ -138,6 +138,7 @@ int peri_trash_put(int root, const char *path, const char *by, char id[PERI_TRAS
         goto out;
     }
     rc = 0; /* from here on it is in the trash, whatever the disk says */
+    peri_failpoint("storage_trashed");
     if (fsync(trash) || fsync(folder) || fsync(from))
         rc = peri_path_errno(err, errno, "delete", path);
     made = false;
@@ -271,6 +272,7 @@ int peri_trash_restore(int root, const char *id, const char *to, uint64_t *made,
     if (target < 0 ||
         peri_place(folder, THING, target, name, to, false, NULL, &ignored, err))
         goto out;
+    peri_failpoint("storage_restored");
     peri_remove_at(trash, id, NULL, freed, NULL);
     rc = 0;
 out:

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/base/failpoint.h"
 #include "core/base/util.h"
 #include "portal/storage/upload_priv.h"
 
@@ -180,6 +181,7 @@ int peri_uploadrow_insert(peri_db_t *db, const peri_confstorage_t *conf,
         peri_usage_reserve(db, conf, in->volume, label, need, err))
         return -1;
     int rc = insert(db, in, id, err);
+    peri_failpoint("upload_made");
     peri_usage_settle(db, in->volume, need, rc == 1 ? need : none, none);
     return rc;
 }

@@ -19,7 +19,7 @@ CSV = "SELECT count(*) AS n, max(GroupMass) AS heaviest FROM"
 TUS = ("-H", "Tus-Resumable: 1.0.0")
 # What a command says when it could not reach the portal, or the portal its database.
 AWAY = re.compile(r"no portal answers|broke off|does not answer|is busy|portal starts|database|not answer now|"
-                  r"ask again in a moment")
+                  r"ask again in a moment|too many of these")
 AWAY_STATUS = (429, 502, 503, 504)
 # Reasons of a job that a kill makes true.
 KILLED = ("launcher_killed", "signal", "exit")

@@ -26,7 +26,7 @@ class Story(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if not shutil.which("nginx"):
+    if not shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin"):
         print("skipped: nginx is not installed")
         raise SystemExit(77)
     harness.main()
