@@ -126,7 +126,8 @@ static void start_patch(peri_slot_t *s)
     }
     int64_t from = s->from;
     if (!peri_slot_request(s, path, "PATCH")) return;
-    peri_slot_send(s, from, last || !s->hash ? s->size : s->size - LAST);
+    int64_t to = last || !s->hash ? s->size : s->size - LAST;
+    peri_slot_send(s, from, to < from ? from : to);
 }
 
 void peri_up_start(peri_slot_t *s)
@@ -201,6 +202,14 @@ static void refused(peri_slot_t *s, long status, const peri_err_t *err)
         s->not_before = peri_now() + 0.1 * ++s->begun;
         s->step = PERI_STEP_ASK;
         if (s->begun < 20) return;
+    }
+    /* An answer to HEAD has no sentence: ask for it with a PATCH of nothing at the end.
+     */
+    const bool own = status == 401 || status == 403 || forgotten || status == 460;
+    if (s->step == PERI_STEP_ASK && s->answer.body.len == 0 && !own) {
+        s->from = s->at = s->size;
+        s->step = PERI_STEP_SEND;
+        return;
     }
     /* With these the upload there is of no more use. */
     if (status == 460 || status == 404 || status == 410) peri_upstate_forget(s);

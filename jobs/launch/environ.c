@@ -3,11 +3,13 @@
  * Later ones win: our own environment, that of the job, then what names the task.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/base/buf.h"
 #include "jobs/launch/command.h"
+#include "jobs/launch/srun.h"
 #include "jobs/task/procs.h"
 
 extern char **environ;
@@ -73,9 +75,11 @@ static void put_walled(env_t *e, const peri_task_t *t)
     if (n > 0) bin[n] = '\0';
     char *slash = strrchr(bin, '/');
     if (slash) *slash = '\0';
+    const bool steps = peri_sruns_wanted(t);
     set(e, "", "PATH",
-        peri_arena_printf(e->arena, "%s%s/usr/local/bin:/usr/bin:/bin", bin,
-                          *bin ? ":" : ""));
+        peri_arena_printf(e->arena, "%s%s%s/usr/local/bin:/usr/bin:/bin",
+                          steps ? PERI_SRUN_AT ":" : "", bin, *bin ? ":" : ""));
+    if (steps) set(e, "", "SLURM_JOB_ID", getenv("SLURM_JOB_ID"));
     set(e, "", "HOME", s->home ? s->home : "/tmp");
     set(e, "", "USER", s->user ? s->user : "user");
     set(e, "", "LOGNAME", s->user ? s->user : "user");

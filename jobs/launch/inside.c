@@ -34,6 +34,7 @@ typedef struct {
     size_t starter; /* words in front of the program itself */
     int local_rank; /* on this node */
     const json_t *check;
+    int srun;      /* socket for steps, which the program gets; -1: none */
     int tale, err; /* where to tell; the program's stderr */
 } inside_t;
 
@@ -73,6 +74,7 @@ static json_t *read_request(int fd, inside_t *in)
     in->local_rank = (int)json_integer_value(json_object_get(o, "local_rank"));
     in->c.program = json_string_value(json_object_get(o, "program"));
     in->check = json_object_get(o, "check");
+    in->srun = (int)json_integer_value(json_object_get(o, "srun"));
     in->tale = (int)json_integer_value(json_object_get(o, "tale"));
     in->err = (int)json_integer_value(json_object_get(o, "err"));
     return o;
@@ -126,6 +128,7 @@ static _Noreturn void child(const inside_t *in, int report)
     sigprocmask(SIG_SETMASK, &none, NULL);
     int e = dup2(in->err, 2) < 0 ? errno : 0;
     close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+    if (e == 0 && in->srun > 2 && fcntl(in->srun, F_SETFD, 0)) e = errno;
     if (e == 0) {
         execve(in->c.path, in->c.argv, in->c.envp);
         e = errno;

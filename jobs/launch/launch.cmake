@@ -5,7 +5,10 @@ add_executable(perigee-launch
     ${CMAKE_CURRENT_LIST_DIR}/environ.c
     ${CMAKE_CURRENT_LIST_DIR}/command.c
     ${CMAKE_CURRENT_LIST_DIR}/outside.c
+    ${CMAKE_CURRENT_LIST_DIR}/outside_make.c
     ${CMAKE_CURRENT_LIST_DIR}/inside.c
+    ${CMAKE_CURRENT_LIST_DIR}/srun_inside.c
+    ${CMAKE_CURRENT_LIST_DIR}/srun_outside.c
     ${CMAKE_CURRENT_LIST_DIR}/why.c
     ${CMAKE_CURRENT_LIST_DIR}/journal.c
     ${CMAKE_CURRENT_LIST_DIR}/stream.c

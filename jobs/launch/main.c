@@ -20,6 +20,7 @@
 #include "core/base/failpoint.h"
 #include "core/base/util.h"
 #include "jobs/launch/inside.h"
+#include "jobs/launch/srun.h"
 #include "jobs/launch/start.h"
 #include "jobs/launch/verdict.h"
 #include "jobs/task/folder.h"
@@ -269,6 +270,9 @@ int main(int argc, char **argv)
 {
     const char *folder = NULL;
     int64_t index = -1;
+    const char *slash = strrchr(argv[0], '/');
+    if (strcmp(slash ? slash + 1 : argv[0], "srun") == 0)
+        return peri_srun_main(argc, argv);
     if (argc > 1 && strcmp(argv[1], PERI_SANDBOX_ARG) == 0)
         return peri_outside_main(argc, argv);
     if (argc > 1 && strcmp(argv[1], PERI_INSIDE_ARG) == 0)

@@ -51,7 +51,9 @@ typedef struct {
     const char *const *hide; /* NULL at the end */
     const char *shm;         /* folder that is /dev/shm; NULL: a new one */
     const char *user;        /* /volumes/USER is there, even if it is empty */
-    uint64_t tmp_max;        /* bytes of /tmp, and of a new /dev/shm */
+    const char *srun;        /* folder with a link `srun` to `self`; NULL: none */
+    const char *self;
+    uint64_t tmp_max; /* bytes of /tmp, and of a new /dev/shm */
     bool network;
     int passwd, group; /* descriptors of their texts */
     int info;          /* descriptor for bubblewrap's answer */

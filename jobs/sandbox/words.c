@@ -131,6 +131,8 @@ static void put_machine(words_t *w, const peri_sandbox_words_t *in)
     put_tmpfs(w, "1777", in->tmp_max, "/tmp");
     put2(w, "--dir", "/volumes");
     if (in->user) put2(w, "--dir", peri_arena_printf(w->arena, "/volumes/%s", in->user));
+    if (in->srun)
+        put3(w, "--symlink", in->self, peri_arena_printf(w->arena, "%s/srun", in->srun));
     /* How many cores there are, and how they share memory. */
     put3(w, "--ro-bind-try", "/sys/devices/system", "/sys/devices/system");
 }

@@ -224,15 +224,39 @@ int64_t peri_upload_received(const peri_uploads_t *u, const peri_upload_t *up)
     return st.st_size < up->size ? st.st_size : up->size;
 }
 
+/* Is it (still) not done? Asked when its file is not there: it has its name then, or
+ * never got a byte, and "done" is written before a file gets its name. */
+static int is_new(peri_uploads_t *u, const peri_upload_t *up, int64_t *actual,
+                  peri_err_t *err)
+{
+    peri_upload_t now;
+    peri_arena_t *a = peri_arena_new();
+    peri_db_t *db = peri_dbpool_get(u->db, err);
+    int rc = db ? peri_upload_find(db, up->id, a, &now, err) : -1;
+    if (rc == 0 && now.done) {
+        *actual = up->size;
+        rc = peri_err_set(err, PERI_ECONFLICT, "the upload is complete");
+    }
+    if (db) peri_dbpool_put(u->db, db);
+    peri_arena_free(a);
+    return rc;
+}
+
 peri_writer_t *peri_upload_write(peri_uploads_t *u, const peri_upload_t *up,
                                  int64_t offset, const peri_sum_t *chunk, int64_t *actual,
                                  peri_err_t *err)
 {
+    peri_err_t why = {0};
     *actual = -1;
     int dir = peri_upload_dir(u, up->volume, err);
     if (dir < 0) return NULL;
-    const peri_uploadfile_t f = file_of(up, dir);
-    peri_writer_t *w = peri_writer_open(u->table, &f, offset, chunk, actual, err);
+    peri_uploadfile_t f = file_of(up, dir);
+    peri_writer_t *w = peri_writer_open(u->table, &f, offset, chunk, actual, &why);
+    if (!w && why.code == PERI_ENOTFOUND && is_new(u, up, actual, &why) == 0) {
+        f.create = true;
+        w = peri_writer_open(u->table, &f, offset, chunk, actual, &why);
+    }
+    if (!w && err) *err = why;
     close(dir);
     return w;
 }

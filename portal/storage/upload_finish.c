@@ -136,8 +136,13 @@ static int complete(peri_uploads_t *u, peri_db_t *db, const peri_upload_t *up, i
                                  .dir = dir,
                                  .length = up->size,
                                  .whole = up->done ? PERI_SUM_NONE : up->sum.kind};
-    if (up->done && fstatat(dir, up->id, &st, AT_SYMLINK_NOFOLLOW) && errno == ENOENT)
-        return 0; /* it has its name */
+    if (up->done) {
+        int rc = fstatat(dir, up->id, &st, AT_SYMLINK_NOFOLLOW);
+        if (rc && errno == ENOENT) return 0; /* it has its name */
+        /* It was whole when "done" was written: this is something else. */
+        if (rc == 0 && st.st_size != up->size)
+            return peri_uploadfile_remove(u->table, &f, err);
+    }
     if (peri_uploadfile_finish(u->table, &f, &sum, &u->stop, err)) return -1;
     /* One that is done was compared before. */
     if (!up->done && up->sum_known && !peri_sum_same(&sum, &up->sum)) {

@@ -43,8 +43,10 @@ static int take_over(peri_writer_t *w, const peri_uploadfile_t *f, int64_t *actu
     peri_uploadentry_t *e = w->e;
     if (peri_uploadentry_busy(w->table, e, err)) return -1;
     if (e->owner == 0 || e->fd < 0) {
-        if (peri_uploadentry_ready(e, f, true, err)) return -1;
+        if (peri_uploadentry_ready(e, f, f->create, err)) return -1;
     }
+    if (e->fd < 0)
+        return peri_err_set(err, PERI_ENOTFOUND, "nothing of the upload is there yet");
     int64_t counts = peri_uploadentry_counts(e);
     if (counts != w->start) {
         *actual = counts;
@@ -53,7 +55,9 @@ static int take_over(peri_writer_t *w, const peri_uploadfile_t *f, int64_t *actu
                             (long long)counts, (long long)w->start);
     }
     e->owner = w->token;
-    if (peri_uploadentry_ready(e, f, true, err)) return -1;
+    if (peri_uploadentry_ready(e, f, f->create, err)) return -1;
+    if (e->fd < 0)
+        return peri_err_set(err, PERI_EIO, "the upload's file was removed just now");
     return w->chunk_hash ? peri_uploadentry_doubt(e, err) : 0;
 }
 

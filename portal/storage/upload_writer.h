@@ -35,6 +35,7 @@ typedef struct {
     int dir;              /* its folder; needed during the call only */
     int64_t length;       /* that it will have */
     peri_sumkind_t whole; /* the checksum that will be asked of it in the end, or NONE */
+    bool create;          /* for a writer: make the file if it is not there */
 } peri_uploadfile_t;
 
 /* Ends any writer and tells the offset: 0 if there is no file yet. PERI_EBUSY: it is
@@ -43,7 +44,8 @@ int peri_uploadfile_offset(peri_uploadtable_t *t, const peri_uploadfile_t *f,
                            int64_t *offset, peri_err_t *err);
 
 /* Write from `offset` on. PERI_ECONFLICT: it is not the upload's, which is in *actual
- * (-1 for all other errors); any writer goes on then. chunk: checksum of what will be
+ * (-1 for all other errors); any writer goes on then. PERI_ENOTFOUND:
+ * there is no file. chunk: checksum of what will be
  * written, or NULL. */
 peri_writer_t *peri_writer_open(peri_uploadtable_t *t, const peri_uploadfile_t *f,
                                 int64_t offset, const peri_sum_t *chunk, int64_t *actual,

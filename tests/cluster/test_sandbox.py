@@ -87,6 +87,59 @@ class Sandbox(unittest.TestCase):
         self.assertEqual(name, "n")
         self.assertGreater(int(n), 0)
 
+    def test_query_over_two_nodes(self):
+        """The walls let it start ranks on the other node: each sees the volume, nothing else."""
+        data = os.path.join(test_jobs.SOURCE, "examples/data/groups_023")
+        for i in range(2):
+            with open(f"{data}/fof_subhalo_tab_023.{i}.hdf5", "rb") as f:
+                self.ana.ok("PUT", f"/files/ana/persistent/two{i}.hdf5", f.read())
+        spec = {"kind": "sql", "into": "n.csv", "sql":
+                "SELECT count(*) AS n, max(GroupMass) AS m FROM 'persistent/two*.hdf5:/Group'"}
+        answers = []
+        for nodes, ranks in ((1, 1), (2, 4)):
+            job, _ = self.run_job(dict(spec, resources={"nodes": nodes, "ranks": ranks}))
+            with open(f"{job['results']}/n.csv", encoding="utf-8") as f:
+                answers.append(f.read())
+        self.assertEqual(answers[0], answers[1])
+
+    def test_steps_of_a_script(self):
+        state = c.state
+        text = (f"srun -n 2 sh -c 'hostname; ls {state} /volumes/ana; echo $EXTRA' 2>&1; "
+                "srun -n 2 sh -c 'exit 7'; echo status $?; srun --uid=0 -n 1 id; echo bad $?; "
+                "srun -n 1 sleep 600 & sleep 1; kill $!; wait $!; echo killed $?")
+        _, out = self.run_job({"kind": "script", "command": ["sh", "-c", "export EXTRA=own; " + text],
+                               "resources": {"nodes": 2, "ranks": 2}})
+        self.assertEqual(len({w for w in out.split() if w in ("n1", "n2", "n3")}), 2, out)
+        self.assertEqual(out.count("No such file"), 2, out)
+        self.assertEqual((out.count("persistent\n"), out.count("own\n")), (2, 2), out)
+        self.assertIn("status 7\n", out)
+        self.assertIn("bad 2\n", out)
+        self.assertRegex(out, r"killed (143|[1-9]\d*)\n")
+
+    def test_nonsense_for_srun(self):
+        """What comes out of the sandbox by the socket of srun is not to be trusted."""
+        text = """
+import array, json, os, socket, subprocess
+s = socket.socket(fileno=int(os.environ["PERIGEE_SRUN_FD"]))
+fds = [0, 1, 2, 2]
+def send(data, n=4):
+    s.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds[:n]))] if n
+              else [])
+ok = {"n": 1, "dir": "/", "words": ["true"], "env": []}
+for bad in (b"{", b"[]", b"x" * 100000, b"\\xff", json.dumps(dict(ok, n=-1)).encode(),
+            json.dumps(dict(ok, n="2")).encode()[:30], json.dumps(dict(ok, words=[])).encode(),
+            json.dumps(dict(ok, words=[7])).encode(), json.dumps(dict(ok, dir=None)).encode(),
+            json.dumps(dict(ok, env=["--split-string=id"])).encode(),
+            json.dumps(dict(ok, env=["id"])).encode(), json.dumps(dict(ok, env=5)).encode()):
+    for n in (0, 1, 4):
+        send(bad, n)
+print(subprocess.run(["srun", "-n", "2", "hostname"], pass_fds=[s.fileno()],
+                     capture_output=True, text=True).stdout.split().__len__(), "still")
+"""
+        _, out = self.run_job({"kind": "script", "command": ["python3", "-c", text],
+                               "resources": {"nodes": 2, "ranks": 2}})
+        self.assertEqual(out, "2 still\n")
+
     def test_ends_badly(self):
         job, _ = self.run_job({"kind": "script", "mpi": True,
                                "command": ["sh", "-c", "kill -SEGV $$"],

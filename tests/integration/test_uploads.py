@@ -17,7 +17,7 @@ import unittest
 import harness
 import portal_world
 from harness import BIN
-from test_front import NGINX, free_port
+from front_door import NGINX, free_port
 from tus import MB, TYPE, Client, Data, b64, cut, metadata, sha256_of
 
 BIG = (2048 if os.environ.get("PERIGEE_BIG") else 300) * MB + 12345

@@ -37,7 +37,7 @@ static int set_up(void **state)
     if (!mkdtemp(x->folder)) return -1;
     x->dir = open(x->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     x->t = peri_uploadtable_new();
-    x->f = (peri_uploadfile_t){.id = ID, .dir = x->dir, .length = 20};
+    x->f = (peri_uploadfile_t){.id = ID, .dir = x->dir, .length = 20, .create = true};
     *state = x;
     return 0;
 }
@@ -110,6 +110,11 @@ static void test_pieces(void **state)
     int64_t actual;
     peri_err_t err = {0};
     assert_int_equal(offset_of(x), 0);
+    x->f.create = false;
+    assert_null(peri_writer_open(x->t, &x->f, 0, NULL, &actual, &err));
+    assert_int_equal(err.code, PERI_ENOTFOUND);
+    assert_int_not_equal(faccessat(x->dir, ID, F_OK, 0), 0);
+    x->f.create = true;
     peri_writer_t *w = writer(x, 0, NULL);
     put(w, "01234");
     put(w, "567");
