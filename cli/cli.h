@@ -38,6 +38,7 @@ int peri_cmd_rm(int argc, char **argv);
 int peri_cmd_mv(int argc, char **argv);
 int peri_cmd_cp(int argc, char **argv);
 int peri_cmd_cat(int argc, char **argv);
+int peri_cmd_volume(int argc, char **argv);
 int peri_cmd_trash(int argc, char **argv);
 int peri_cmd_team(int argc, char **argv);
 int peri_cmd_share(int argc, char **argv);

@@ -51,6 +51,7 @@ static const struct command {
     {"rm", peri_cmd_rm, "delete files there, to the trash", PORTAL},
     {"trash", peri_cmd_trash, "bring deleted files back, or empty the trash", PORTAL},
     {"cat", peri_cmd_cat, "print a file from there", PORTAL},
+    {"volume", peri_cmd_volume, "make, change and delete volumes there", PORTAL},
     {"team", peri_cmd_team, "make teams, invite, join and leave", PORTAL},
     {"share", peri_cmd_share, "let others use files, jobs and datasets", PORTAL},
     {"unshare", peri_cmd_unshare, "take that back", PORTAL},
