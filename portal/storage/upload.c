@@ -266,8 +266,11 @@ int peri_upload_remove(peri_uploads_t *u, const peri_upload_t *up, peri_err_t *e
     peri_err_t why = {0};
     int dir = peri_upload_dir(u, up->volume, &why);
     int rc = 0;
+    bool reserved = !up->done;
     if (dir >= 0) {
         const peri_uploadfile_t f = file_of(up, dir);
+        /* "done" and then a crash: it has no name yet, and will not get it. */
+        reserved = reserved || faccessat(dir, up->id, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
         rc = peri_uploadfile_remove(u->table, &f, err);
         close(dir);
     } else if (why.code != PERI_ENOTFOUND) { /* a volume that is gone has no file */
@@ -276,7 +279,7 @@ int peri_upload_remove(peri_uploads_t *u, const peri_upload_t *up, peri_err_t *e
     }
     peri_db_t *db = rc == 0 ? peri_dbpool_get(u->db, err) : NULL;
     if (!db) return -1;
-    rc = peri_uploadrow_delete(db, up, !up->done, err);
+    rc = peri_uploadrow_delete(db, up, reserved, err);
     peri_dbpool_put(u->db, db);
     return rc;
 }

@@ -93,37 +93,42 @@ void peri_upload_drop_jobs(peri_uploads_t *u)
 
 /* The row says "done" before the file gets its name: a file that has vanished from its
  * folder then has got it. If it cannot get it the row says "open" again. */
-static int place(peri_db_t *db, const peri_upload_t *up, int root, int dir,
-                 peri_err_t *err)
+static int give_name(peri_db_t *db, const peri_upload_t *up, int root, int dir,
+                     peri_amount_t *freed, peri_err_t *err)
 {
     const char *name;
     struct stat st;
-    peri_amount_t freed = {0};
     if (!up->done && peri_uploadrow_state(db, up->id, true, err)) return -1;
     peri_failpoint("upload_done");
-    uint64_t bytes = (uint64_t)up->size;
-    if (fstatat(dir, up->id, &st, AT_SYMLINK_NOFOLLOW) == 0)
-        bytes = peri_amount_bytes(&st);
     int folder = peri_path_open_parent(root, up->path, &name, err);
     int rc = folder < 0 ? -1
                         : peri_place(dir, up->id, folder, name, up->path, up->overwrite,
-                                     NULL, &freed, err);
+                                     NULL, freed, err);
     if (folder >= 0) close(folder);
-    if (rc) {
-        /* It may have got its name, only not safely on disk: that is "done". */
-        if (fstatat(dir, up->id, &st, AT_SYMLINK_NOFOLLOW) == 0)
-            peri_uploadrow_state(db, up->id, false, NULL);
-        return -1;
-    }
+    /* It may have got its name, only not safely on disk: that is "done". */
+    if (rc && fstatat(dir, up->id, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        peri_uploadrow_state(db, up->id, false, NULL);
     peri_failpoint("upload_placed");
-    /* What was reserved becomes what it is. */
-    const peri_amount_t made = {.bytes = bytes, .files = 1};
-    freed.bytes += (uint64_t)up->size;
-    freed.files++;
-    if (!up->done)
-        peri_usage_change(db, up->volume, made, freed);
-    else
+    return rc;
+}
+
+/* What was reserved becomes what is used. */
+static int place(peri_db_t *db, const peri_upload_t *up, int root, int dir,
+                 peri_err_t *err)
+{
+    peri_amount_t made = {.bytes = (uint64_t)up->size, .files = 1}, freed = {0};
+    const uint64_t reserved = made.bytes;
+    struct stat st;
+    if (fstatat(dir, up->id, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        made.bytes = peri_amount_bytes(&st);
+    if (give_name(db, up, root, dir, &freed, err)) return -1;
+    if (up->done) {
         peri_usage_doubt(up->volume); /* what it counted is not known any more */
+    } else if (up->overwrite || made.bytes != reserved) {
+        freed.bytes += reserved;
+        freed.files++;
+        peri_usage_change(db, up->volume, made, freed);
+    }
     return 0;
 }
 

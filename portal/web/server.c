@@ -204,6 +204,15 @@ static void take_body(call_t *c, const char *data, size_t size)
     }
 }
 
+/* A refused upload ends at once: nobody reads gigabytes to throw them away. A small body
+ * is read before it is answered: who still sends when the connection is closed may not
+ * see the answer. */
+static bool is_large(const peri_request_t *r)
+{
+    const char *length = peri_request_header(r, "Content-Length");
+    return !length || strtoull(length, NULL, 10) > WASTED_MAX;
+}
+
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const char *url,
                                   const char *method, const char *version,
                                   const char *data, size_t *size, void **state)
@@ -213,8 +222,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
     if (!c) {
         *state = c = new_call(cls, conn, url, method);
         begin(c);
-        /* A refused upload ends here: nobody reads gigabytes to throw them away. */
-        if (c->r.status && c->r.route && c->r.route->body) return queue_answer(c);
+        if (c->r.status && c->r.route && c->r.route->body && is_large(&c->r))
+            return queue_answer(c);
         return MHD_YES;
     }
     if (c->answered) return MHD_YES;
