@@ -140,6 +140,7 @@ static int plan(peri_manager_t *m, size_t backend, peri_subm_t *s, peri_planin_t
         peri_binds_t *binds = peri_arena_calloc(s->arena, 1, sizeof(*binds));
         if (peri_binds_make(p, m->db, r->owner, s->spec, s->arena, binds, err)) return -1;
         in->sandbox = &binds->sandbox;
+        in->user = r->user; /* fair turns are between accounts */
         in->dir = binds->dir;
         in->state = NULL;
         in->datasets = binds->datasets;
