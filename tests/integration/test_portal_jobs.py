@@ -241,6 +241,17 @@ class PortalJobs(unittest.TestCase):
         a = self.ana.get("/events", headers={"Last-Event-ID": "nonsense"}, door="transfer")
         self.assertEqual(a.status, 400)
 
+    def test_fair_turns(self):
+        """One account's long queue does not hold up another's only job."""
+        cores = os.cpu_count()
+        many = [self.submit(self.ana, sh("sleep 0.5")) for _ in range(10 * cores)]
+        one = self.submit(self.ben, sh("true"))
+        self.assertEqual(self.over(self.ben, one)["state"], "succeeded")
+        states = [self.ana.ok("GET", f"/jobs/{n}")["state"] for n in many]
+        for n in many:
+            self.ana.post(f"/jobs/{n}/cancel")
+        self.assertGreater(len([s for s in states if s not in FINAL]), 5 * cores, states)
+
     def test_killed_while_it_delivers(self):
         """kill -9 of the daemon around the delivery of many files: each is there once."""
         dora = self.portal.person("dora")
