@@ -49,7 +49,8 @@ typedef struct {
     size_t argc;
     uid_t uid; /* whose rights it runs with */
     gid_t gid;
-    const char *user; /* login name, for fair turns and messages */
+    const char *user; /* login or account, for fair turns and messages; several may run
+                         with the same rights */
 
     const int32_t *indexes; /* of an array, ascending, >= 0; NULL: one task, no array */
     size_t nindexes;

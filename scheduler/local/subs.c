@@ -159,7 +159,7 @@ static void leave_lane(peri_local_t *l, peri_sub_t *s)
 peri_user_t *peri_local_user(peri_local_t *l, uid_t uid, const char *name)
 {
     for (peri_user_t *u = l->users; u; u = u->next)
-        if (u->uid == uid) return u;
+        if (u->uid == uid && !strcmp(u->name, name)) return u;
     peri_user_t *u = peri_xcalloc(1, sizeof(*u));
     u->uid = uid;
     u->name = peri_xstrdup(name);

@@ -246,11 +246,9 @@ class PortalJobs(unittest.TestCase):
         cores = os.cpu_count()
         many = [self.submit(self.ana, sh("sleep 0.5")) for _ in range(10 * cores)]
         one = self.submit(self.ben, sh("true"))
-        self.assertEqual(self.over(self.ben, one)["state"], "succeeded")
-        states = [self.ana.ok("GET", f"/jobs/{n}")["state"] for n in many]
-        for n in many:
-            self.ana.post(f"/jobs/{n}/cancel")
-        self.assertGreater(len([s for s in states if s not in FINAL]), 5 * cores, states)
+        ended = self.over(self.ben, one)["ended"]
+        later = [n for n in many if self.over(self.ana, n)["started"] > ended]
+        self.assertGreater(len(later), 5 * cores)
 
     def test_killed_while_it_delivers(self):
         """kill -9 of the daemon around the delivery of many files: each is there once."""
