@@ -258,6 +258,7 @@ int peri_outside_main(int argc, char **argv)
     fcntl(o.t.dirfd, F_SETFD, FD_CLOEXEC);
     const int status =
         o.t.l.sandbox && o.nstarter < o.nwords ? run(&o) : tell_fault(&o, "no sandbox");
+    peri_task_close(&o.t);
     return status;
 }
 

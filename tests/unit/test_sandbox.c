@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -399,8 +400,10 @@ static void swapped(void **state)
     assert_int_equal(symlink("../other", aside), 0);
     assert_int_equal(chmod(t.root, 0755) | chmod(in_tree(&t, "other"), 0755), 0);
     pid_t pid = fork();
-    if (pid == 0)
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         for (;;) syscall(SYS_renameat2, AT_FDCWD, sub, AT_FDCWD, aside, 2 /* exchange */);
+    }
     const peri_bind_t bind = {
         .from = in_tree(&t, "vol"), .path = "sub", .to = "/volumes/a/v"};
     const peri_sandbox_t s = {.binds = &bind, .nbinds = 1};
