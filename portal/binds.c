@@ -46,7 +46,7 @@ static int load_parts(peri_db_t *db, int64_t account, peri_arena_t *a, parts_t *
 {
     char who[24];
     snprintf(who, sizeof(who), "%lld", (long long)account);
-    PGresult *q = peri_db_query(db, err, parts_sql, 1, (const char *const[]){who});
+    PGresult *q = peri_db_prepared(db, err, parts_sql, 1, (const char *const[]){who});
     if (!q) return -1;
     const int n = PQntuples(q);
     out->v = peri_arena_calloc(a, (size_t)n + 1, sizeof(*out->v));
@@ -71,9 +71,9 @@ static int load_name(peri_db_t *db, int64_t account, peri_arena_t *a, const char
 {
     char who[24];
     snprintf(who, sizeof(who), "%lld", (long long)account);
-    PGresult *q = peri_db_query(
-        db, err, "SELECT name FROM account WHERE id = $1::bigint AND state = 'active'", 1,
-        (const char *const[]){who});
+    static const char sql[] =
+        "SELECT name FROM account WHERE id = $1::bigint AND state = 'active'";
+    PGresult *q = peri_db_prepared(db, err, sql, 1, (const char *const[]){who});
     if (!q) return -1;
     *name = PQntuples(q) ? peri_arena_strdup(a, PQgetvalue(q, 0, 0)) : NULL;
     PQclear(q);

@@ -40,6 +40,10 @@ void peri_db_rollback(peri_db_t *db);
  * (PQclear). */
 PGresult *peri_db_query(peri_db_t *db, peri_err_t *err, const char *sql, int n,
                         const char *const *values);
+/* As peri_db_query, planned once a connection. The statement is known by the address of
+ * its text, which must be constant and stay. */
+PGresult *peri_db_prepared(peri_db_t *db, peri_err_t *err, const char *sql, int n,
+                           const char *const *values);
 /* The same without rows: number of rows touched, or -1. */
 int64_t peri_db_exec(peri_db_t *db, peri_err_t *err, const char *sql, int n,
                      const char *const *values);

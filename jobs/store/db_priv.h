@@ -8,11 +8,6 @@
 int peri_db_revive(peri_db_t *db, peri_err_t *err);
 bool peri_db_in_transaction(const peri_db_t *db);
 
-/* As peri_db_query, planned once a connection. The statement is known by the address of
- * its text, which must be constant and stay. */
-PGresult *peri_db_prepared(peri_db_t *db, peri_err_t *err, const char *sql, int n,
-                           const char *const *values);
-
 /* The caller's transaction, or one of our own that _end commits (rc 0) or rolls back. */
 typedef struct {
     peri_db_t *db;

@@ -39,8 +39,8 @@ int peri_access_rights(peri_db_t *db, int64_t account, const char *kind, int64_t
     snprintf(who, sizeof(who), "%lld", (long long)account);
     snprintf(thing, sizeof(thing), "%lld", (long long)id);
     const char *const v[] = {who, kind, thing, path};
-    PGresult *q = peri_db_query(
-        db, err, "SELECT perigee_rights($1::bigint, $2, $3::bigint, $4)", 4, v);
+    static const char sql[] = "SELECT perigee_rights($1::bigint, $2, $3::bigint, $4)";
+    PGresult *q = peri_db_prepared(db, err, sql, 4, v);
     if (!q) return -1;
     *rights = (unsigned)strtoul(PQgetvalue(q, 0, 0), NULL, 10);
     PQclear(q);

@@ -145,7 +145,7 @@ static int pool_lock(peri_db_t *db, const peri_confstorage_t *conf, int64_t volu
                      pool_t *p, peri_err_t *err)
 {
     num_t id = num(volume);
-    PGresult *q = peri_db_query(db, err, pool_sql, 1, (const char *const[]){id.text});
+    PGresult *q = peri_db_prepared(db, err, pool_sql, 1, (const char *const[]){id.text});
     if (!q) return -1;
     *p = (pool_t){.own_quota = -1};
     for (int i = 0; i < PQntuples(q); i++) {

@@ -9,20 +9,18 @@
 
 /* With the team's or the account's name: an account that was given a folder of a team's
  * volume may not see the team. */
-static const char columns_sql[] =
-    "SELECT v.id, v.account, v.team, v.dataset, "
-    "CASE WHEN v.dataset IS NOT NULL THEN 'data:' WHEN v.team IS NOT NULL THEN 'team:' "
-    "|| "
-    "t.name ELSE a.name END, v.name, v.kind, v.description, v.quota, a.quota, v.used, "
-    "v.files, coalesce(v.days, 0), v.created, v.version, "
-    "perigee_rights($1::bigint, 'volume', v.id, ''), d.folder, "
+static const char details_sql[] =
+    "SELECT v.id, v.account, v.team, v.dataset, CASE WHEN v.dataset IS NOT NULL THEN "
+    "'data:' WHEN v.team IS NOT NULL THEN 'team:' || t.name ELSE a.name END, v.name, "
+    "v.kind, v.description, v.quota, a.quota, v.used, v.files, coalesce(v.days, 0), "
+    "v.created, v.version, perigee_rights($1::bigint, 'volume', v.id, ''), d.folder, "
     "CASE WHEN v.kind IN ('persistent', 'plain') THEN (SELECT sum(x.used) FROM volume x "
-    " WHERE x.account = v.account AND x.team IS NULL AND x.kind IN ('persistent', "
-    "'plain'))"
-    " WHEN v.kind IN ('team', 'lecture') THEN (SELECT sum(x.used) FROM volume x WHERE "
-    " x.team = v.team AND x.kind IN ('team', 'lecture')) ELSE v.used END "
+    "WHERE x.account = v.account AND x.team IS NULL AND x.kind IN ('persistent', "
+    "'plain')) WHEN v.kind IN ('team', 'lecture') THEN (SELECT sum(x.used) FROM volume x "
+    "WHERE x.team = v.team AND x.kind IN ('team', 'lecture')) ELSE v.used END "
     "FROM volume v LEFT JOIN account a ON a.id = v.account LEFT JOIN team t ON t.id = "
-    "v.team LEFT JOIN dataset d ON d.id = v.dataset ";
+    "v.team LEFT JOIN dataset d ON d.id = v.dataset WHERE v.id = ANY($2::bigint[]) AND "
+    "v.removed IS NULL ORDER BY v.id";
 
 static int64_t number(const PGresult *q, int i, int col, int64_t fallback)
 {
@@ -72,11 +70,8 @@ static int details(peri_db_t *db, const peri_confstorage_t *conf, const char *ac
                    const char *ids, peri_arena_t *a, peri_volume_t **list, size_t *n,
                    peri_err_t *err)
 {
-    char *sql = peri_xasprintf("%sWHERE v.id = ANY($2::bigint[]) AND v.removed IS NULL "
-                               "ORDER BY v.id",
-                               columns_sql);
-    PGresult *q = peri_db_query(db, err, sql, 2, (const char *const[]){account, ids});
-    free(sql);
+    PGresult *q =
+        peri_db_prepared(db, err, details_sql, 2, (const char *const[]){account, ids});
     if (!q) return -1;
     *n = (size_t)PQntuples(q);
     *list = peri_arena_calloc(a, *n ? *n : 1, sizeof(**list));
@@ -85,13 +80,14 @@ static int details(peri_db_t *db, const peri_confstorage_t *conf, const char *ac
     return 0;
 }
 
-/* Which of some an account may know of: row-level security says. NULL: failed. */
+/* Which of some an account may know of: row-level security says. NULL: failed. sql: of
+ * static storage. */
 static char *visible(peri_db_t *db, int64_t account, const char *sql, int n,
                      const char *const *values, peri_err_t *err)
 {
     char *ids = NULL;
     if (peri_db_begin_as(db, account, err)) return NULL;
-    PGresult *q = peri_db_query(db, err, sql, n, values);
+    PGresult *q = peri_db_prepared(db, err, sql, n, values);
     if (q) ids = peri_xstrdup(PQntuples(q) ? PQgetvalue(q, 0, 0) : "{}");
     PQclear(q);
     peri_db_rollback(db);
@@ -106,11 +102,9 @@ static int one(peri_db_t *db, const peri_confstorage_t *conf, int64_t account, i
     size_t n = 0;
     snprintf(who, sizeof(who), "%lld", (long long)account);
     snprintf(which, sizeof(which), "%lld", (long long)id);
-    char *ids =
-        visible(db, account,
-                "SELECT array_agg(id) FROM volume WHERE id = $1::bigint AND removed "
-                "IS NULL HAVING count(*) > 0",
-                1, (const char *const[]){which}, err);
+    static const char sql[] = "SELECT array_agg(id) FROM volume WHERE id = $1::bigint "
+                              "AND removed IS NULL HAVING count(*) > 0";
+    char *ids = visible(db, account, sql, 1, (const char *const[]){which}, err);
     int rc = ids ? details(db, conf, who, ids, a, &list, &n, err) : -1;
     free(ids);
     if (rc) return -1;
@@ -133,8 +127,8 @@ int peri_volume_get(peri_db_t *db, const peri_confstorage_t *conf, int64_t accou
 static int id_of(peri_db_t *db, const char *owner, const char *name, int64_t *id,
                  peri_err_t *err)
 {
-    PGresult *q = peri_db_query(db, err, "SELECT perigee_volume($1, $2)", 2,
-                                (const char *const[]){owner, name});
+    static const char sql[] = "SELECT perigee_volume($1, $2)";
+    PGresult *q = peri_db_prepared(db, err, sql, 2, (const char *const[]){owner, name});
     if (!q) return -1;
     *id = number(q, 0, 0, 0);
     PQclear(q);
@@ -170,8 +164,7 @@ int peri_volume_list(peri_db_t *db, const peri_confstorage_t *conf, int64_t acco
     snprintf(from, sizeof(from), "%lld", (long long)after);
     snprintf(most, sizeof(most), "%zu", limit);
     const char *const v[] = {from, most, owner};
-    char *ids = visible(
-        db, account,
+    static const char sql[] =
         "SELECT coalesce(array_agg(id), '{}') FROM (SELECT v.id FROM volume v WHERE v.id "
         "> "
         "$1::bigint AND v.removed IS NULL AND ($3::text IS NULL OR CASE WHEN v.dataset "
@@ -181,8 +174,8 @@ int peri_volume_list(peri_db_t *db, const peri_confstorage_t *conf, int64_t acco
         "t WHERE t.id = v.team AND 'team:' || t.name = $3) ELSE EXISTS (SELECT 1 FROM "
         "account o WHERE o.id = v.account AND lower(o.name) = lower($3)) END) ORDER BY "
         "v.id "
-        "LIMIT $2::bigint) AS x",
-        3, v, err);
+        "LIMIT $2::bigint) AS x";
+    char *ids = visible(db, account, sql, 3, v, err);
     int rc = ids ? details(db, conf, who, ids, a, list, n, err) : -1;
     free(ids);
     return rc;

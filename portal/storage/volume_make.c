@@ -40,9 +40,12 @@ int peri_volume_ensure(peri_db_t *db, const peri_confstorage_t *conf, int64_t ac
     char who[24], days[24];
     snprintf(who, sizeof(who), "%lld", (long long)account);
     snprintf(days, sizeof(days), "%.0f", conf->scratch_days < 1 ? 1 : conf->scratch_days);
-    for (size_t i = 0; i < sizeof(ensure_sql) / sizeof(ensure_sql[0]); i++)
-        if (peri_db_exec(db, err, ensure_sql[i], 2, (const char *const[]){who, days}) < 0)
-            return -1;
+    for (size_t i = 0; i < sizeof(ensure_sql) / sizeof(ensure_sql[0]); i++) {
+        PGresult *q =
+            peri_db_prepared(db, err, ensure_sql[i], 2, (const char *const[]){who, days});
+        if (!q) return -1;
+        PQclear(q);
+    }
     return 0;
 }
 

@@ -360,7 +360,7 @@ class Run:
             work(over)
 
         # A build with failpoints is slow, and dies by itself, too.
-        killer = Killer(self.portal, self.args.seed, (1.5, 5.0) if self.args.points else (0.3, 2.0))
+        killer = Killer(self.portal, self.args.seed, (2, 6) if self.args.points else (0.3, 2.0))
         killer.start()
         threads = [self.guarded(tell), self.guarded(begin, cleo, self.shelf.work),
                    self.guarded(begin, dan, self.jobs.work)]

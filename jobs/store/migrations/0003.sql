@@ -349,24 +349,30 @@ $$;
 -- Grants to an account that still count, of one kind.
 CREATE FUNCTION perigee_grants(who bigint, what text)
     RETURNS TABLE (thing bigint, path text, rights integer)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
-    SELECT g.thing, g.path, g.rights FROM access_grant g
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    RETURN QUERY SELECT g.thing, g.path, g.rights FROM access_grant g
     WHERE g.kind = what AND (g.expires IS NULL OR g.expires > extract(epoch FROM now()))
-      AND (g.to_account = who OR g.to_all
-           OR g.to_team IN (SELECT team FROM team_member WHERE account = who AND state = 'active'))
-      AND EXISTS (SELECT 1 FROM account WHERE id = who AND state = 'active')
+      AND (g.to_account = who OR g.to_all OR g.to_team IN
+           (SELECT m.team FROM team_member m WHERE m.account = who AND m.state = 'active'))
+      AND EXISTS (SELECT 1 FROM account a WHERE a.id = who AND a.state = 'active');
+END
 $$;
 
+-- In PL/pgSQL, as others that requests call: its plans are made once a connection, those of SQL
+-- functions at every call.
 CREATE FUNCTION perigee_rights(who bigint, what text, id_ bigint, path_ text) RETURNS integer
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
-    SELECT perigee_base_rights(who, what, id_) | coalesce((
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    RETURN perigee_base_rights(who, what, id_) | coalesce((
         SELECT bit_or(g.rights) FROM access_grant g
         WHERE g.kind = what AND g.thing = id_ AND perigee_beneath(path_, g.path)
           AND (g.expires IS NULL OR g.expires > extract(epoch FROM now()))
           AND (g.to_account = who OR g.to_all
                OR g.to_team IN (SELECT team FROM team_member
                                 WHERE account = who AND state = 'active'))
-          AND EXISTS (SELECT 1 FROM account WHERE id = who AND state = 'active')), 0)
+          AND EXISTS (SELECT 1 FROM account WHERE id = who AND state = 'active')), 0);
+END
 $$;
 
 -- How people call a thing: "ana/persistent:halos", "team:mhd/files:", "tng", "42".
@@ -383,13 +389,15 @@ CREATE FUNCTION perigee_label(what text, id_ bigint, path_ text) RETURNS text
 $$;
 -- The volume that OWNER/NAME means: an account's, "team:NAME"'s, or "data:"'s. NULL: none.
 CREATE FUNCTION perigee_volume(owner_ text, name_ text) RETURNS bigint
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
-    SELECT v.id FROM volume v WHERE v.name = name_ AND v.removed IS NULL AND CASE
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    RETURN (SELECT v.id FROM volume v WHERE v.name = name_ AND v.removed IS NULL AND CASE
         WHEN starts_with(owner_, 'team:') THEN
             v.team = (SELECT id FROM team WHERE name = substr(owner_, 6))
         WHEN owner_ = 'data:' THEN v.dataset IS NOT NULL
         ELSE v.team IS NULL AND
-            v.account = (SELECT id FROM account WHERE lower(name) = lower(owner_)) END
+            v.account = (SELECT id FROM account WHERE lower(name) = lower(owner_)) END);
+END
 $$;
 
 -- Grants whose maker may no longer give them go, and what hangs on these. Returns how many.
