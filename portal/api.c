@@ -6,6 +6,7 @@
 #include "portal/admin/admin.h"
 #include "portal/account/oidc_api.h"
 #include "portal/storage/api_upload.h"
+#include "portal/h5/h5.h"
 #include "portal/storage/storage.h"
 
 static const peri_route_t peri_job_routes[] = {
@@ -38,6 +39,7 @@ const peri_routes_t peri_api_tables[] = {{peri_job_routes, &peri_job_nroutes},
                                          {peri_upload_routes, &peri_upload_nroutes},
                                          {peri_oidc_routes, &peri_oidc_nroutes},
                                          {peri_storage_routes, &peri_storage_nroutes},
+                                         {peri_h5_routes, &peri_h5_nroutes},
                                          {NULL, NULL}};
 
 int peri_api_list_routes(peri_request_t *r, peri_err_t *err)

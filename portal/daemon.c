@@ -20,6 +20,7 @@
 #include "core/base/util.h"
 #include "portal/account/mail.h"
 #include "portal/account/oidc.h"
+#include "portal/h5/h5.h"
 #include "portal/account/password.h"
 #include "portal/account/routes.h"
 #include "portal/api.h"
@@ -284,6 +285,7 @@ static void close_doors(peri_portal_t *p, bool keep)
         else
             peri_server_stop(doors[i], END_SECONDS);
     peri_uploads_stop(p->uploads);
+    peri_h5_stop();
     peri_storage_stop();
 }
 

@@ -64,6 +64,8 @@ void peri_problem_make(peri_request_t *r, int status, const char *word,
     r->json = json_pack("{s:s, s:s, s:i, s:s, s:s, s:s}", "type", "about:blank", "title",
                         title_of(status), "status", status, "code", word, "detail",
                         detail, "request", r->id);
+    if (r->json && r->problem_message)
+        json_object_set_new(r->json, "message", json_string(detail));
     /* A detail that is not UTF-8 comes from bytes that are not either. */
     if (!r->json) r->json = json_pack("{s:i, s:s}", "status", status, "code", word);
     if ((status == 503 || status == 429) && !has_header(r, "Retry-After"))

@@ -65,6 +65,7 @@ struct peri_request {
     /* the answer to a failure, if the code of the error does not say enough */
     int problem;
     const char *problem_word;
+    bool problem_message; /* its detail also as "message": where other clients look */
 };
 
 /* 0, or -1 with *err: answered as a problem. */

@@ -10,6 +10,8 @@ import time
 import unittest
 import urllib.parse
 
+import h5py
+
 import harness
 import openapi
 from mail_server import MailServer, certificate
@@ -272,6 +274,26 @@ class TheServer(unittest.TestCase):
         ana.fails(400, "POST", here + "/x", {"action": "burn"})
         ben.fails(404, "GET", here)
         self.uploads(ana)
+        self.hdf5(ana, ben)
+
+    def hdf5(self, ana, ben):
+        name = self.portal.work.file("x.h5")
+        with h5py.File(name, "w") as f:
+            f["a/x"] = [[1, 2], [3, 4]]
+            f["a"].attrs["unit"] = "kpc"
+        with open(name, "rb") as f:
+            ana.ok("PUT", "/files/ana/persistent/x.h5", f.read())
+        file = "file=ana/persistent/x.h5&path=/a"
+        ana.ok("GET", f"/h5/meta?{file}&depth=2&limit=5")
+        self.assertEqual(ana.ok("GET", f"/h5/attr?{file}&attr_keys=unit"), {"unit": "kpc"})
+        self.assertEqual(ana.ok("GET", f"/h5/paths?{file}"), ["/a", "/a/x"])
+        self.assertEqual(ana.ok("GET", f"/h5/stats?{file}/x&selection=1")["max"], 4)
+        self.assertEqual(ana.ok("GET", f"/h5/data?{file}/x&selection=:,0"), [1, 3])
+        for kind in ("bin", "npy", "csv", "tiff"):
+            ana.ok("GET", f"/h5/data?{file}/x&format={kind}&dtype=safe")
+        ana.fails(404, "GET", f"/h5/meta?{file}/y")
+        ana.fails(400, "GET", f"/h5/data?{file}")
+        ben.fails(404, "GET", f"/h5/meta?{file}")
 
     def uploads(self, ana):
         def pairs(**values):

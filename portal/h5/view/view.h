@@ -16,13 +16,12 @@
 #include "core/base/buf.h"
 #include "perigee/err.h"
 #include "portal/h5/view/select.h"
+#include "portal/h5/view/status.h"
 
 #define PERI_H5VIEW_ANSWER  (256u << 20) /* bytes of an answer */
 #define PERI_H5VIEW_MEMORY  (1536u << 20)
-#define PERI_H5VIEW_SECONDS 10
 #define PERI_H5VIEW_ENTRIES 10000 /* attributes of an object, and children at once */
 #define PERI_H5VIEW_DEPTH   8     /* of types in types, and of groups in `meta` */
-#define PERI_H5VIEW_STATUS  32    /* exit status of a failure: this + its peri_code_t */
 
 /* ---- the wall (wall.c) ---- */
 
