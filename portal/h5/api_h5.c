@@ -1,13 +1,15 @@
 /* api_h5.c - what is in an HDF5 file of a volume: rights, the file, the question. All
  * that looks into the file happens in perigee-h5 (run.h).
  *
- * "file" is OWNER/VOLUME/PATH, as in /files/OWNER/VOLUME/PATH: what H5Web is given.
+ * "file" is OWNER/VOLUME/PATH, as in /files/OWNER/VOLUME/PATH, or job:NUMBER/PATH of a
+ * job's results: what H5Web is given.
  */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "portal/api.h"
 #include "portal/h5/h5.h"
 #include "portal/h5/run.h"
 #include "portal/storage/api.h"
@@ -17,18 +19,46 @@
 static int not_a_file(peri_err_t *err)
 {
     return peri_err_set(err, PERI_EINVAL,
-                        "\"file\" is the file that is looked into: OWNER/VOLUME/PATH");
+                        "\"file\" is the file that is looked into: OWNER/VOLUME/PATH, or "
+                        "job:NUMBER/PATH");
 }
 
-static int open_file(peri_request_t *r, const char **name, peri_err_t *err)
+static int open_result(peri_request_t *r, const char *job, const char *path,
+                       const char **name, peri_err_t *err)
 {
-    const char *file = peri_request_arg(r, "file");
-    const char *volume = file ? strchr(file, '/') : NULL;
-    const char *path = volume ? strchr(volume + 1, '/') : NULL;
+    char uuid[PERI_UUID_LEN + 1];
+    if (!(r->actor.scopes & PERI_SCOPE_JOBS_READ))
+        return peri_err_set(
+            err, PERI_EDENIED,
+            "this token may not do that: it lacks the scope \"jobs:read\"");
+    path = peri_path_clean(r->arena, path, strlen(path), err);
+    if (!path) return -1;
+    if (!*path) return not_a_file(err);
+    peri_db_t *db = peri_request_db(r, err);
+    if (!db) return -1;
+    r->param[0] = job;
+    const int rc = peri_api_find(r, db, PERI_RIGHT_READ, uuid, err);
+    peri_dbpool_put(r->portal->db, db);
+    if (rc) return -1;
+    char *folder = peri_folder_results(r->portal->config->spool, uuid);
+    const int root = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    free(folder);
+    if (root < 0)
+        return peri_err_set(err, PERI_ENOTFOUND, "job %.40s has no result \"%s\"", job,
+                            path);
+    const int fd = peri_path_open_file(root, path, O_RDONLY, err);
+    close(root);
+    *name = peri_arena_printf(r->arena, "job:%s/%s", job, path);
+    return fd;
+}
+
+static int open_stored(peri_request_t *r, const char *owner, const char *rest,
+                       const char **name, peri_err_t *err)
+{
+    const char *path = strchr(rest, '/');
     peri_spot_t s;
-    if (!path || path == volume + 1 || volume == file) return not_a_file(err);
-    const char *owner = peri_arena_strndup(r->arena, file, (size_t)(volume - file));
-    volume = peri_arena_strndup(r->arena, volume + 1, (size_t)(path - volume - 1));
+    if (!path || path == rest) return not_a_file(err);
+    const char *volume = peri_arena_strndup(r->arena, rest, (size_t)(path - rest));
     if (peri_spot_open(r, owner, volume, path,
                        &(peri_spotneed_t){.rights = PERI_RIGHT_READ}, &s, err))
         return -1;
@@ -37,6 +67,17 @@ static int open_file(peri_request_t *r, const char **name, peri_err_t *err)
     *name = s.label;
     peri_spot_close(&s);
     return fd;
+}
+
+static int open_file(peri_request_t *r, const char **name, peri_err_t *err)
+{
+    const char *file = peri_request_arg(r, "file");
+    const char *slash = file ? strchr(file, '/') : NULL;
+    if (!slash || slash == file) return not_a_file(err);
+    const char *first = peri_arena_strndup(r->arena, file, (size_t)(slash - file));
+    if (!strncmp(first, "job:", 4))
+        return open_result(r, first + 4, slash + 1, name, err);
+    return open_stored(r, first, slash + 1, name, err);
 }
 
 /* ---- the question ---- */

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import random
+import socket
 import subprocess
 import time
 import unittest
@@ -23,7 +24,7 @@ H5WEB = os.environ.get("PERIGEE_H5WEB") or os.path.join(harness.SOURCE, "deps", 
 CLIENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "h5web_client.mjs")
 KINDS = ["i1", "u1", "<i2", ">i2", "<u2", ">u2", "<i4", ">i4", "<u4", ">u4", "<i8", ">i8", "<u8",
          ">u8", "<f2", ">f2", "<f4", ">f4", "<f8", ">f8", "g"]
-MUTATED = 60
+MUTATED = 40
 
 
 def everything(path):
@@ -92,6 +93,10 @@ class TheViewer(unittest.TestCase):
         cls.path = cls.portal.work.file("all.h5")
         cls.expected = everything(cls.path)
         cls.upload(cls.path, "all.h5")
+        with h5py.File(cls.portal.work.file("s.h5"), "w") as f:
+            f["x"] = 7
+        with open(cls.portal.work.file("s.h5"), "rb") as f:
+            cls.small = f.read()
 
     @classmethod
     def upload(cls, path, name):
@@ -238,6 +243,27 @@ class TheViewer(unittest.TestCase):
                                         "rights": ["read"]})
         self.assertEqual(self.ask("data", "/scalar", who=self.ben).json, 3.25)
 
+    def test_results_of_a_job(self):
+        machine = self.portal.machine
+        job = machine.ok("POST", "/jobs", {"kind": "sql", "sql": "SELECT 42 AS answer",
+                                           "format": "hdf5"})["number"]
+        seq, state, end = 0, "", time.monotonic() + 60
+        while state not in ("succeeded", "failed") and time.monotonic() < end:
+            page = machine.ok("GET", f"/jobs/{job}/events?after={seq}&wait=5")
+            seq, state = max([seq] + [e["seq"] for e in page["events"]]), page["state"]
+        files = [f["name"] for f in machine.ok("GET", f"/jobs/{job}/files")["files"]]
+        file = f"job:{job}/" + [f for f in files if f.endswith((".h5", ".hdf5"))][0]
+        path = [p for p in self.ask("paths", "/", who=machine, file=file).json
+                if p.endswith("/answer")][0]
+        self.assertEqual(self.ask("data", path, who=machine, file=file).json, [42])
+        self.assertEqual(self.ask("data", path, who=self.ana, file=file).status, 404)
+        self.assertEqual(self.ask("meta", "/", who=machine, file=f"job:{job}/no.h5").status, 404)
+        self.assertEqual(self.ask("meta", "/", who=machine, file=f"job:{job}/../x").status, 400)
+        reader = self.portal.signed_in("ana", scopes=["files:read"])
+        a = self.ask("data", path, who=reader, file=file)
+        self.assertEqual((a.status, a.json["code"]), (403, "denied"))
+        self.assertEqual(self.ask("data", "/scalar", who=reader).json, 3.25)
+
     def test_limits(self):
         self.fails(400, "larger than 256 MiB", "data", "/huge", format="bin")
         self.fails(400, "larger than 256 MiB", "data", "/huge")
@@ -251,6 +277,40 @@ class TheViewer(unittest.TestCase):
         self.assertEqual(quick, [3.25] * 5)
         self.assertEqual(a.status, 400, a.body)
         self.assertIn("longer than 10 s", a.json["message"])
+
+    def processes(self):
+        """perigee-h5 of this portal."""
+        out = subprocess.run(["ps", "-o", "comm=", "--ppid", str(self.portal.pid())],
+                             capture_output=True, text=True, check=False).stdout.split()
+        return out.count("perigee-h5")
+
+    def wait_for(self, n, seconds):
+        end = time.monotonic() + seconds
+        while self.processes() != n and time.monotonic() < end:
+            time.sleep(0.05)
+        self.assertEqual(self.processes(), n)
+
+    def test_who_goes_away(self):
+        """Her processes end; while they ran, others had places."""
+        ask = "GET /api/v1" + self.url("stats", "/huge") + " HTTP/1.1\r\nHost: x\r\n" \
+              f"Authorization: Bearer {self.ana.token}\r\n\r\n"
+        sockets = []
+        for _ in range(5):
+            s = socket.socket(socket.AF_UNIX)
+            s.connect(self.portal.socket("web"))
+            s.sendall(ask.encode())
+            sockets.append(s)
+        self.wait_for(2, 5)
+        began = time.monotonic()
+        a = self.ask("meta", "/", who=self.ben, file="ben/persistent/x.h5")
+        self.assertEqual(a.status, 404)
+        self.ben.ok("PUT", "/files/ben/persistent/s.h5", self.small)
+        a = self.ask("data", "/x", who=self.ben, file="ben/persistent/s.h5")
+        self.assertEqual((a.status, a.json), (200, 7))
+        self.assertLess(time.monotonic() - began, 5)
+        for s in sockets:
+            s.close()
+        self.wait_for(0, 5)
 
     def test_many_at_once(self):
         with concurrent.futures.ThreadPoolExecutor(16) as pool:

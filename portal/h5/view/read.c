@@ -119,7 +119,7 @@ static int read_block(reading_t *r, hsize_t *start, hsize_t *count, uint64_t n,
     }
     if (r->vlen) memset(r->buf, 0, n * r->size);
     if (H5Dread(r->set, r->memory, mem, r->space, H5P_DEFAULT, r->buf) < 0) {
-        peri_h5view_fail(err, "the data of %s cannot be read: they are damaged", r->name);
+        peri_h5view_fail(err, "the data of %s cannot be read", r->name);
         goto out;
     }
     rc = f(ctx, r->buf, n, err);

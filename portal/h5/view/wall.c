@@ -34,6 +34,7 @@ static const unsigned allowed[] = {
     SYS_munmap,        SYS_mremap,       SYS_madvise,     SYS_futex,
     SYS_rt_sigreturn,  SYS_exit,         SYS_exit_group,  SYS_getrandom,
     SYS_clock_gettime, SYS_gettimeofday, SYS_sched_yield, SYS_rt_sigprocmask,
+    SYS_getpid,        SYS_gettid,
 };
 /* No memory that is code: their third argument. */
 static const unsigned mapping[] = {SYS_mmap, SYS_mprotect};
@@ -65,6 +66,12 @@ static int put_filter(void)
         ANSWER(SECCOMP_RET_ALLOW);
         ANSWER(SECCOMP_RET_ERRNO | EPERM);
     }
+    /* abort() */
+    IS(SYS_tgkill, 0, 4);
+    LOAD(args[0]);
+    IS((unsigned)getpid(), 0, 1);
+    ANSWER(SECCOMP_RET_ALLOW);
+    ANSWER(SECCOMP_RET_ERRNO | EPERM);
     ANSWER(SECCOMP_RET_ERRNO | EPERM);
     const struct sock_fprog program = {n, f};
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) return -1;
