@@ -172,10 +172,11 @@ bool peri_h5run_again(peri_request_t *r, int *rc, peri_err_t *err)
     const state_t state = i->state;
     if (peri_request_gone(r)) atomic_store(&i->stop, true);
     if (state == QUEUED) kick();
+    const bool ends = closing;
     pthread_mutex_unlock(&lock);
     if (state == OVER) {
         *rc = answer(r, i, err);
-    } else if (closing || (state == QUEUED && peri_now() > i->since + PATIENCE)) {
+    } else if (ends || (state == QUEUED && peri_now() > i->since + PATIENCE)) {
         atomic_store(&i->stop, true);
         *rc = peri_err_set(err, PERI_EBUSY,
                            "too many look into HDF5 files now: try again in a moment");
