@@ -321,10 +321,13 @@ class Run:
         self.args = args
         rng = random.Random(f"{args.seed} points")
         points = [f"{p}:1" for p in rng.sample(POINTS, len(POINTS))] + \
-            [f"*:{rng.randint(1, 60)}" for _ in range(100)]
+            [f"*:{rng.randint(1, 60)}" for _ in range(20)]
         self.portal = Watched("accounts: {sign_up: open}\nlimits: {requests_per_minute: 0}\n"
                               + ("user: root\n" if os.geteuid() == 0 else ""), points if args.points else ())
         self.people = [Someone(self.portal, n, PATIENCE * (3 if args.points else 1)) for n in ("ana", "bob", "cleo", "dan")]
+        for p in self.people:
+            # In a sandbox LeakSanitizer cannot work.
+            p.job_env = {"ASAN_OPTIONS": "detect_leaks=0"} if args.points else {}
         self.errors = []
         self.tale_told = threading.Event()
 
