@@ -16,6 +16,7 @@
 #include "cli/daemon.h"
 #include "cli/door.h"
 #include "cli/grid.h"
+#include "cli/helper.h"
 #include "cli/stay.h"
 #include "core/base/util.h"
 #include "jobs/store/db.h"
@@ -67,6 +68,7 @@ typedef struct {
     bool postgres, daemon; /* started by us now */
     pid_t child;           /* perigeed, if so */
     peri_rights_t rights;
+    peri_helping_t helper;
     peri_doors_t door;
 } started_t;
 
@@ -211,6 +213,7 @@ static int stop_all(const peri_config_t *conf, bool *was_daemon, bool *was_postg
     if (peri_daemon_look(conf, &d, err)) return -1;
     *was_daemon = d.running;
     int rc = peri_daemon_stop(conf, &killed, err);
+    if (rc == 0) peri_helping_stop(conf);
     if (killed)
         fprintf(stderr, "perigee: perigeed did not end in time and was killed; no job is "
                         "lost by that\n");
@@ -240,9 +243,11 @@ static int run_up(const char *config, bool foreground)
         sigprocmask(SIG_BLOCK, &ours, NULL);
     }
     if (peri_daemon_installed(conf, &err) ||
+        peri_helping_prepare(conf, !foreground, &s.helper, &err) ||
         peri_rights_become(conf, true, &s.rights, &err) ||
         peri_daemon_folder(conf, &err) ||
         (lock = peri_daemon_lock(conf, LOCK_TIME, &err)) < 0 ||
+        peri_helping_begin(conf, &s.helper, &err) ||
         peri_door_place(conf, &s.rights, &moved, &err) ||
         start_postgres(conf, &s, &err) || start_daemon(conf, foreground, &s, &err) ||
         (moved && !s.daemon && peri_daemon_renew(conf, true, &renewed, &err)) ||
@@ -257,13 +262,14 @@ static int run_up(const char *config, bool foreground)
     lock = -1;
     if (!foreground) goto out;
     notify("READY=1");
-    status = peri_stay(conf, s.child, s.door.child, &ours);
+    status = peri_stay(conf, s.child, s.door.child, s.helper.pid, &ours);
     notify("STOPPING=1");
     bool daemon, postgres;
     if (status == 0 && ((lock = peri_daemon_lock(conf, LOCK_TIME, &err)) < 0 ||
                         stop_all(conf, &daemon, &postgres, &err)))
         status = peri_cli_fail(&err);
 out:
+    peri_helping_drop(&s.helper);
     if (lock >= 0) close(lock);
     peri_door_free(&s.door);
     peri_rights_free(&s.rights);

@@ -140,7 +140,8 @@ int peri_daemon_lock(const peri_config_t *conf, double seconds, peri_err_t *err)
 
 int peri_daemon_folder(const peri_config_t *conf, peri_err_t *err)
 {
-    mode_t mode = geteuid() == 0 ? 0711 : 0700;
+    /* Jobs of other users are in it. */
+    mode_t mode = geteuid() == 0 || conf->identity == PERI_IDENTITY_UNIX ? 0711 : 0700;
     struct stat st;
     if (peri_mkdirs(conf->state, err)) return -1;
     if (stat(conf->state, &st))

@@ -34,5 +34,7 @@ peri_check_f peri_check_state, peri_check_spool, peri_check_postgres,
     peri_check_schedulers, peri_check_sandbox, peri_check_daemon;
 /* doctor_web.c: the user that it runs as, nginx, its address, its certificate. */
 peri_check_f peri_check_user, peri_check_web;
+/* doctor_helper.c: jobs as their Unix users. */
+peri_check_f peri_check_helper;
 
 #endif

@@ -72,7 +72,9 @@ void peri_check_state(peri_doctor_t *d)
                         "who owns it starts and stops perigee; to run your own, set "
                         "PERIGEE_STATE",
                         "%s belongs to uid %u", path, (unsigned)st.st_uid);
-    } else if (st.st_mode & (geteuid() == 0 ? 0066 : 0077)) {
+    } else if (st.st_mode &
+               (geteuid() == 0 || d->conf->identity == PERI_IDENTITY_UNIX ? 0066
+                                                                          : 0077)) {
         peri_doctor_say(d, PERI_DOCTOR_WARNING, "state", "'perigee up' puts that right",
                         "%s is open to others (mode %04o)", path,
                         (unsigned)st.st_mode & 07777);

@@ -87,7 +87,8 @@ static void watch_door(stay_t *s)
     peri_front_free(&f);
 }
 
-int peri_stay(const peri_config_t *conf, pid_t daemon, pid_t door, const sigset_t *ours)
+int peri_stay(const peri_config_t *conf, pid_t daemon, pid_t door, pid_t helper,
+              const sigset_t *ours)
 {
     const struct timespec period = {.tv_sec = WATCH};
     stay_t s = {.conf = conf, .daemon = daemon, .door = door, .started = peri_now()};
@@ -96,6 +97,12 @@ int peri_stay(const peri_config_t *conf, pid_t daemon, pid_t door, const sigset_
         int sig = sigtimedwait(ours, NULL, &period);
         if (sig == SIGTERM || sig == SIGINT || sig == SIGHUP) v = ASKED;
         if (v != GO_ON) break;
+        if (helper > 0 && waitpid(helper, NULL, WNOHANG) == helper) {
+            helper = 0;
+            fputs("perigee: perigee-helper has ended, which only root can start: run "
+                  "'perigee up' as root\n",
+                  stderr);
+        }
         if (s.door > 0 && waitpid(s.door, NULL, WNOHANG) == s.door) s.door = 0;
         peri_err_t err = {0};
         int lock = peri_daemon_lock(conf, 0, &err);

@@ -10,6 +10,7 @@
 #include "jobs/spec/plan.h"
 #include "portal/api.h"
 #include "portal/binds.h"
+#include "portal/helper/client.h"
 
 #define KEY_MAX 200
 
@@ -90,12 +91,28 @@ static bool is_walled(const peri_request_t *r, const peri_spec_t *spec)
     return !r->actor.local || spec->has_volumes;
 }
 
+/* Who it runs as. */
+static int find_uid(const peri_request_t *r, const char *scheduler, uid_t *uid,
+                    peri_err_t *err)
+{
+    const peri_config_t *c = r->portal->config;
+    /* Only root's perigeed starts what runs as another by itself. */
+    *uid = geteuid() == 0 ? r->actor.uid : geteuid();
+    if (r->actor.local || c->identity != PERI_IDENTITY_UNIX) return 0;
+    if (strcmp(scheduler, "local"))
+        return peri_err_set(err, PERI_EINVAL, "at /scheduler: " PERI_HELPER_ONLY_LOCAL,
+                            scheduler);
+    return peri_helper_user(c, r->actor.name, uid, err);
+}
+
 static int store(peri_request_t *r, peri_db_t *db, const peri_spec_t *spec,
                  const char *scheduler, const origin_t *o, peri_err_t *err)
 {
     char uuid[PERI_UUID_LEN + 1];
     int64_t number;
     bool existed = false;
+    uid_t uid;
+    if (find_uid(r, scheduler, &uid, err)) return -1;
     struct peri_newstep *steps = new_steps(r, db, spec, err);
     if (!steps) return -1;
     peri_db_rollback(db); /* from here on with our own rights */
@@ -106,8 +123,7 @@ static int store(peri_request_t *r, peri_db_t *db, const peri_spec_t *spec,
     char *plan_text = json_dumps(plan, JSON_COMPACT);
     char *spec_text = json_dumps(spec->json, JSON_COMPACT);
     const peri_newjob_t j = {.owner = r->actor.account,
-                             /* Only root's perigeed starts what runs as another. */
-                             .uid = geteuid() == 0 ? r->actor.uid : geteuid(),
+                             .uid = uid,
                              .user = r->actor.name,
                              .sandbox = is_walled(r, spec),
                              .name = spec->name ? spec->name : "",

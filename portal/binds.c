@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "portal/access/access.h"
+#include "portal/helper/client.h"
 #include "portal/storage/path.h"
 #include "portal/storage/volume.h"
 
@@ -171,9 +172,10 @@ static int make_folder(const peri_confstorage_t *conf, int64_t id, peri_err_t *e
     return 0;
 }
 
+/* list NULL: not as a Unix user. */
 static int put_part(const peri_confstorage_t *conf, const part_t *p, bool read_only,
-                    peri_arena_t *a, peri_sandbox_t *s, peri_bind_t *binds,
-                    peri_err_t *err)
+                    peri_arena_t *a, peri_sandbox_t *s, peri_buf_t *list,
+                    peri_bind_t *binds, peri_err_t *err)
 {
     const bool part = *p->path, write = (p->rights & PERI_RIGHT_WRITE) && !read_only;
     if (!p->folder && make_folder(conf, p->id, err)) return -1;
@@ -187,7 +189,15 @@ static int put_part(const peri_confstorage_t *conf, const part_t *p, bool read_o
                       .hide = part ? NULL : PERI_PATH_PRIVATE,
                       .write = write && !p->folder,
                       .optional = part || p->folder};
-    return 0;
+    if (!list || p->folder) return 0;
+    /* The folder is closed to her: what she may use of it is elsewhere for her. */
+    peri_bind_t *b = &binds[s->nbinds - 1];
+    char slot[PERI_HELPER_SLOT];
+    peri_helper_slot((uint64_t)p->id, p->path, slot);
+    b->from = peri_arena_printf(a, PERI_HELPER_AT "/%s", slot);
+    b->path = NULL;
+    peri_helper_list_put(list, p->id, write, p->path);
+    return peri_buf_check(list, "the list of the job's folders", err);
 }
 
 /* A part of something that is seen with the same rights is seen anyhow. */
@@ -203,9 +213,22 @@ static bool is_covered(const parts_t *parts, const part_t *p)
     return false;
 }
 
+/* Her own files, if she has a place for them that is not the system's or ours. */
+static bool is_home(const peri_config_t *c, const char *path)
+{
+    static const char *const not [] = {"/",    "/tmp", "/run", "/proc",
+                                       "/dev", "/sys", "/usr", "/sbin",
+                                       "/bin", "/lib", "/etc", "/volumes"};
+    if (path[0] != '/' || strstr(path, "/.") || strstr(path, "//")) return false;
+    for (size_t i = 0; i < sizeof(not ) / sizeof(*not ); i++)
+        if (!strcmp(path, not [i]) || (i > 2 && is_below(path, not [i]))) return false;
+    return path[strlen(path) - 1] != '/' && !peri_binds_is_around(c, path);
+}
+
 static int put_volumes(const peri_config_t *c, const peri_spec_t *spec,
-                       const parts_t *parts, const char *self, peri_arena_t *a,
-                       peri_sandbox_t *s, peri_err_t *err)
+                       const parts_t *parts, const char *self, const char *unix_home,
+                       peri_arena_t *a, peri_buf_t *list, peri_sandbox_t *s,
+                       peri_err_t *err)
 {
     peri_bind_t *binds = peri_arena_calloc(a, PERI_SANDBOX_BINDS, sizeof(*binds));
     size_t volumes = 0;
@@ -219,8 +242,13 @@ static int put_volumes(const peri_config_t *c, const peri_spec_t *spec,
             continue;
         if (p->id != last && ++volumes > PERI_SPEC_VOLUMES) break;
         last = p->id;
-        if (put_part(&c->storage, p, v && v->read_only, a, s, binds, err)) return -1;
+        if (put_part(&c->storage, p, v && v->read_only, a, s, unix_home ? list : NULL,
+                     binds, err))
+            return -1;
     }
+    if (unix_home && is_home(c, unix_home) && s->nbinds < PERI_SANDBOX_BINDS)
+        binds[s->nbinds++] = (peri_bind_t){
+            .from = unix_home, .to = unix_home, .write = true, .optional = true};
     return 0;
 }
 
@@ -247,22 +275,33 @@ static void put_hidden(const peri_config_t *c, peri_arena_t *a, peri_sandbox_t *
 }
 
 int peri_binds_make(const peri_portal_t *p, peri_db_t *db, int64_t account,
-                    const peri_spec_t *spec, peri_arena_t *a, peri_binds_t *out,
-                    peri_err_t *err)
+                    const peri_spec_t *spec, const char *unix_home, peri_arena_t *a,
+                    peri_binds_t *out, peri_err_t *err)
 {
     const peri_confstorage_t *conf = &p->config->storage;
     parts_t parts;
     const char *self;
+    peri_buf_t list;
     *out = (peri_binds_t){0};
+    peri_buf_init(&list, PERI_HELPER_MAX);
+    int rc = -1;
     if (load_name(db, account, a, &self, err) ||
         peri_volume_ensure(db, conf, account, err) ||
         load_parts(db, account, a, &parts, err) || check_named(spec, &parts, self, err) ||
-        put_volumes(p->config, spec, &parts, self, a, &out->sandbox, err) ||
+        put_volumes(p->config, spec, &parts, self, unix_home, a, &list, &out->sandbox,
+                    err) ||
         peri_binds_datasets(p, db, account, a, out, err))
-        return -1;
+        goto out;
     put_hidden(p->config, a, &out->sandbox);
     out->sandbox.user = self;
-    out->sandbox.home = home_of(&out->sandbox, self, a);
+    out->sandbox.home = unix_home && is_home(p->config, unix_home)
+                            ? unix_home
+                            : home_of(&out->sandbox, self, a);
     out->dir = peri_arena_printf(a, PERI_VOLUMES_AT "/%s", self);
-    return 0;
+    if (unix_home)
+        out->folders = peri_arena_strndup(a, list.len ? list.data : "", list.len);
+    rc = 0;
+out:
+    peri_buf_free(&list);
+    return rc;
 }

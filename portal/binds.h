@@ -17,14 +17,17 @@ typedef struct {
     const char *dir;      /* working folder inside: /volumes/NAME */
     const char *datasets; /* PERIGEE_DATASETS for the job; NULL: none */
     const char *kernels;  /* PERIGEE_KERNELS; NULL: none */
+    const char *folders;  /* as a Unix user: the list of what perigee-helper shows her
+                             (portal/helper/client.h); else NULL */
 } peri_binds_t;
 
 /* For the job of this account; strings of the arena. PERI_EDENIED with a sentence that
  * names the volume if the job asks for one that the account may not use (any more), or if
- * the account is not active. db: with the daemon's own rights, no transaction open. */
+ * the account is not active. db: with the daemon's own rights, no transaction open.
+ * unix_home: the job runs as a Unix user, this is her home; NULL: as the daemon's. */
 int peri_binds_make(const peri_portal_t *p, peri_db_t *db, int64_t account,
-                    const peri_spec_t *spec, peri_arena_t *arena, peri_binds_t *out,
-                    peri_err_t *err);
+                    const peri_spec_t *spec, const char *unix_home, peri_arena_t *arena,
+                    peri_binds_t *out, peri_err_t *err);
 
 /* The same check without opening anything, for a job that is sent: the sentence at once.
  */

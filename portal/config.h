@@ -91,6 +91,8 @@ typedef struct {
     const char *web_socket;      /* nginx's door, short requests; STATE/web.sock */
     const char *transfer_socket; /* ... long ones; STATE/transfer.sock */
     peri_identity_t identity;
+    uid_t identity_least;       /* the lowest uid of people; 1000 */
+    const char *identity_group; /* whose members' jobs are run; NULL: everybody's */
     peri_confaccounts_t accounts;
     peri_confmail_t mail;
     peri_confoidc_t *oidc; /* providers */

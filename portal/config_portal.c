@@ -13,7 +13,8 @@
 #define PROVIDERS_MAX 16
 
 const char *const peri_conf_portal_keys[PERI_CONF_NPORTAL] = {
-    "accounts", "mail", "oidc", "storage", "limits", "identity"};
+    "accounts",         "mail",          "oidc", "storage", "limits", "identity",
+    "identity_min_uid", "identity_group"};
 
 int peri_conf_word(peri_confload_t *l, peri_node_t *at, const char *what,
                    const char *const *words, int *out, peri_err_t *err)
@@ -200,14 +201,32 @@ int peri_conf_portal(peri_confload_t *l, peri_node_t *const *s, peri_err_t *err)
 {
     static const char *const identities[] = {"service", "unix", NULL};
     int identity = PERI_IDENTITY_SERVICE;
+    double least = 1000;
     if (peri_conf_word(l, s[PERI_CONF_IDENTITY], "identity", identities, &identity,
                        err) ||
+        peri_conf_number(l, s[PERI_CONF_IDENTITY_LEAST], "identity_min_uid", 100, 1e9,
+                         &least, err) ||
+        peri_conf_text(l, s[PERI_CONF_IDENTITY_GROUP], "identity_group",
+                       &l->c->identity_group, err) ||
         read_accounts(l, s[PERI_CONF_ACCOUNTS], err) ||
         read_mail(l, s[PERI_CONF_MAIL], err) || read_oidc(l, s[PERI_CONF_OIDC], err) ||
         read_storage(l, s[PERI_CONF_STORAGE], err) ||
         read_limits(l, s[PERI_CONF_LIMITS], err))
         return -1;
     l->c->identity = (peri_identity_t)identity;
+    l->c->identity_least = (uid_t)least;
+    if (identity != PERI_IDENTITY_UNIX) return 0;
+    /* Whoever takes the name of a Unix user would get her rights. */
+    if (l->c->accounts.sign_up == PERI_SIGNUP_OPEN)
+        return peri_yaml_error(
+            &l->yaml, s[PERI_CONF_IDENTITY], err,
+            "with \"identity: unix\" sign_up cannot be \"open\": "
+            "anyone could take the name of a Unix user, and her rights");
+    if (l->c->all_users)
+        return peri_yaml_error(
+            &l->yaml, s[PERI_CONF_IDENTITY], err,
+            "\"identity: unix\" is for a perigee that is not root's, "
+            "and \"users: all\" for one that is: remove one of the two");
     return 0;
 }
 

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "core/base/util.h"
+#include "portal/account/account.h"
 #include "portal/account/mail.h"
 #include "portal/account/oidc.h"
 #include "portal/h5/h5.h"
@@ -27,6 +28,7 @@
 #include "portal/deliver.h"
 #include "portal/front/front.h"
 #include "portal/handover.h"
+#include "portal/helper/client.h"
 #include "portal/log.h"
 #include "portal/manager.h"
 #include "portal/storage/storage.h"
@@ -135,8 +137,12 @@ static int lock_pidfile(const char *path, bool *crashed, peri_err_t *err)
 static int make_folders(const peri_config_t *c, peri_err_t *err)
 {
     /* Other users' tasks lie below; each sees only what is hers. */
-    const mode_t mode = geteuid() == 0 ? 0711 : 0700;
+    const mode_t mode = geteuid() == 0 || c->identity == PERI_IDENTITY_UNIX ? 0711 : 0700;
     if (peri_mkdirs(c->state, err) || peri_mkdirs(c->spool, err)) return -1;
+    /* Only perigee-helper shows their users what is in it. */
+    if (c->identity == PERI_IDENTITY_UNIX &&
+        (peri_mkdirs(c->storage.folder, err) || chmod(c->storage.folder, 0700)))
+        return peri_err_set(err, PERI_EIO, "cannot close %s: %m", c->storage.folder);
     if (chmod(c->spool, mode))
         return peri_err_set(err, PERI_EIO, "cannot set the mode of %s: %m", c->spool);
     return 0;
@@ -369,6 +375,18 @@ static int run(const char *config, char **argv, peri_err_t *err)
                      c->source);
         peri_config_free(c);
         return -1;
+    }
+    if (c->identity == PERI_IDENTITY_UNIX && geteuid() == 0) {
+        peri_err_set(
+            err, PERI_EDENIED,
+            "with \"identity: unix\" only perigee-helper is root's, and perigeed "
+            "runs as a user of its own: 'perigee up' says how to make one");
+        peri_config_free(c);
+        return -1;
+    }
+    if (c->identity == PERI_IDENTITY_UNIX) {
+        peri_local_set_starter(peri_helper_starter(c));
+        peri_account_reserve(peri_helper_is_unix);
     }
     p.conninfo = c->database ? peri_xstrdup(c->database) : peri_pg_conninfo(c->pg_dir);
     p.db = peri_dbpool_new(p.conninfo, DB_CONNECTIONS);

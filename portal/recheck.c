@@ -69,8 +69,8 @@ static int refuse(peri_manager_t *m, const peri_backend_t *b, const peri_subm_t 
 }
 
 /* Only what it may see: nodes and ranks are those that the scheduler was asked for. */
-static int rewrite(const peri_portal_t *p, const peri_subm_t *s,
-                   const peri_sandbox_t *sandbox, peri_err_t *err)
+static int rewrite(const peri_portal_t *p, peri_subm_t *s, const peri_binds_t *binds,
+                   peri_err_t *err)
 {
     char *folder =
         peri_folder_attempt(p->config->spool, s->row.uuid, s->row.step, s->row.attempt);
@@ -82,12 +82,15 @@ static int rewrite(const peri_portal_t *p, const peri_subm_t *s,
     int rc = peri_file_slurp(path, LAUNCH_MAX, &text, &len, err);
     if (rc == 0) rc = peri_launch_from_json(text, len, s->arena, &l, err);
     if (rc == 0) {
-        l.sandbox = sandbox;
+        l.sandbox = &binds->sandbox;
+        s->folders = binds->folders;
         rc = peri_launch_to_json(&l, &json, err);
     }
     const bool same = rc == 0 && json.len == len && !memcmp(json.data, text, len);
+    /* First what is shown: what is not shown any more is not seen. */
+    if (rc == 0) rc = peri_subm_folders(p, s, err);
     if (rc == 0 && !same) rc = peri_file_write_atomic(path, json.data, json.len, err);
-    if (rc == 0 && !same && chmod(path, 0644))
+    if (rc == 0 && !same && chmod(path, s->folders ? 0600 : 0644))
         rc = peri_err_set(err, PERI_EIO, "cannot set the mode of %s: %m", path);
     peri_buf_free(&json);
     free(text);
@@ -108,9 +111,9 @@ static int recheck(peri_manager_t *m, const char *uuid, const char *step, int at
     if (rc || !b || !b->sched || s.row.nindexes == 0) goto out;
     s.spec = peri_spec_parse(s.row.spec, strlen(s.row.spec), NULL, &why);
     if (s.spec &&
-        peri_binds_make(m->portal, m->db, s.row.owner, s.spec, s.arena, &binds, &why) ==
-            0 &&
-        rewrite(m->portal, &s, &binds.sandbox, &why) == 0)
+        peri_binds_make(m->portal, m->db, s.row.owner, s.spec, peri_subm_home(&s),
+                        s.arena, &binds, &why) == 0 &&
+        rewrite(m->portal, &s, &binds, &why) == 0)
         goto out;
     if (why.code == PERI_EDENIED)
         rc = refuse(m, b, &s, why.text, err);

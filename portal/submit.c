@@ -97,9 +97,10 @@ static int write_folder(const peri_portal_t *p, const peri_subm_t *s,
     peri_buf_t json;
     peri_buf_init(&json, 64u << 20);
     int rc = peri_launch_to_json(launch, &json, err);
+    if (rc == 0) rc = peri_subm_folders(p, s, err);
     if (rc == 0) rc = peri_file_write_atomic(path, json.data, json.len, err);
-    /* Read by whoever the job runs as. */
-    if (rc == 0 && chmod(path, 0644))
+    /* Read by whoever the job runs as; perigee-helper shows it her as her own. */
+    if (rc == 0 && chmod(path, s->folders ? 0600 : 0644))
         rc = peri_err_set(err, PERI_EIO, "cannot set the mode of %s: %m", path);
     peri_buf_free(&json);
     free(path);
@@ -136,9 +137,14 @@ static int plan(peri_manager_t *m, size_t backend, peri_subm_t *s, peri_planin_t
         return peri_err_set(err, PERI_EDENIED,
                             "user %u does not exist on this machine any more", r->uid);
     read_after(r->after, in, s->arena);
+    const bool helped = !own && geteuid() != 0;
+    if (helped && peri_subm_unix(p, s, p->backends[backend].conf->name, err)) return -1;
     if (r->sandbox) {
         peri_binds_t *binds = peri_arena_calloc(s->arena, 1, sizeof(*binds));
-        if (peri_binds_make(p, m->db, r->owner, s->spec, s->arena, binds, err)) return -1;
+        if (peri_binds_make(p, m->db, r->owner, s->spec, peri_subm_home(s), s->arena,
+                            binds, err))
+            return -1;
+        s->folders = binds->folders;
         in->sandbox = &binds->sandbox;
         in->user = r->user; /* fair turns are between accounts */
         in->dir = binds->dir;

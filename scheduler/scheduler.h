@@ -191,5 +191,9 @@ int peri_sched_cancel(peri_sched_t *s, const char *id, int32_t index, peri_err_t
 void peri_sched_forget(peri_sched_t *s, const char *name, const char *id);
 
 extern const peri_sched_ops_t peri_sched_local_ops;
+/* What the local scheduler starts tasks of other users with if we are not root (NULL: it
+ * refuses them). Before it is opened; lives until the end of the process. */
+struct peri_starter;
+void peri_local_set_starter(const struct peri_starter *s);
 
 #endif

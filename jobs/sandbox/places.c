@@ -114,7 +114,8 @@ int peri_sandbox_open(const peri_sandbox_t *s, const char *task, const char *res
                                 b->to);
         int fd = open_bind(b);
         if (fd < 0 && b->optional &&
-            (errno == ENOENT || errno == ELOOP || errno == EXDEV || errno == ENOTDIR))
+            (errno == ENOENT || errno == ELOOP || errno == EXDEV || errno == ENOTDIR ||
+             errno == EACCES))
             continue;
         if (fd < 0 || put(out, fd, b->to, b->write)) return cannot(b->to, err);
         struct stat st;

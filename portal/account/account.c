@@ -154,11 +154,24 @@ static int insert(peri_db_t *db, const peri_newaccount_t *n, int64_t *id, peri_e
     return 0;
 }
 
+static bool (*is_reserved)(const char *name);
+
+void peri_account_reserve(bool (*reserved)(const char *name))
+{
+    is_reserved = reserved;
+}
+
 int peri_account_make(peri_db_t *db, const peri_newaccount_t *n, int64_t *id,
                       peri_err_t *err)
 {
     peri_account_t other;
     peri_err_t why = {0};
+    if (is_reserved && !n->vouched && is_reserved(n->name))
+        return peri_err_set(
+            err, PERI_ECONFLICT,
+            "the name \"%s\" is that of a user of the portal's machine: "
+            "choose another, or ask the administrator to make the account",
+            n->name);
     if (insert(db, n, id, err)) return -1;
     if (*id) return 0;
     peri_arena_t *a = peri_arena_new();

@@ -55,8 +55,12 @@ typedef struct {
     const char *contact; /* an address that nobody has verified; may be NULL */
     peri_accstate_t state;
     bool admin;
+    bool vouched; /* an administrator has seen the name, or will before it is of use */
 } peri_newaccount_t;
-/* PERI_ECONFLICT: the name or the address is taken. */
+/* Names that nobody may take who is not vouched for: those of Unix users, where jobs run
+ * as them. Before any thread starts; NULL: none. */
+void peri_account_reserve(bool (*reserved)(const char *name));
+/* PERI_ECONFLICT: the name or the address is taken, or the name is reserved. */
 int peri_account_make(peri_db_t *db, const peri_newaccount_t *n, int64_t *id,
                       peri_err_t *err);
 

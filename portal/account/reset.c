@@ -60,7 +60,8 @@ int peri_signup_setup(peri_db_t *db, const char *name, bool admin, double now,
             rc = peri_err_set(err, PERI_ECONFLICT,
                               "the account \"%s\" is disabled: enable it first", name);
     } else if (why.code == PERI_ENOTFOUND) {
-        const peri_newaccount_t n = {.name = name, .state = PERI_ACC_INVITED};
+        const peri_newaccount_t n = {
+            .name = name, .state = PERI_ACC_INVITED, .vouched = true};
         rc = peri_name_check(name, err) || peri_account_make(db, &n, id, err) ? -1 : 0;
     } else if (err) {
         *err = why;

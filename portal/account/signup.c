@@ -206,6 +206,7 @@ int peri_signup_make(peri_db_t *db, const peri_signuprules_t *rules,
     else
         n.state = rules->mode == PERI_SIGNUP_OPEN ? PERI_ACC_ACTIVE : PERI_ACC_APPROVAL;
     if (!rules->mail) n.contact = p->email;
+    n.vouched = !p->invitation && rules->mode == PERI_SIGNUP_APPROVAL;
     *state = n.state;
     if (p->invitation)
         return make_invited(db, rules->mail, &n, p->invitation, now, id, err);

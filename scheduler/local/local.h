@@ -22,6 +22,7 @@
 #include "core/base/arena.h"
 #include "core/base/buf.h"
 #include "scheduler/scheduler.h"
+#include "scheduler/starter.h"
 
 typedef struct peri_local peri_local_t;
 typedef struct peri_sub peri_sub_t;
@@ -101,6 +102,8 @@ struct peri_run {
     bool ready;                 /* poll() says that it has ended */
     bool child;                 /* ours, still to be reaped */
     bool has_status;            /* of the launcher that we started */
+    bool helped;                /* started for us: helped.c */
+    double tell_by; /* ... until then how it ended is waited for; 0: it runs */
     uint8_t end;
     int exit_code, sig;
 };
@@ -252,6 +255,19 @@ int peri_local_start(peri_run_t *r, uid_t euid, peri_err_t *err);
 /* The sentence that the child left, if the program could not be started. */
 char *peri_local_start_failure(const peri_run_t *r);
 void peri_local_account_free(struct peri_account *a); /* accepts NULL */
+
+/* ---- helped.c: tasks of users whose rights we do not have ---- */
+
+/* Is a task of this user one of them? */
+bool peri_local_helped(const peri_local_t *l, uid_t uid);
+/* PERI_EDENIED: it will never be. Fills pid, pid_start, pidfd and err_fd. */
+int peri_local_helped_start(peri_run_t *r, peri_err_t *err);
+/* Is it over, and is what is known of its end known? */
+bool peri_local_helped_over(peri_run_t *r, double now);
+/* To the process that is watched; how many it reached, -1: nobody knows. */
+int peri_local_helped_signal(const peri_run_t *r, int sig);
+/* To all of the task: how many there are, and the lowest. */
+int peri_local_helped_sweep(const peri_task_t *t, int sig, pid_t *first);
 
 /* ---- watch.c: the thread ---- */
 

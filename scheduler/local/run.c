@@ -38,6 +38,7 @@
 #define SWEEP_EVERY  0.02 /* what was killed takes a moment to vanish */
 #define SWEEP_FOR    5.0
 #define TICK         0.02 /* without pidfd */
+#define NOT_YET      0.5  /* a signal that reached nobody is sent again */
 #define MAX_RESTARTS 5
 
 /* ---- the end ---- */
@@ -118,6 +119,11 @@ static void again(peri_local_t *l, peri_run_t *r, double now)
 static void watch(peri_local_t *l, peri_run_t *r, pid_t pid, uint64_t start, double now)
 {
     reap(r);
+    if (r->helped && r->err_fd >= 0) { /* it is another one's end that it tells */
+        close(r->err_fd);
+        r->err_fd = -1;
+    }
+    r->helped = false;
     if (r->pidfd >= 0) close(r->pidfd);
     r->pidfd = peri_local_proc_open(pid);
     r->pid = pid;
@@ -137,8 +143,11 @@ static void watch(peri_local_t *l, peri_run_t *r, pid_t pid, uint64_t start, dou
     }
 }
 
-static pid_t search(const peri_task_t *t)
+static pid_t search(const peri_local_t *l, const peri_task_t *t)
 {
+    pid_t first;
+    if (peri_local_helped(l, t->sub->user->uid))
+        return peri_local_helped_sweep(t, 0, &first) > 0 ? first : 0;
     char *folder = peri_local_proc_folder(t);
     char *mark = peri_xasprintf("PERIGEE_FOLDER=%s", folder);
     peri_sweep_t s = {.mark = mark, .uid = t->sub->user->uid};
@@ -185,7 +194,7 @@ static void look_without(peri_local_t *l, peri_run_t *r, double now)
         again(l, r, now);
     else if (peri_local_proc_alive(t->pid, t->pid_start, t->sub->user->uid))
         watch(l, r, t->pid, t->pid_start, now);
-    else if ((pid = search(t)) > 0 && peri_local_proc_start(pid, &start) == 0)
+    else if ((pid = search(l, t)) > 0 && peri_local_proc_start(pid, &start) == 0)
         watch(l, r, pid, start, now);
     else if (now < r->look_until) /* it may be between fork and exec */
         r->look_at = now + LOOK_EVERY;
@@ -215,6 +224,21 @@ static int pause_queue(peri_local_t *l, const peri_err_t *err)
     return -1;
 }
 
+/* The helper refuses its user: it ends as a program that could not be started. */
+static void never(peri_local_t *l, peri_run_t *r, const peri_err_t *err)
+{
+    peri_task_t *t = r->task;
+    free(t->why);
+    t->why = peri_xstrdup(err->text);
+    t->begun = true;
+    t->pid = 0;
+    r->has_status = true;
+    r->end = PERI_END_EXITED;
+    r->exit_code = PERI_START_FAILED;
+    r->look_at = peri_now();
+    peri_local_set_state(l, t, PERI_SCHED_RUNNING);
+}
+
 int peri_local_run_begin(peri_local_t *l, peri_task_t *t, uint64_t overtakes)
 {
     peri_err_t err;
@@ -225,7 +249,12 @@ int peri_local_run_begin(peri_local_t *l, peri_task_t *t, uint64_t overtakes)
     }
     peri_failpoint("local.begin");
     peri_run_t *r = peri_local_run_new(l, t);
-    if (peri_local_start(r, l->euid, &err)) {
+    const bool helped = peri_local_helped(l, t->sub->user->uid);
+    if (helped ? peri_local_helped_start(r, &err) : peri_local_start(r, l->euid, &err)) {
+        if (helped && err.code == PERI_EDENIED) {
+            never(l, r, &err);
+            return 0;
+        }
         peri_local_run_free(l, r);
         t->started = 0;
         return pause_queue(l, &err);
@@ -233,8 +262,8 @@ int peri_local_run_begin(peri_local_t *l, peri_task_t *t, uint64_t overtakes)
     peri_failpoint("local.forked");
     l->pause_why[0] = '\0';
     r->overtook = overtakes;
-    r->child = true;
-    r->pidfd = peri_local_proc_open(r->pid);
+    r->child = !helped;
+    if (r->pidfd < 0) r->pidfd = peri_local_proc_open(r->pid);
     t->begun = true;
     t->other_boot = false;
     t->pid = r->pid;
@@ -258,18 +287,28 @@ void peri_local_run_resume(peri_local_t *l, peri_task_t *t)
 
 /* ---- in between ---- */
 
+/* How many it reached; -1: nobody knows. */
+static int send(const peri_local_t *l, const peri_run_t *r, int sig)
+{
+    const uid_t uid = r->task->sub->user->uid;
+    if (peri_local_helped(l, uid)) return peri_local_helped_signal(r, sig);
+    peri_local_proc_signal(r->pid, r->pid_start, uid, r->pidfd, sig);
+    return 1;
+}
+
 void peri_local_run_cancel(peri_local_t *l, peri_run_t *r)
 {
     if (r->pid == 0 || r->sweep_until > 0 || r->kill_at > 0) return;
     r->kill_at = peri_now() + l->kill_after;
-    peri_local_proc_signal(r->pid, r->pid_start, r->task->sub->user->uid, r->pidfd,
-                           SIGTERM);
+    /* One that is not the user's yet has nothing to save. */
+    if (send(l, r, SIGTERM) < 1) r->kill_at = peri_now() + NOT_YET;
 }
 
 /* True if the watched process is over; of a child, then, how. */
 static bool is_over(peri_run_t *r)
 {
     siginfo_t info = {0};
+    if (r->helped) return peri_local_helped_over(r, peri_now());
     if (!r->child)
         return !peri_local_proc_alive(r->pid, r->pid_start, r->task->sub->user->uid);
     if (waitid(P_PID, (id_t)r->pid, &info, WEXITED | WNOHANG | WNOWAIT)) {
@@ -294,8 +333,7 @@ void peri_local_run_tend(peri_local_t *l, peri_run_t *r, double now)
     if (r->sweep_until > 0) return;
     if (r->pid && r->kill_at > 0 && now >= r->kill_at) {
         r->kill_at = now + l->kill_after;
-        peri_local_proc_signal(r->pid, r->pid_start, r->task->sub->user->uid, r->pidfd,
-                               SIGKILL);
+        if (send(l, r, SIGKILL) < 1) r->kill_at = now + NOT_YET;
     }
     if (r->pid && !r->look_at) {
         if ((r->pidfd >= 0 && !r->ready) || !is_over(r)) return;
@@ -305,16 +343,35 @@ void peri_local_run_tend(peri_local_t *l, peri_run_t *r, double now)
     if (r->look_at <= now) look(l, r, now);
 }
 
+/* Downwards: a run that is removed is replaced by the last one. */
+static void sweep_helped(peri_local_t *l, double now)
+{
+    for (size_t i = l->nruns; i-- > 0;) {
+        peri_run_t *r = l->runs[i];
+        pid_t first;
+        if (r->sweep_until <= 0 || !peri_local_helped(l, r->task->sub->user->uid))
+            continue;
+        if (peri_local_helped_sweep(r->task, SIGKILL, &first) == 0 ||
+            now > r->sweep_until)
+            finish(l, r);
+    }
+}
+
 void peri_local_run_sweep(peri_local_t *l, double now)
 {
     size_t n = 0;
-    for (size_t i = 0; i < l->nruns; i++) n += l->runs[i]->sweep_until > 0;
+    sweep_helped(l, now);
+    for (size_t i = 0; i < l->nruns; i++)
+        n += l->runs[i]->sweep_until > 0 &&
+             !peri_local_helped(l, l->runs[i]->task->sub->user->uid);
     if (!n) return;
     peri_sweep_t *s = peri_xcalloc(n, sizeof(*s));
     peri_run_t **r = peri_xcalloc(n, sizeof(*r));
     n = 0;
     for (size_t i = 0; i < l->nruns; i++) {
-        if (l->runs[i]->sweep_until <= 0) continue;
+        if (l->runs[i]->sweep_until <= 0 ||
+            peri_local_helped(l, l->runs[i]->task->sub->user->uid))
+            continue;
         r[n] = l->runs[i];
         char *folder = peri_local_proc_folder(r[n]->task);
         s[n].mark = peri_xasprintf("PERIGEE_FOLDER=%s", folder);

@@ -271,6 +271,7 @@ char *peri_local_start_failure(const peri_run_t *r)
 {
     const peri_sub_t *s = r->task->sub;
     failure_t f;
+    if (r->helped) return NULL; /* it has said so already */
     if (r->err_fd < 0 || read(r->err_fd, &f, sizeof(f)) != sizeof(f)) return NULL;
     const char *e = strerror(f.error);
     char *folder = peri_local_proc_folder(r->task), *text;

@@ -211,7 +211,7 @@ static int check_all(const peri_local_t *l, const peri_schedreq_t *req, uint64_t
         return peri_err_set(err, PERI_EINVAL,
                             "the priority %d is not between -1000 and 1000",
                             req->priority);
-    if (req->uid != l->euid && l->euid != 0)
+    if (req->uid != l->euid && l->euid != 0 && !peri_local_helped(l, req->uid))
         return peri_err_set(
             err, PERI_EDENIED,
             "tasks of user %s cannot be started: perigeed does not run as "

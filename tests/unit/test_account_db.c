@@ -193,6 +193,36 @@ static void modes(void **state)
     }
 }
 
+static bool is_machines(const char *name)
+{
+    return !strcmp(name, "machine");
+}
+
+/* Where jobs run as Unix users, nobody takes the name of one unseen. */
+static void reserved(void **state)
+{
+    (void)state;
+    int64_t id;
+    peri_accstate_t s;
+    char secret[PERI_SECRET_LEN + 1];
+    static const peri_signuprules_t approval = {PERI_SIGNUP_APPROVAL, false, "http://p"};
+    peri_newperson_t p = {.name = "machine"};
+    peri_account_reserve(is_machines);
+    assert_code(peri_signup_make(fx->db, &OPEN, &p, "x", NOW, &id, &s, err),
+                PERI_ECONFLICT);
+    assert_ok(peri_signup_invite(fx->db, &approval, "m@example.org", NULL, "Bob", NOW,
+                                 secret, err));
+    p.invitation = secret;
+    assert_code(peri_signup_make(fx->db, &approval, &p, "x", NOW, &id, &s, err),
+                PERI_ECONFLICT);
+    p.invitation = NULL;
+    id = sign_up(&approval, &p, &s);
+    assert_int_equal(s, PERI_ACC_APPROVAL);
+    p.name = "machine2";
+    sign_up(&OPEN, &p, &s);
+    peri_account_reserve(NULL);
+}
+
 /* A stranger who signs up with somebody's address sees the same as for a new one. */
 static void nobody_is_told(void **state)
 {
@@ -357,10 +387,11 @@ static void sweep(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(states),  cmocka_unit_test(made_once),
-        cmocka_unit_test(search),  cmocka_unit_test(edit),
-        cmocka_unit_test(modes),   cmocka_unit_test(nobody_is_told),
-        cmocka_unit_test(reset),   cmocka_unit_test(set_up),
-        cmocka_unit_test(deleted), cmocka_unit_test(sweep)};
+        cmocka_unit_test(states),         cmocka_unit_test(made_once),
+        cmocka_unit_test(search),         cmocka_unit_test(edit),
+        cmocka_unit_test(modes),          cmocka_unit_test(reserved),
+        cmocka_unit_test(nobody_is_told), cmocka_unit_test(reset),
+        cmocka_unit_test(set_up),         cmocka_unit_test(deleted),
+        cmocka_unit_test(sweep)};
     return cmocka_run_group_tests(tests, fix_accounts, fix_no_accounts);
 }
