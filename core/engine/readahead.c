@@ -24,6 +24,7 @@ struct peri_aheadblock {
     void **values;      /* one a projected column; NULL where the file lacks it */
     uint64_t *capacity; /* bytes allocated for each */
     void **memory;
+    uint8_t **masks; /* NULL where the file has none; else its last bytes of `memory` */
     peri_err_t err;
 };
 
@@ -44,7 +45,7 @@ static size_t row_bytes(const peri_scan_t *s)
     size_t bytes = 0;
     for (size_t k = 0; k < s->ncolumns; k++) {
         const peri_column_t *c = &s->rel->table->columns[s->columns[k]];
-        bytes += peri_type_size(c->type) * c->width;
+        bytes += (peri_type_size(c->type) + c->nullable) * c->width;
     }
     return bytes;
 }
@@ -69,8 +70,10 @@ static int decode(peri_scan_t *s, peri_scanner_t *me, peri_aheadblock_t *b,
         const peri_scancol_t *sc = &me->file->cols[k];
         const peri_column_t *c = &s->rel->table->columns[sc->column];
         b->values[k] = NULL;
+        b->masks[k] = NULL;
         if (sc->set == SIZE_MAX) continue;
-        uint64_t bytes = n * c->width * peri_type_size(c->type);
+        uint64_t size = n * c->width * peri_type_size(c->type);
+        uint64_t bytes = size + (sc->mask != SIZE_MAX ? n * c->width : 0);
         if (bytes > b->capacity[k]) {
             free(b->memory[k]);
             b->memory[k] = malloc(bytes);
@@ -83,6 +86,11 @@ static int decode(peri_scan_t *s, peri_scanner_t *me, peri_aheadblock_t *b,
         b->values[k] = b->memory[k];
         if (n > UINT32_MAX || peri_scanner_read(s, me, k, (uint32_t)n, b->values[k], err))
             return -1;
+        if (sc->mask != SIZE_MAX) {
+            b->masks[k] = (uint8_t *)b->memory[k] + size;
+            if (peri_scanner_read_mask(s, me, k, (uint32_t)n, b->masks[k], err))
+                return -1;
+        }
         if (atomic_load_explicit(&s->session->interrupted, memory_order_relaxed))
             return peri_err_set(err, PERI_ECANCEL, "cancelled");
     }
@@ -149,6 +157,7 @@ peri_readahead_t *peri_readahead_new(peri_scan_t *s)
     r->slots = peri_xcalloc(r->nslots, sizeof(*r->slots));
     for (size_t i = 0; i < r->nslots; i++) {
         r->slots[i].values = peri_xcalloc(s->ncolumns, sizeof(void *));
+        r->slots[i].masks = peri_xcalloc(s->ncolumns, sizeof(uint8_t *));
         r->slots[i].memory = peri_xcalloc(s->ncolumns, sizeof(void *));
         r->slots[i].capacity = peri_xcalloc(s->ncolumns, sizeof(uint64_t));
     }
@@ -172,6 +181,7 @@ void peri_readahead_free(peri_readahead_t *r)
     for (size_t i = 0; i < r->nslots; i++) {
         for (size_t k = 0; k < r->scan->ncolumns; k++) free(r->slots[i].memory[k]);
         free(r->slots[i].values);
+        free(r->slots[i].masks);
         free(r->slots[i].memory);
         free(r->slots[i].capacity);
     }
@@ -232,4 +242,9 @@ peri_frow_t peri_aheadblock_end(const peri_aheadblock_t *b)
 const void *peri_aheadblock_values(const peri_aheadblock_t *b, size_t k)
 {
     return b->values[k];
+}
+
+const uint8_t *peri_aheadblock_mask(const peri_aheadblock_t *b, size_t k)
+{
+    return b->masks[k];
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "core/base/util.h"
+#include "core/table/sqltype.h"
 
 static void *xdup(const void *p, size_t size)
 {
@@ -40,6 +41,70 @@ static duckdb_type duckdb_type_of(peri_type_t t)
         [PERI_T_F64] = DUCKDB_TYPE_DOUBLE,    [PERI_T_STR] = DUCKDB_TYPE_VARCHAR,
         [PERI_T_BLOB] = DUCKDB_TYPE_BLOB};
     return types[t];
+}
+
+/* Dates and times are bound as such: their stored integers are DuckDB's own. */
+static duckdb_type type_of_column(const peri_column_t *c)
+{
+    static const struct {
+        const char *name;
+        duckdb_type type;
+    } moments[] = {{"DATE", DUCKDB_TYPE_DATE},
+                   {"TIME", DUCKDB_TYPE_TIME},
+                   {"TIME_NS", DUCKDB_TYPE_TIME_NS},
+                   {"TIMESTAMP", DUCKDB_TYPE_TIMESTAMP},
+                   {"TIMESTAMP_S", DUCKDB_TYPE_TIMESTAMP_S},
+                   {"TIMESTAMP_MS", DUCKDB_TYPE_TIMESTAMP_MS},
+                   {"TIMESTAMP_NS", DUCKDB_TYPE_TIMESTAMP_NS},
+                   {"TIMESTAMP WITH TIME ZONE", DUCKDB_TYPE_TIMESTAMP_TZ}};
+    if (peri_sqltype_form(c->sql_type, c->type, c->width) == PERI_SQLFORM_BITS) {
+        size_t n = strcspn(c->sql_type, "[");
+        for (size_t i = 0; i < sizeof(moments) / sizeof(moments[0]); i++)
+            if (strlen(moments[i].name) == n &&
+                strncmp(moments[i].name, c->sql_type, n) == 0)
+                return moments[i].type;
+    }
+    return duckdb_type_of(c->type);
+}
+
+/* The type with VARCHAR for BLOB, whose escapes JSON's cast keeps, and for DECIMAL, whose
+ * numbers it rounds. */
+static void put_text_type(const char *type, peri_buf_t *b)
+{
+    for (char quote = 0; *type; type++) {
+        bool blob = !quote && strncmp(type, "BLOB", 4) == 0;
+        if (blob || (!quote && strncmp(type, "DECIMAL", 7) == 0)) {
+            peri_buf_puts(b, "VARCHAR");
+            type = blob ? type + 3 : strchr(type, ')');
+            continue;
+        }
+        if (quote ? *type == quote : *type == '"' || *type == '\'')
+            quote = quote ? 0 : *type;
+        peri_buf_putc(b, *type);
+    }
+}
+
+void peri_scan_put_value(const peri_column_t *c, const char *name, peri_buf_t *b)
+{
+    switch (peri_sqltype_form(c->sql_type, c->type, c->width)) {
+    case PERI_SQLFORM_CAST:
+        peri_buf_printf(b, "CAST(%s", name);
+        break;
+    case PERI_SQLFORM_JSON:
+        peri_buf_printf(b, "CAST(CAST(CAST(%s AS JSON) AS ", name);
+        put_text_type(c->sql_type, b);
+        peri_buf_putc(b, ')');
+        break;
+    case PERI_SQLFORM_ONE: /* DuckDB has no CASE of arrays, but of lists */
+        peri_buf_printf(b, "CAST(CASE WHEN %s IS NOT NULL THEN [%s] END", name, name);
+        break;
+    default:
+        peri_buf_puts(b, name);
+        return;
+    }
+    peri_buf_puts(b, " AS ");
+    peri_buf_puts(b, c->sql_type);
+    peri_buf_putc(b, ')');
 }
 
 static void add_column(duckdb_bind_info info, const char *name, duckdb_type type,
@@ -72,7 +137,7 @@ static void scan_bind(duckdb_bind_info info)
     add_column(info, "c0", DUCKDB_TYPE_BIGINT, 1);
     for (size_t i = 0; i < t->ncolumns; i++) {
         snprintf(name, sizeof(name), "c%zu", i + 1);
-        add_column(info, name, duckdb_type_of(t->columns[i].type), t->columns[i].width);
+        add_column(info, name, type_of_column(&t->columns[i]), t->columns[i].width);
     }
     add_column(info, "file", DUCKDB_TYPE_VARCHAR, 1);
     add_column(info, "snapnum", DUCKDB_TYPE_INTEGER, 1);
@@ -134,6 +199,8 @@ typedef struct {
     peri_scanner_t me;
     peri_aheadblock_t *block; /* decoded ahead; NULL = this thread decodes itself */
     uint64_t blocks;          /* taken so far */
+    uint8_t *flags;           /* of masks */
+    uint64_t flags_size;
 } local_t;
 
 static void local_free(void *p)
@@ -144,6 +211,7 @@ static void local_free(void *p)
         peri_scanner_clear(l->scan, &l->me);
         scan_unref(l->scan);
     }
+    free(l->flags);
     free(l);
 }
 
@@ -191,6 +259,43 @@ static duckdb_vector values_of(const peri_column_t *c, duckdb_vector vec)
     return c->width > 1 ? duckdb_array_vector_get_child(vec) : vec;
 }
 
+/* Rows of a vector column whose every value is NULL are NULL themselves. */
+static void set_nulls(const uint8_t *flags, uint32_t n, uint32_t width, duckdb_vector vec)
+{
+    size_t total = (size_t)n * width;
+    uint8_t any = 0;
+    for (size_t i = 0; i < total; i++) any |= flags[i];
+    if (!any) return;
+    duckdb_vector values = width > 1 ? duckdb_array_vector_get_child(vec) : vec;
+    duckdb_vector_ensure_validity_writable(values);
+    uint64_t *valid = duckdb_vector_get_validity(values);
+    for (size_t i = 0; i < total; i++)
+        if (flags[i]) valid[i >> 6] &= ~(UINT64_C(1) << (i & 63));
+    if (width == 1) return;
+    duckdb_vector_ensure_validity_writable(vec);
+    valid = duckdb_vector_get_validity(vec);
+    for (uint32_t i = 0; i < n; i++) {
+        const uint8_t *row = flags + (size_t)i * width;
+        uint32_t k = 0;
+        while (k < width && row[k]) k++;
+        if (k == width) valid[i >> 6] &= ~(UINT64_C(1) << (i & 63));
+    }
+}
+
+static int fill_mask(local_t *l, size_t k, uint32_t n, duckdb_vector vec, peri_err_t *err)
+{
+    uint32_t width = column_of(l->scan, k)->width;
+    uint64_t bytes = (uint64_t)n * width;
+    if (bytes > l->flags_size) {
+        free(l->flags);
+        l->flags = peri_xmalloc(bytes);
+        l->flags_size = bytes;
+    }
+    if (peri_scanner_read_mask(l->scan, &l->me, k, n, l->flags, err)) return -1;
+    set_nulls(l->flags, n, width, vec);
+    return 0;
+}
+
 static int fill_strings(local_t *l, const peri_scancol_t *sc, const peri_column_t *c,
                         uint32_t n, duckdb_vector vec, peri_err_t *err)
 {
@@ -221,10 +326,12 @@ static int fill_column(local_t *l, size_t k, uint32_t n, duckdb_vector vec,
         fill_nulls(n, vec);
         return 0;
     }
-    if (c->type == PERI_T_STR || c->type == PERI_T_BLOB)
-        return fill_strings(l, sc, c, n, vec, err);
-    return peri_scanner_read(l->scan, &l->me, k, n,
-                             duckdb_vector_get_data(values_of(c, vec)), err);
+    bool text = c->type == PERI_T_STR || c->type == PERI_T_BLOB;
+    if (text ? fill_strings(l, sc, c, n, vec, err)
+             : peri_scanner_read(l->scan, &l->me, k, n,
+                                 duckdb_vector_get_data(values_of(c, vec)), err))
+        return -1;
+    return sc->mask == SIZE_MAX ? 0 : fill_mask(l, k, n, vec, err);
 }
 
 /* Rows from a block that was decoded ahead. */
@@ -237,8 +344,11 @@ static void fill_from_block(local_t *l, size_t k, uint32_t n, duckdb_vector vec)
         fill_nulls(n, vec);
         return;
     }
-    values += (l->me.row - peri_aheadblock_row(l->block)) * size;
+    uint64_t first = l->me.row - peri_aheadblock_row(l->block);
+    const uint8_t *mask = peri_aheadblock_mask(l->block, k);
+    values += first * size;
     memcpy(duckdb_vector_get_data(values_of(c, vec)), values, n * size);
+    if (mask) set_nulls(mask + first * c->width, n, c->width, vec);
 }
 
 /* Find this thread its next block: 1 = got one, 0 = the end, -1 = error. */

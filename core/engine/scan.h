@@ -55,6 +55,8 @@ typedef struct {
     size_t field;     /* of the set */
     peri_type_t type; /* in this file; may be narrower than the column's */
     uint32_t width;   /* of the field in this file */
+    size_t mask;      /* index into sets of the flags that say NULL; SIZE_MAX = none */
+    size_t mask_field;
 } peri_scancol_t;
 
 typedef struct {
@@ -71,6 +73,10 @@ typedef struct {
 peri_scanfile_t *peri_scanfile_new(const peri_scanrel_t *rel, uint32_t file,
                                    const size_t *columns, size_t ncols, peri_err_t *err);
 void peri_scanfile_free(peri_scanfile_t *f);
+
+/* The view's expression for a column that peri_scan delivers as `name`: what makes its
+ * exact SQL type of what is stored. */
+void peri_scan_put_value(const peri_column_t *c, const char *name, peri_buf_t *b);
 
 /* Copy n values of `from` to wider `to` (same family); false if that is no widening. */
 bool peri_widen(peri_type_t from, peri_type_t to, const void *in, void *out, size_t n);

@@ -132,3 +132,17 @@ int peri_scanner_read(const peri_scan_t *s, peri_scanner_t *me, size_t k, uint32
     if (wide) peri_widen(sc->type, c->type, tmp, out, all);
     return 0;
 }
+
+int peri_scanner_read_mask(const peri_scan_t *s, peri_scanner_t *me, size_t k, uint32_t n,
+                           uint8_t *out, peri_err_t *err)
+{
+    const peri_scancol_t *sc = &me->file->cols[k];
+    const peri_column_t *c = &s->rel->table->columns[sc->column];
+    peri_h5cursor_t *cur = me->cursors[sc->mask];
+    if (c->component < 0)
+        return peri_h5cursor_read(cur, sc->mask_field, me->row, n, out, err);
+    char *tmp = peri_scanner_scratch(me, (size_t)n * sc->width);
+    if (peri_h5cursor_read(cur, sc->mask_field, me->row, n, tmp, err)) return -1;
+    take_component(tmp, 1, sc->width, c->component, n, (char *)out);
+    return 0;
+}

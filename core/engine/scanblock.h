@@ -67,6 +67,11 @@ void *peri_scanner_scratch(peri_scanner_t *me, size_t size);
 int peri_scanner_read(const peri_scan_t *s, peri_scanner_t *me, size_t k, uint32_t n,
                       void *out, peri_err_t *err);
 
+/* The same rows' flags of the column's mask: one byte a value of the table's column, not
+ * 0 = NULL. Only of columns whose file has a mask. */
+int peri_scanner_read_mask(const peri_scan_t *s, peri_scanner_t *me, size_t k, uint32_t n,
+                           uint8_t *out, peri_err_t *err);
+
 /* ---- decoding ahead, for plans that DuckDB runs on one thread (readahead.c) ---- */
 
 /* Start threads that decode blocks ahead, in order; NULL if that is not worth it here. */
@@ -82,5 +87,7 @@ peri_frow_t peri_aheadblock_row(const peri_aheadblock_t *b);
 peri_frow_t peri_aheadblock_end(const peri_aheadblock_t *b);
 /* Values of projected column k from the block's first row; NULL = the file lacks it. */
 const void *peri_aheadblock_values(const peri_aheadblock_t *b, size_t k);
+/* Its flags as of peri_scanner_read_mask; NULL = the file has no mask of it. */
+const uint8_t *peri_aheadblock_mask(const peri_aheadblock_t *b, size_t k);
 
 #endif

@@ -53,6 +53,34 @@ static int open_set(const peri_scanrel_t *rel, const peri_file_t *pf, peri_h5fil
     return 0;
 }
 
+/* The flags that the column's dataset names, if this file has some: one for each value.
+ */
+static int open_mask(const peri_scanrel_t *rel, const peri_file_t *pf, peri_h5file_t *h5,
+                     const peri_column_t *c, peri_scancol_t *sc, peri_scanfile_t *f,
+                     peri_err_t *err)
+{
+    char *path = NULL;
+    int rc = peri_h5attr_string(h5, c->dataset, "null_mask", &path, err);
+    if (rc == 0) rc = open_set(rel, pf, h5, path, f, err);
+    if (rc == 0) {
+        size_t n;
+        peri_h5set_t *set = f->sets[f->nsets - 1];
+        const peri_h5field_t *field = peri_h5set_fields(set, &n);
+        sc->mask = f->nsets - 1;
+        sc->mask_field = 0;
+        bool is_flag = n == 1 && field->width == sc->width &&
+                       (field->type == PERI_T_BOOL || field->type == PERI_T_I8 ||
+                        field->type == PERI_T_U8);
+        if (!is_flag)
+            rc = peri_err_set(
+                err, PERI_EFORMAT,
+                "%s: %s, the null_mask of %s, does not have %u flag%s a row", pf->path,
+                path, c->dataset, sc->width, sc->width == 1 ? "" : "s");
+    }
+    free(path);
+    return rc < 0 ? -1 : 0;
+}
+
 peri_scanfile_t *peri_scanfile_new(const peri_scanrel_t *rel, uint32_t file,
                                    const size_t *columns, size_t ncols, peri_err_t *err)
 {
@@ -63,7 +91,7 @@ peri_scanfile_t *peri_scanfile_new(const peri_scanrel_t *rel, uint32_t file,
     f->file = file;
     f->align = 1;
     f->cols = peri_xcalloc(ncols, sizeof(*f->cols));
-    f->sets = peri_xcalloc(ncols, sizeof(*f->sets));
+    f->sets = peri_xcalloc(2 * ncols, sizeof(*f->sets)); /* with masks */
     f->ncols = ncols;
     if (ncols == 0) return f;
 
@@ -81,7 +109,7 @@ peri_scanfile_t *peri_scanfile_new(const peri_scanrel_t *rel, uint32_t file,
         const peri_column_t *c = &t->columns[columns[i]];
         peri_scancol_t *sc = &f->cols[i];
         sc->column = columns[i];
-        sc->set = SIZE_MAX;
+        sc->set = sc->mask = SIZE_MAX;
         if (pf->has && !pf->has[columns[i]]) continue;
         size_t set = find_set(f, t, i, c->dataset);
         if (set == SIZE_MAX) {
@@ -111,6 +139,7 @@ peri_scanfile_t *peri_scanfile_new(const peri_scanrel_t *rel, uint32_t file,
         sc->set = set;
         sc->type = field->type;
         sc->width = field->width;
+        if (c->nullable && open_mask(rel, pf, h5, c, sc, f, err)) goto fail;
     }
     peri_h5file_unref(h5);
     return f;

@@ -132,10 +132,17 @@ int peri_session_add_relation(peri_session_t *s, int id, peri_table_t *table,
     s->relations[id] = r;
 
     peri_buf_t b;
+    bool exact = false;
+    for (size_t i = 0; i < table->ncolumns; i++)
+        exact |= table->columns[i].sql_type && *table->columns[i].sql_type;
     peri_buf_init(&b, 64u << 20);
     peri_buf_printf(&b, "CREATE VIEW peri_r%d AS SELECT ", id);
     for (size_t i = 0; i < table->ncolumns; i++) {
-        peri_buf_printf(&b, "%sc%zu AS ", i ? ", " : "", i + 1);
+        char name[32];
+        snprintf(name, sizeof(name), "c%zu", i + 1);
+        peri_buf_puts(&b, i ? ", " : "");
+        peri_scan_put_value(&table->columns[i], name, &b);
+        peri_buf_puts(&b, " AS ");
         peri_buf_put_quoted(&b, table->columns[i].name, '"');
     }
     if (virtuals & PERI_VIRT_FILE) peri_buf_puts(&b, ", file");
@@ -145,6 +152,12 @@ int peri_session_add_relation(peri_session_t *s, int id, peri_table_t *table,
     peri_buf_printf(&b, " FROM peri_scan(%d)", id);
     int rc = peri_buf_check(&b, "the list of columns", err);
     if (rc == 0) rc = run_plain(s->con, b.data, err);
+    if (rc && exact)
+        peri_err_set(
+            err, PERI_EFORMAT,
+            "a column of %s has an attribute sql_type that is no type of DuckDB; "
+            "correct or delete it in the file",
+            table->name);
     peri_buf_free(&b);
     return rc;
 }

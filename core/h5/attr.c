@@ -156,10 +156,11 @@ int peri_h5attr_int64(peri_h5file_t *f, const char *path, const char *name, size
     return attr_number(f, path, name, i, true, NULL, out, err);
 }
 
-/* The bytes of the first string of the attribute. */
-static void first_string(const attr_t *a, const char *raw, peri_str_t *s)
+/* The bytes of string i of the attribute. */
+static void get_string(const attr_t *a, const char *raw, uint64_t i, peri_str_t *s)
 {
     size_t n = H5Tget_size(a->type);
+    raw += i * n;
     if (H5Tis_variable_str(a->type) > 0) {
         const char *text;
         memcpy(&text, raw, sizeof(char *));
@@ -172,32 +173,61 @@ static void first_string(const attr_t *a, const char *raw, peri_str_t *s)
     *s = (peri_str_t){raw, (uint32_t)strnlen(raw, n)};
 }
 
+/* The first `max` strings of an open attribute; what is in out[0 .. *n) is the caller's
+ * even on failure. */
+static int read_strings(attr_t *a, uint64_t max, char **out, size_t *n, peri_err_t *err)
+{
+    void *raw = NULL;
+    h5_pool_t pool = {0};
+    if (H5Tget_class(a->type) != H5T_STRING)
+        return peri_err_set(err, PERI_EFORMAT, "%s is not text", a->what);
+    if (attr_read(a, a->type, &raw, err) != 0) return -1;
+    int rc = 0;
+    for (uint64_t i = 0; i < a->n && i < max && rc == 0; i++) {
+        peri_str_t s, utf8;
+        get_string(a, raw, i, &s);
+        rc = peri_h5_text(&pool, s.ptr, s.len, &utf8, err);
+        if (rc == 0) out[(*n)++] = peri_xasprintf("%.*s", (int)utf8.len, utf8.ptr);
+    }
+    peri_h5pool_free(&pool);
+    if (H5Tis_variable_str(a->type) > 0) {
+        hid_t space = H5Aget_space(a->attr);
+        H5Dvlen_reclaim(a->type, space, H5P_DEFAULT, raw);
+        H5Sclose(space);
+    }
+    free(raw);
+    return rc;
+}
+
 int peri_h5attr_string(peri_h5file_t *f, const char *path, const char *name, char **out,
                        peri_err_t *err)
 {
     attr_t a;
-    void *raw = NULL;
+    size_t n = 0;
     int rc = attr_open(&a, f, path, name, err);
-    if (rc != 0) {
-        attr_close(&a);
-        return rc;
-    }
-    if (H5Tget_class(a.type) != H5T_STRING || a.n == 0) {
+    if (rc == 0 && a.n == 0)
         rc = peri_err_set(err, PERI_EFORMAT, "%s is not text", a.what);
-    } else if ((rc = attr_read(&a, a.type, &raw, err)) == 0) {
-        h5_pool_t pool = {0};
-        peri_str_t s, utf8;
-        first_string(&a, raw, &s);
-        rc = peri_h5_text(&pool, s.ptr, s.len, &utf8, err);
-        if (rc == 0) *out = peri_xasprintf("%.*s", (int)utf8.len, utf8.ptr);
-        peri_h5pool_free(&pool);
-        if (H5Tis_variable_str(a.type) > 0) {
-            hid_t space = H5Aget_space(a.attr);
-            H5Dvlen_reclaim(a.type, space, H5P_DEFAULT, raw);
-            H5Sclose(space);
-        }
-        free(raw);
+    else if (rc == 0)
+        rc = read_strings(&a, 1, out, &n, err);
+    attr_close(&a);
+    return rc;
+}
+
+int peri_h5attr_strings(peri_h5file_t *f, const char *path, const char *name, char ***out,
+                        size_t *n, peri_err_t *err)
+{
+    attr_t a;
+    *n = 0;
+    *out = NULL;
+    int rc = attr_open(&a, f, path, name, err);
+    if (rc == 0) {
+        *out = peri_xcalloc(a.n + 1, sizeof(**out));
+        rc = read_strings(&a, a.n, *out, n, err);
     }
     attr_close(&a);
+    if (rc == 0 || !*out) return rc;
+    while (*n) free((*out)[--*n]);
+    free(*out);
+    *out = NULL;
     return rc;
 }

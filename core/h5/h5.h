@@ -182,6 +182,9 @@ int peri_h5attr_int64(peri_h5file_t *f, const char *path, const char *name, size
 /* *out is the caller's (free). */
 int peri_h5attr_string(peri_h5file_t *f, const char *path, const char *name, char **out,
                        peri_err_t *err);
+/* All values of a text attribute: *out is the caller's (free each, then the array). */
+int peri_h5attr_strings(peri_h5file_t *f, const char *path, const char *name, char ***out,
+                        size_t *n, peri_err_t *err);
 /* Is there an object at this path? false also for broken links. */
 bool peri_h5_exists(peri_h5file_t *f, const char *path);
 /* Kind of the object: 'g' group, 'd' dataset, 't' named type, 0 none. */

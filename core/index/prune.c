@@ -34,6 +34,14 @@ typedef struct {
 
 /* ---- conditions ---- */
 
+/* Do stored numbers compare with constants as the column's values do? Not those of dates,
+ * times and decimals. */
+static bool zones_are_values(const peri_column_t *c)
+{
+    return !c->sql_type || !*c->sql_type || strcmp(c->sql_type, "HUGEINT") == 0 ||
+           strcmp(c->sql_type, "UHUGEINT") == 0;
+}
+
 /* false: it cannot prune anything. */
 static bool resolve(const peri_table_t *t, const peri_pred_t *p, cond_t *c)
 {
@@ -54,7 +62,7 @@ static bool resolve(const peri_table_t *t, const peri_pred_t *p, cond_t *c)
     }
     const peri_column_t *col = c->column;
     c->icolumn = (size_t)(col - t->columns);
-    c->zones = peri_zone_type_ok(col->type);
+    c->zones = peri_zone_type_ok(col->type) && zones_are_values(col);
     if (col->width > 1) {
         if (p->component >= 0)
             c->component = (uint32_t)p->component;

@@ -112,6 +112,34 @@ int peri_binary_fits(const peri_field_t *f, idx_t row, bool is_signed, const cha
         f->name, text, is_signed ? "" : "unsigned ", format);
 }
 
+int peri_binary_decimals(const peri_field_t *f, idx_t first, idx_t n, const char *format,
+                         peri_err_t *err)
+{
+    if (f->type == DUCKDB_TYPE_ARRAY) {
+        idx_t size = f->array_size;
+        return peri_binary_decimals(&f->kids[0], first * size, n * size, format, err);
+    }
+    if (f->type != DUCKDB_TYPE_DECIMAL || f->width <= 15) return 0;
+    const __int128 sure = (__int128)1000000000000000; /* 15 digits always fit */
+    double power = 1;
+    for (unsigned k = 0; k < f->scale; k++) power *= 10; /* rounds from 10^23 on */
+    for (idx_t i = first; i < first + n; i++) {
+        if (peri_field_is_null(f, i)) continue;
+        __int128 v = peri_field_integer(f, i);
+        if (v < sure && v > -sure && f->scale < 23) continue;
+        /* What DuckDB's cast does with the double that is stored. */
+        double back = nearbyint(decimal_value(v, f->scale) * power);
+        if (fabs(back) < 0x1p126 && (__int128)back == v) continue;
+        char text[PERI_NUM_MAX + 1];
+        *peri_num_decimal(text, v, f->scale) = '\0';
+        return peri_err_set(err, PERI_EUNSUPP,
+                            "column \"%s\" holds %s, which has more digits than the "
+                            "numbers of %s keep: cast the column to DOUBLE or VARCHAR",
+                            f->name, text, format);
+    }
+    return 0;
+}
+
 static int convert(const peri_field_t *f, idx_t row, peri_binary_t k, void *out,
                    const char *format, peri_err_t *err)
 {

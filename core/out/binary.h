@@ -36,5 +36,9 @@ int peri_binary_rows(const peri_field_t *f, idx_t first, idx_t n, peri_binary_t 
 /* PERI_EUNSUPP if an integer value does not fit int64_t (or uint64_t). */
 int peri_binary_fits(const peri_field_t *f, idx_t row, bool is_signed, const char *format,
                      peri_err_t *err);
+/* PERI_EUNSUPP if a DECIMAL (or an element of an ARRAY of them) is not the decimal that
+ * its nearest double gives back; other types always fit. */
+int peri_binary_decimals(const peri_field_t *f, idx_t first, idx_t n, const char *format,
+                         peri_err_t *err);
 
 #endif

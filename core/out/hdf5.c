@@ -17,6 +17,7 @@
 #include "core/h5/h5.h"
 #include "core/out/binary.h"
 #include "core/out/format.h"
+#include "core/out/h5attrs.h"
 #include "core/out/h5names.h"
 
 #define CHUNK_ROWS ((size_t)65536)
@@ -73,54 +74,6 @@ static int fail_h5(const peri_writer_t *w, peri_err_t *err)
     return peri_err_set(err, PERI_EIO, "cannot write %s: %s", path, why);
 }
 
-/* ---- attributes and provenance ---- */
-
-static hid_t make_string_type(void)
-{
-    hid_t t = H5Tcopy(H5T_C_S1);
-    H5Tset_size(t, H5T_VARIABLE);
-    H5Tset_cset(t, H5T_CSET_UTF8);
-    return t;
-}
-
-/* Empty texts are left out. */
-static int put_attribute(hid_t object, const char *name, const char *value)
-{
-    if (!*value) return 0;
-    hid_t type = make_string_type(), space = H5Screate(H5S_SCALAR);
-    hid_t a = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-    herr_t rc = a < 0 ? -1 : H5Awrite(a, type, &value);
-    hid_t why = H5Eget_current_stack(); /* the calls below would forget it */
-    if (a >= 0) H5Aclose(a);
-    H5Sclose(space);
-    H5Tclose(type);
-    H5Eset_current_stack(why);
-    return rc < 0 ? -1 : 0;
-}
-
-static int put_sources(hid_t file, const peri_provenance_t *prov)
-{
-    if (!prov->nsources) return 0;
-    hsize_t n = prov->nsources;
-    hid_t group =
-        H5Gcreate2(file, PERI_H5_PROVENANCE, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-    hid_t text = make_string_type(), space = H5Screate_simple(1, &n, NULL);
-    hid_t type = H5Tcreate(H5T_COMPOUND, sizeof(peri_outsource_t));
-    H5Tinsert(type, "path", HOFFSET(peri_outsource_t, path), text);
-    H5Tinsert(type, "size", HOFFSET(peri_outsource_t, size), H5T_NATIVE_UINT64);
-    H5Tinsert(type, "mtime_ns", HOFFSET(peri_outsource_t, mtime_ns), H5T_NATIVE_INT64);
-    hid_t set =
-        H5Dcreate2(group, "sources", type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-    herr_t rc =
-        set < 0 ? -1 : H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, prov->sources);
-    if (set >= 0 && H5Dclose(set) < 0) rc = -1;
-    H5Tclose(type);
-    H5Tclose(text);
-    H5Sclose(space);
-    if (group < 0 || H5Gclose(group) < 0) rc = -1;
-    return rc < 0 ? -1 : 0;
-}
-
 /* ---- open ---- */
 
 static hid_t file_type(peri_binary_t k)
@@ -147,7 +100,7 @@ static hid_t file_type(peri_binary_t k)
     case PERI_BIN_F64:
         return H5Tcopy(H5T_NATIVE_DOUBLE);
     case PERI_BIN_TEXT:
-        return make_string_type();
+        return peri_h5_string_type();
     case PERI_BIN_BOOL:
         break;
     }
@@ -158,7 +111,7 @@ static hid_t file_type(peri_binary_t k)
     return t;
 }
 
-static int open_file(peri_writer_t *w, hdf5_t *h)
+static int open_file(peri_writer_t *w, hdf5_t *h, const char *const *links)
 {
     hid_t fapl = H5Pcreate(H5P_FILE_ACCESS), fcpl = H5Pcreate(H5P_FILE_CREATE);
     H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
@@ -167,12 +120,7 @@ static int open_file(peri_writer_t *w, hdf5_t *h)
     h->file = H5Fcreate(peri_target_temp(w->target), H5F_ACC_EXCL, fcpl, fapl);
     H5Pclose(fapl);
     H5Pclose(fcpl);
-    if (h->file < 0) return -1;
-    if (put_attribute(h->file, "query", w->prov.query) ||
-        put_attribute(h->file, "version", w->prov.version) ||
-        put_attribute(h->file, "created", w->created))
-        return -1;
-    return put_sources(h->file, &w->prov);
+    return h->file < 0 ? -1 : peri_h5_put_head(h->file, w, links);
 }
 
 static void size_buffers(peri_writer_t *w, hdf5_t *h)
@@ -218,7 +166,7 @@ static int hdf5_open(peri_writer_t *w, peri_err_t *err)
     if (!h->deflate)
         return peri_err_set(err, PERI_EINTERNAL, "libdeflate gives no compressor");
     peri_h5_lock();
-    int rc = open_file(w, h) ? fail_h5(w, err) : 0;
+    int rc = open_file(w, h, links) ? fail_h5(w, err) : 0;
     peri_h5_unlock();
     return rc;
 }
@@ -248,20 +196,10 @@ static hid_t create_set(hid_t where, const char *name, hid_t type, size_t width,
 static int create_column(peri_writer_t *w, hdf5_t *h, size_t c, size_t chunk)
 {
     column_t *col = &h->cols[c];
-    const peri_outcol_t *out = &w->cols[c];
     col->type = file_type(col->kind);
     col->set = create_set(h->file, col->link, col->type, col->width, col->vector, chunk,
                           col->kind == PERI_BIN_TEXT);
-    if (col->set < 0) return -1;
-    peri_buf_clear(&h->text);
-    peri_field_type_name(&w->fields[c], &h->text);
-    const char *unit = *out->unit ? out->unit : peri_h5_moment_unit(w->fields[c].type);
-    bool renamed = strcmp(out->name, col->link) != 0;
-    return put_attribute(col->set, "unit", unit) ||
-           put_attribute(col->set, "description", out->description) ||
-           put_attribute(col->set, "ucd", out->ucd) ||
-           put_attribute(col->set, "sql_type", h->text.data) ||
-           put_attribute(col->set, "sql_name", renamed ? out->name : "");
+    return col->set < 0 ? -1 : peri_h5_put_column(col->set, w, c, col->link, &h->text);
 }
 
 static int create_mask(hdf5_t *h, column_t *col, size_t chunk)
@@ -275,7 +213,7 @@ static int create_mask(hdf5_t *h, column_t *col, size_t chunk)
     H5Tclose(type);
     char path[1024];
     snprintf(path, sizeof(path), "/" PERI_H5_NULLS "/%s", col->link);
-    return col->mask < 0 ? -1 : put_attribute(col->set, "null_mask", path);
+    return col->mask < 0 ? -1 : peri_h5_put_text(col->set, "null_mask", path);
 }
 
 static void shuffle(const char *in, char *out, size_t n, size_t size)
@@ -428,6 +366,7 @@ static int take_rows(peri_writer_t *w, hdf5_t *h, idx_t first, idx_t n, peri_err
                      ? take_texts(w, h, c, first, n, err)
                      : peri_binary_rows(f, first, n, col->kind,
                                         col->data + h->fill * col->item, "hdf5", err);
+        if (!rc) rc = peri_binary_decimals(f, first, n, "hdf5", err);
         if (rc) return -1;
         take_nulls(f, col, h->fill, first, n);
     }

@@ -83,19 +83,33 @@ static uint64_t file_bytes(const peri_table_t *t)
 
 static const char *type_text(peri_arena_t *arena, const peri_column_t *c)
 {
+    if (c->sql_type && *c->sql_type) return c->sql_type;
     if (c->width == 1) return peri_type_name(c->type);
     return peri_arena_printf(arena, "%s[%u]", peri_type_name(c->type), c->width);
 }
 
 /* ---- text ---- */
 
-enum { NAME, TYPE, UNIT, STORED, LAYOUT, CHUNK, FILTERS, RATIO, DESCRIPTION, NCELLS };
+enum {
+    NAME,
+    TYPE,
+    NULLS,
+    UNIT,
+    STORED,
+    LAYOUT,
+    CHUNK,
+    FILTERS,
+    RATIO,
+    DESCRIPTION,
+    NCELLS
+};
 
 static void fill_row(peri_arena_t *arena, const peri_column_t *c, const storage_t *s,
                      const char **cells)
 {
     cells[NAME] = c->name;
     cells[TYPE] = type_text(arena, c);
+    cells[NULLS] = c->nullable ? "nullable" : "";
     cells[UNIT] = c->unit;
     cells[STORED] = c->stored_as;
     cells[LAYOUT] = s->known ? layout_name(s->layout) : "";
@@ -149,9 +163,9 @@ static void put_cells(peri_buf_t *out, const char **cells, const size_t *widths)
 static void put_columns(peri_buf_t *out, const peri_table_t *t, const storage_t *s,
                         peri_arena_t *arena)
 {
-    static const char *heads[NCELLS] = {"column",    "type",   "unit",
-                                        "stored as", "layout", "chunk rows",
-                                        "filters",   "ratio",  "description"};
+    static const char *heads[NCELLS] = {
+        "column", "type",       "",        "unit",  "stored as",
+        "layout", "chunk rows", "filters", "ratio", "description"};
     const char **cells = peri_arena_calloc(arena, t->ncolumns * NCELLS, sizeof(*cells));
     size_t widths[NCELLS] = {0};
     for (size_t i = 0; i < t->ncolumns; i++) {
@@ -239,6 +253,7 @@ static json_t *column_json(peri_arena_t *arena, const peri_column_t *c,
             json_object_set_new(j, texts[i].key, text_json(texts[i].value));
     if (c->component >= 0)
         json_object_set_new(j, "component", json_integer(c->component));
+    if (c->nullable) json_object_set_new(j, "nullable", json_true());
     if (c->missing_files)
         json_object_set_new(j, "missing_files", json_integer(c->missing_files));
     if (!s->known) return j;

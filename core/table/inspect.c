@@ -7,6 +7,7 @@
 #include "core/table/fileset.h"
 #include "core/table/limits.h"
 #include "core/table/members.h"
+#include "core/table/written.h"
 
 #define MAX_LISTED 200
 
@@ -18,6 +19,7 @@ typedef struct {
     const char *groups[PERI_MAX_GROUPS]; /* a queue: near ones first */
     int depth[PERI_MAX_GROUPS];
     size_t ngroups, at;
+    bool ours; /* written by core/out */
 } walk_t;
 
 static void add_table(walk_t *w, const char *path, uint64_t rows, size_t ncolumns)
@@ -91,7 +93,9 @@ static int collect_group(const char *name, char kind, void *arg)
         return 1;
     }
     w->depth[w->ngroups] = w->depth[w->at] + 1;
-    w->groups[w->ngroups++] = peri_path_join(w->arena, w->groups[w->at], name);
+    const char *path = peri_path_join(w->arena, w->groups[w->at], name);
+    if (w->ours && peri_written_is_aside(path)) return 0;
+    w->groups[w->ngroups++] = path;
     return 0;
 }
 
@@ -100,7 +104,7 @@ static int walk(walk_t *w, peri_err_t *err)
     w->groups[0] = "/";
     w->ngroups = 1;
     for (w->at = 0; w->at < w->ngroups; w->at++) {
-        const peri_member_t *v;
+        peri_member_t *v;
         size_t n;
         const char *group = w->groups[w->at];
         if (peri_members_read(w->members, w->f, group, &v, &n, err) < 0) return -1;
@@ -131,7 +135,7 @@ int peri_inspect(peri_h5file_t *f, peri_arena_t *arena, peri_found_list_t *out,
         return 0;
     }
     walk_t *w = peri_arena_calloc(arena, 1, sizeof(*w));
-    *w = (walk_t){.f = f, .arena = arena, .out = out};
+    *w = (walk_t){.f = f, .arena = arena, .out = out, .ours = peri_written_by_us(f)};
     w->members = peri_members_new(arena);
     int rc = walk(w, err);
     peri_members_free(w->members);

@@ -239,7 +239,7 @@ static int read_group(peri_members_t *m, peri_h5file_t *f, const char *path,
 }
 
 int peri_members_read(peri_members_t *m, peri_h5file_t *f, const char *path,
-                      const peri_member_t **out, size_t *n, peri_err_t *err)
+                      peri_member_t **out, size_t *n, peri_err_t *err)
 {
     m->n = 0;
     m->hint = 0;

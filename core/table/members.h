@@ -35,12 +35,12 @@ typedef struct peri_members peri_members_t;
 peri_members_t *peri_members_new(peri_arena_t *arena);
 void peri_members_free(peri_members_t *m); /* accepts NULL; before the arena */
 
-/* Datasets at `path`, a group or a dataset, sorted by name; valid until the next read.
- * 0, or 1 if there is nothing at the path, or -1: PERI_EDENIED (a link out of the allowed
- * tree), PERI_EFORMAT, PERI_EIO, PERI_ELIMIT. A dataset that is sound but cannot be read
- * is listed with why_not. */
+/* Datasets at `path`, a group or a dataset, sorted by name; valid until the next read,
+ * and the caller may order them anew. 0, or 1 if there is nothing at the path, or -1:
+ * PERI_EDENIED (a link out of the allowed tree), PERI_EFORMAT, PERI_EIO, PERI_ELIMIT. A
+ * dataset that is sound but cannot be read is listed with why_not. */
 int peri_members_read(peri_members_t *m, peri_h5file_t *f, const char *path,
-                      const peri_member_t **out, size_t *n, peri_err_t *err);
+                      peri_member_t **out, size_t *n, peri_err_t *err);
 
 /* The number of rows of a group: the length that more than half of its datasets have; a
  * group with two lengths equally often has none (false). No datasets: 0 rows. */

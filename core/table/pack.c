@@ -18,7 +18,7 @@
 #include "core/table/limits.h"
 
 #define MAGIC   0x31425450u /* "PTB1" */
-#define VERSION 2u
+#define VERSION 3u
 
 /* ---- out ---- */
 
@@ -80,6 +80,8 @@ static void put_column(peri_buf_t *b, const peri_column_t *c)
     put_uint(b, c->type);
     put_uint(b, c->width);
     put_uint(b, c->chunk_rows);
+    put_str(b, c->sql_type ? c->sql_type : "");
+    put_uint(b, c->nullable);
 }
 
 static bool same_root(const char *a, const char *b)
@@ -222,6 +224,8 @@ static void get_column(reader_t *r, peri_column_t *c)
     c->type = (peri_type_t)get_uint_max(r, PERI_T_BLOB);
     c->width = (uint32_t)get_uint_max(r, PERI_MAX_WIDTH);
     c->chunk_rows = get_uint(r);
+    c->sql_type = get_str(r);
+    c->nullable = get_uint_max(r, 1);
     if (component < -1 || component >= PERI_MAX_WIDTH || c->type == 0 || c->width == 0)
         r->bad = true;
     c->component = (int)component;

@@ -11,6 +11,8 @@
 
 #include "core/base/util.h"
 #include "core/table/limits.h"
+#include "core/table/sqltype.h"
+#include "core/table/written.h"
 
 /* ---- numbered sets ---- */
 
@@ -91,15 +93,18 @@ size_t peri_resolve_add(peri_resolver_state_t *r, const char *source, const char
         r->cands_cap = r->cands_cap ? 2 * r->cands_cap : 64;
         r->cands = peri_xrealloc(r->cands, r->cands_cap, sizeof(*r->cands));
     }
-    r->cands[r->ncands] = (cand_t){
-        .source = source, .dataset = dataset, .field = field, .meaning = *meaning};
+    r->cands[r->ncands] = (cand_t){.source = source,
+                                   .dataset = dataset,
+                                   .field = field,
+                                   .sql_type = "",
+                                   .meaning = *meaning};
     return r->ncands++;
 }
 
 static size_t add_candidate(peri_resolver_state_t *r, peri_h5file_t *f,
                             const peri_member_t *m, const peri_memberfield_t *field)
 {
-    peri_meaning_t meaning = {"", "", ""};
+    peri_meaning_t meaning = {"", "", "", ""};
     const char *source = source_of(r, m, field->name);
     /* Attributes of a compound dataset speak of the whole of it. */
     if (!m->compound)
@@ -136,6 +141,7 @@ static int merge_type(peri_resolver_state_t *r, cand_t *c, const sight_t *field,
         c->width = field->width;
         c->stored_as = field->stored_as;
         c->chunk_rows = field->chunk_rows;
+        c->sql_type = field->sql_type;
         c->first_file = file;
     } else if (has_rows) {
         peri_type_t type =
@@ -148,6 +154,7 @@ static int merge_type(peri_resolver_state_t *r, cand_t *c, const sight_t *field,
                 r->set.files[c->first_file].path,
                 sql_type(r->scratch, field->type, field->width), r->set.files[file].path);
         c->mixed |= field->type != c->type;
+        c->sql_mixed |= strcmp(field->sql_type, c->sql_type) != 0;
         if (type != c->type) {
             c->stored_as = field->stored_as;
             c->first_file = file;
@@ -155,6 +162,7 @@ static int merge_type(peri_resolver_state_t *r, cand_t *c, const sight_t *field,
         }
     }
     c->has_rows |= has_rows;
+    c->nullable |= has_rows && field->has_mask;
     return 0;
 }
 
@@ -187,7 +195,7 @@ int peri_resolve_take(peri_resolver_state_t *r, size_t i, size_t cand, const sig
 }
 
 static int add_member(peri_resolver_state_t *r, size_t file, peri_h5file_t *f,
-                      const peri_member_t *m, uint64_t rows, peri_err_t *err)
+                      const peri_member_t *m, uint64_t rows, bool ours, peri_err_t *err)
 {
     const peri_memberfield_t unreadable = {.name = ""};
     /* A dataset that is asked for by its path may have any shape. */
@@ -201,7 +209,12 @@ static int add_member(peri_resolver_state_t *r, size_t file, peri_h5file_t *f,
                      .width = fields[i].width,
                      .stored_as = fields[i].stored_as,
                      .why_not = why_not,
-                     .chunk_rows = m->chunk_rows};
+                     .chunk_rows = m->chunk_rows,
+                     .sql_type = ""};
+        if (ours && !why_not && !m->compound)
+            peri_written_column(f, m->dataset, r->scratch, &s.sql_type, &s.has_mask);
+        if (peri_sqltype_form(s.sql_type, s.type, s.width) == PERI_SQLFORM_STORED)
+            s.sql_type = "";
         if (!why_not && m->rows != rows)
             s.why_not = peri_arena_printf(
                 r->scratch, "it has %llu rows and not %llu as the other columns in %s",
@@ -258,7 +271,7 @@ static int read_opened(peri_resolver_state_t *r, size_t i, peri_h5file_t *f,
     /* Gaps in what one of many nodes has are looked for when all have told. */
     if (!r->watch && peri_resolve_check_set(r, i, err) < 0) return -1;
     if (i == 0) read_once(r, f);
-    const peri_member_t *v;
+    peri_member_t *v;
     size_t n;
     int rc = peri_members_read(r->members, f, r->spec->path, &v, &n, err);
     if (rc < 0) return -1;
@@ -271,13 +284,16 @@ static int read_opened(peri_resolver_state_t *r, size_t i, peri_h5file_t *f,
         return peri_err_set(err, PERI_EFORMAT, "%s claims an impossible number of rows",
                             path);
 
+    bool ours = peri_written_by_us(f);
+    if (ours && peri_written_order(f, r->spec->path, v, n, err) < 0) return -1;
+
     /* All candidates that this file could add have room in its flags. */
     size_t fields = r->ncands;
     for (size_t k = 0; k < n; k++) fields += v[k].nfields ? v[k].nfields : 1;
     file->has = peri_xcalloc(fields, 1);
     r->hint = 0;
     for (size_t k = 0; k < n; k++)
-        if (add_member(r, i, f, &v[k], file->rows, err) < 0) return -1;
+        if (add_member(r, i, f, &v[k], file->rows, ours, err) < 0) return -1;
     file->nhas = r->ncands;
     if (r->ncands > PERI_MAX_COLUMNS)
         return peri_err_set(err, PERI_ELIMIT,

@@ -21,6 +21,9 @@ typedef struct {
     bool has_rows;       /* seen in a file with rows */
     bool mixed;          /* files with rows have it in several widths */
     uint64_t chunk_rows;
+    const char *sql_type; /* that all files with rows name; "" if none does */
+    bool sql_mixed;       /* they name several: the stored type counts */
+    bool nullable;        /* a file has a mask of its NULLs */
     peri_meaning_t meaning;
 } cand_t;
 
@@ -31,6 +34,8 @@ typedef struct {
     const char *stored_as;
     const char *why_not; /* it cannot be a column; else NULL */
     uint64_t chunk_rows;
+    const char *sql_type; /* as the file says it, or "" */
+    bool has_mask;
 } sight_t;
 
 typedef struct {

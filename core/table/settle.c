@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "core/base/util.h"
+#include "core/table/sqltype.h"
 
 void peri_resolve_note(peri_resolver_state_t *r, const char *text)
 {
@@ -104,7 +105,16 @@ static void add_column(settle_t *s, size_t cand, const peri_colspec_t *o, int co
 {
     const cand_t *c = &s->r->cands[cand];
     const char *wanted = component >= 0 ? o->parts[component] : o ? o->name : NULL;
+    if (!wanted && *c->meaning.name) wanted = c->meaning.name;
     if (!wanted) wanted = sql_name(s->arena, c->source);
+    uint32_t width = component >= 0 ? 1 : c->width;
+    bool exact = component < 0 && !c->sql_mixed &&
+                 peri_sqltype_form(c->sql_type, c->type, width) != PERI_SQLFORM_STORED;
+    /* The unit of stored integers, such as days since 1970, is none of a DATE. */
+    const char *unit = c->meaning.unit;
+    if (exact && strstr(unit, " since ") &&
+        peri_sqltype_form(c->sql_type, c->type, width) == PERI_SQLFORM_BITS)
+        unit = "";
     s->cand_of[s->n] = cand;
     s->columns[s->n] = (peri_column_t){
         .name =
@@ -113,12 +123,14 @@ static void add_column(settle_t *s, size_t cand, const peri_colspec_t *o, int co
         .field = peri_arena_strdup(s->arena, c->field),
         .component = component,
         .type = c->type,
-        .width = component >= 0 ? 1 : c->width,
-        .unit = pick(s->arena, o ? o->unit : NULL, c->meaning.unit),
+        .width = width,
+        .unit = pick(s->arena, o ? o->unit : NULL, unit),
         .description = pick(s->arena, o ? o->description : NULL, c->meaning.description),
         .ucd = pick(s->arena, o ? o->ucd : NULL, c->meaning.ucd),
         .chunk_rows = c->chunk_rows,
-        .stored_as = peri_arena_strdup(s->arena, c->stored_as ? c->stored_as : "")};
+        .stored_as = peri_arena_strdup(s->arena, c->stored_as ? c->stored_as : ""),
+        .sql_type = exact ? peri_arena_strdup(s->arena, c->sql_type) : "",
+        .nullable = c->nullable};
     s->n++;
 }
 
@@ -142,6 +154,13 @@ static int add_candidate_columns(settle_t *s, size_t cand, peri_err_t *err)
     if (!is_text(c->meaning.unit)) c->meaning.unit = "";
     if (!is_text(c->meaning.description)) c->meaning.description = "";
     if (!is_text(c->meaning.ucd)) c->meaning.ucd = "";
+    if (!is_text(c->meaning.name)) c->meaning.name = "";
+    if (c->sql_mixed)
+        peri_resolve_note(s->r,
+                          peri_arena_printf(s->r->scratch,
+                                            "Column %s has several SQL types in the "
+                                            "files: it is read as stored.",
+                                            c->source));
     if (c->mixed)
         peri_resolve_note(s->r,
                           peri_arena_printf(s->r->scratch,

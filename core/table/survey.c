@@ -14,7 +14,7 @@
 #include "core/table/resolve.h"
 
 #define MAGIC_ASK    0x3156525551495250ull /* "PRIQURV1" */
-#define MAGIC_ANSWER 0x3156525553495250ull
+#define MAGIC_ANSWER 0x3256525553495250ull
 #define RECENT       64 /* looks that a new file is compared with */
 
 /* ---- the question ---- */
@@ -97,8 +97,9 @@ static bool same_look(const look_t *a, const look_t *b)
     for (size_t i = 0; i < a->n; i++) {
         const sight_t *x = &a->v[i].s, *y = &b->v[i].s;
         if (a->v[i].cand != b->v[i].cand || x->type != y->type || x->width != y->width ||
-            x->chunk_rows != y->chunk_rows || !same_text(x->stored_as, y->stored_as) ||
-            !same_text(x->why_not, y->why_not))
+            x->chunk_rows != y->chunk_rows || x->has_mask != y->has_mask ||
+            !same_text(x->sql_type, y->sql_type) ||
+            !same_text(x->stored_as, y->stored_as) || !same_text(x->why_not, y->why_not))
             return false;
     }
     return true;
@@ -168,10 +169,14 @@ static void put_looks(peri_buf_t *out, const peri_resolver_state_t *r, const wat
     peri_put_u64(out, r->ncands);
     for (size_t i = 0; i < r->ncands; i++) {
         const cand_t *c = &r->cands[i];
-        const char *texts[] = {
-            c->source,     c->dataset, c->field, c->meaning.unit, c->meaning.description,
-            c->meaning.ucd};
-        for (size_t k = 0; k < 6; k++) peri_put_str(out, texts[k]);
+        const char *texts[] = {c->source,
+                               c->dataset,
+                               c->field,
+                               c->meaning.unit,
+                               c->meaning.description,
+                               c->meaning.ucd,
+                               c->meaning.name};
+        for (size_t k = 0; k < 7; k++) peri_put_str(out, texts[k]);
     }
     peri_put_u64(out, w->n);
     for (size_t i = 0; i < w->n; i++) {
@@ -184,6 +189,8 @@ static void put_looks(peri_buf_t *out, const peri_resolver_state_t *r, const wat
             peri_put_u64(out, s->s.chunk_rows);
             put_text(out, s->s.stored_as);
             put_text(out, s->s.why_not);
+            peri_put_str(out, s->s.sql_type);
+            peri_put_u64(out, s->s.has_mask);
         }
     }
 }
@@ -289,7 +296,7 @@ static void get_pod(peri_reader_t *r, void *out, size_t size)
 
 static void get_looks(peri_reader_t *r, peri_arena_t *a, told_t *t)
 {
-    t->ncands = peri_get_count(r, 48);
+    t->ncands = peri_get_count(r, 56);
     told_cand_t *cands = peri_arena_calloc(a, t->ncands, sizeof(*cands));
     for (size_t i = 0; i < t->ncands; i++) {
         told_cand_t *c = &cands[i];
@@ -298,14 +305,15 @@ static void get_looks(peri_reader_t *r, peri_arena_t *a, told_t *t)
                                 &c->field,
                                 &c->meaning.unit,
                                 &c->meaning.description,
-                                &c->meaning.ucd};
-        for (size_t k = 0; k < 6; k++) *texts[k] = peri_get_str(r, a);
+                                &c->meaning.ucd,
+                                &c->meaning.name};
+        for (size_t k = 0; k < 7; k++) *texts[k] = peri_get_str(r, a);
     }
     t->cands = cands;
     t->nlooks = peri_get_count(r, 8);
     look_t *looks = peri_arena_calloc(a, t->nlooks, sizeof(*looks));
     for (size_t i = 0; i < t->nlooks && !r->failed; i++) {
-        looks[i].n = peri_get_count(r, 48);
+        looks[i].n = peri_get_count(r, 64);
         looks[i].v = peri_arena_calloc(a, looks[i].n, sizeof(*looks[i].v));
         for (size_t k = 0; k < looks[i].n; k++) {
             seen_t *s = &looks[i].v[k];
@@ -314,6 +322,8 @@ static void get_looks(peri_reader_t *r, peri_arena_t *a, told_t *t)
             s->s.chunk_rows = peri_get_u64(r);
             s->s.stored_as = get_text(r, a);
             s->s.why_not = get_text(r, a);
+            s->s.sql_type = peri_get_str(r, a);
+            s->s.has_mask = peri_get_u64(r) != 0;
             bool sound = s->s.why_not || (type > 0 && type <= PERI_T_BLOB && width > 0 &&
                                           width <= PERI_MAX_WIDTH && s->s.stored_as);
             if (cand >= t->ncands || !sound) r->failed = true;

@@ -34,6 +34,10 @@ typedef struct {
     uint32_t missing_files;  /* files with rows that lack this column: NULL there */
     uint64_t chunk_rows;     /* of its dataset in the first file that has it; 0 = none */
     const char *stored_as;   /* the HDF5 type in words */
+    const char *sql_type;    /* the exact SQL type where it is not `type`, see sqltype.h;
+                                NULL or "" if it is */
+    bool nullable;           /* some files have a mask of its NULLs, which the dataset's
+                                attribute `null_mask` names */
 } peri_column_t;
 
 /* ---- where files lie ---- */

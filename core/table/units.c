@@ -255,10 +255,12 @@ void peri_meaning_read(peri_h5file_t *f, const char *path, const char *name,
                                         NULL};
     static const char *const descriptions[] = {"description", "Description", "desc",
                                                "long_name", NULL};
+    static const char *const sql_names[] = {"sql_name", NULL};
     static const char *const ucds[] = {"ucd", "UCD", NULL};
     out->unit = first_text(f, path, units, arena);
     out->description = first_text(f, path, descriptions, arena);
     out->ucd = first_text(f, path, ucds, arena);
+    out->name = first_text(f, path, sql_names, arena);
     bool said = *out->unit != 0;
     if (!said) out->unit = scaling_unit(f, path, sys, arena, &said);
     if (!said && adapter) out->unit = known_unit(name, sys, arena);

@@ -28,6 +28,7 @@ const char *peri_unit_compose(const peri_unitsystem_t *sys, const peri_dims_t *d
  * each "" if unknown. */
 typedef struct {
     const char *unit, *description, *ucd;
+    const char *name; /* the SQL name where HDF5 cannot hold it */
 } peri_meaning_t;
 void peri_meaning_read(peri_h5file_t *f, const char *path, const char *name,
                        const peri_unitsystem_t *sys, const peri_adapter_t *adapter,

@@ -1,6 +1,7 @@
 peri_unit_test(out peri_out)
 peri_unit_test(out_text peri_out)
 peri_unit_test(out_reader peri_out peri_table)
+peri_unit_test(out_exact peri_out peri_engine)
 
 # A program that writes a query's result, and the check of what it wrote by other readers.
 add_executable(test_out_write test_out_write.c)

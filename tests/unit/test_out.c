@@ -394,6 +394,8 @@ static void every_type_everywhere(void **s)
         /* Their extremes do not fit 64 bits, or hold a NUL character. */
         bool huge = strcmp(name, "hugeint") == 0 || strcmp(name, "uhugeint") == 0;
         bool nul = strcmp(name, "varchar") == 0;
+        /* More digits than a double keeps: hdf5, which gives types back, refuses. */
+        bool digits = strcmp(name, "dec_18_6") == 0 || strcmp(name, "dec38_10") == 0;
         for (size_t f = 0; f < NFORMATS; f++) {
             char *path = in_dir(e, "r.out");
             begin_query(e, sql);
@@ -405,6 +407,7 @@ static void every_type_everywhere(void **s)
             bool binary = f == PERI_FMT_PARQUET || f == PERI_FMT_HDF5 ||
                           f == PERI_FMT_FITS || f == PERI_FMT_VOTABLE;
             bool fine = !(huge && binary) && !(nul && f == PERI_FMT_HDF5);
+            if (digits && f == PERI_FMT_HDF5) fine = false;
             if (strcmp(name, "ubigint") == 0 && f == PERI_FMT_VOTABLE) fine = false;
             /* NULLs beside the value that marks NULL */
             if (f == PERI_FMT_FITS && rc && strstr(err.text, "mark them")) fine = false;

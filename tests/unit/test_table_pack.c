@@ -15,9 +15,10 @@ static peri_table_t *make_table(void)
     peri_arena_t *a = peri_arena_new();
     peri_table_t *t = peri_arena_calloc(a, 1, sizeof(*t));
     static const peri_column_t columns[] = {
-        {"id", "/G/id", "", -1, PERI_T_U64, 1, "", "identity", "meta.id", 0, 512, "u64"},
-        {"x", "/G/Pos", "", 0, PERI_T_F32, 1, "ckpc/h", "", "", 1, 0, "f32"},
-        {"met", "/G/met", "a.b", -1, PERI_T_F64, 10, "", "", "", 0, 7, "f64"}};
+        {"id", "/G/id", "", -1, PERI_T_U64, 1, "", "identity", "meta.id", 0, 512, "u64",
+         "UBIGINT[1]", true},
+        {"x", "/G/Pos", "", 0, PERI_T_F32, 1, "ckpc/h", "", "", 1, 0, "f32", "", false},
+        {"met", "/G/met", "a.b", -1, PERI_T_F64, 10, "", "", "", 0, 7, "f64", "", true}};
     static const uint8_t has[] = {1, 0, 1};
     static const peri_file_t files[] = {{.path = "/data/s_001.0.hdf5",
                                          .name = "s_001.0.hdf5",
