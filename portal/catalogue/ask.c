@@ -59,6 +59,14 @@ static const char *const walls[] = {"bwrap",
                                     "/tmp"};
 #define NWALLS (sizeof(walls) / sizeof(walls[0]))
 
+static size_t put_same(const char **v, size_t n, const char *path)
+{
+    v[n++] = "--ro-bind-try";
+    v[n++] = path;
+    v[n++] = path;
+    return n;
+}
+
 static const char **words_of(const peri_ask_t *ask, peri_arena_t *a)
 {
     const char **v = peri_arena_calloc(a, NWALLS + 24, sizeof(*v));
@@ -66,17 +74,14 @@ static const char **words_of(const peri_ask_t *ask, peri_arena_t *a)
     const char *program = peri_arena_printf(a, "%s/perigee", ask->bin);
     const char *file = ask->file;
     if (ask->folder >= 0) {
-        /* Ours and its libraries, if they are not the system's. */
-        const char *ours = peri_arena_printf(a, "%s/..", ask->bin);
-        char *whole = realpath(ours, NULL);
         memcpy(v, walls, sizeof(walls));
         n = NWALLS;
-        if (whole && strcmp(whole, "/usr") != 0 && strcmp(whole, "/") != 0) {
-            const char *same = peri_arena_strdup(a, whole);
-            v[n++] = "--ro-bind";
-            v[n++] = same;
-            v[n++] = same;
-        }
+        /* Ours and its libraries, if they are not the system's. */
+        const char *lib = peri_arena_printf(a, "%s/../lib", ask->bin);
+        char *whole = realpath(lib, NULL);
+        if (strncmp(ask->bin, "/usr/", 5) != 0) n = put_same(v, n, ask->bin);
+        if (whole && strncmp(whole, "/usr/", 5) != 0)
+            n = put_same(v, n, peri_arena_strdup(a, whole));
         free(whole);
         v[n++] = "--ro-bind";
         v[n++] = peri_arena_printf(a, "/proc/self/fd/%d", ask->folder);

@@ -103,16 +103,20 @@ static bool is_over(void *arg)
     return atomic_load(&((peri_harvester_t *)arg)->stop);
 }
 
-static bool is_due(peri_db_t *db, const found_t *f)
+/* 1, 0, or -1. No connection is held while a process is waited for. */
+static int is_due(peri_portal_t *p, const found_t *f, peri_err_t *err)
 {
     char age[24];
     snprintf(age, sizeof(age), "%.0f", READ_AGAIN);
-    PGresult *q = peri_db_query(db, NULL,
+    peri_db_t *db = peri_dbpool_get(p->db, err);
+    if (!db) return -1;
+    PGresult *q = peri_db_query(db, err,
                                 "SELECT 1 FROM descriptor WHERE file = $1 AND seal = $2 "
                                 "AND looked > extract(epoch FROM now()) - $3::float8",
                                 3, (const char *const[]){f->file, f->seal, age});
-    const bool due = !q || PQntuples(q) == 0;
+    const int due = q ? PQntuples(q) == 0 : -1;
     PQclear(q);
+    peri_dbpool_put(p->db, db);
     return due;
 }
 
@@ -131,8 +135,64 @@ static int note_file(peri_db_t *db, const found_t *f, const char *name, const ch
                : 0;
 }
 
-static int read_file(peri_harvester_t *h, peri_db_t *db, const found_t *f,
-                     peri_err_t *err)
+/* What would show our own files as the dataset's is not taken. */
+static int check_folder(const peri_config_t *c, const json_t *told, peri_err_t *err)
+{
+    const char *folder = json_string_value(json_object_get(told, "folder"));
+    const char *const ours[] = {c->state, c->spool, c->storage.folder};
+    char *whole = folder ? realpath(folder, NULL) : NULL;
+    int rc = 0;
+    for (size_t i = 0; whole && rc == 0 && i < 3; i++) {
+        char *own = realpath(ours[i], NULL);
+        if (own && (peri_path_is_below(own, whole) || peri_path_is_below(whole, own)))
+            rc = peri_err_set(err, PERI_EDENIED,
+                              "the folder %s cannot be shown: files of the portal itself "
+                              "(%s) lie there",
+                              folder, ours[i]);
+        free(own);
+    }
+    free(whole);
+    return rc;
+}
+
+static int check_told(const peri_config_t *c, const found_t *f, const json_t *told,
+                      peri_err_t *err)
+{
+    const char *name = json_string_value(json_object_get(told, "name"));
+    if (name && !strcmp(name, f->name)) return check_folder(c, told, err);
+    return peri_err_set(err, PERI_EINVAL,
+                        "%s describes a dataset called %s: rename the file to %s" ENDING,
+                        f->file, name ? name : "?", name ? name : "?");
+}
+
+/* told NULL: *why says what is wrong with it. */
+static int settle(peri_harvester_t *h, const found_t *f, const json_t *told,
+                  peri_err_t *why, peri_err_t *err)
+{
+    const char *note = NULL;
+    peri_arena_t *a = peri_arena_new();
+    int rc = -1;
+    peri_db_t *db = peri_dbpool_get(h->portal->db, err);
+    if (!db) goto out;
+    if (told && check_told(h->portal->config, f, told, why) == 0)
+        (void)peri_dataset_keep(db, told, f->file, a, &note, why);
+    if (told && why->code == PERI_EIO) { /* the database: the next time */
+        if (err) *err = *why;
+        goto out;
+    }
+    if (why->code) {
+        peri_log(PERI_LOG_WARN, "dataset %s: %s", f->name, why->text);
+        note = peri_utf8_valid(why->text, strlen(why->text)) ? why->text
+                                                             : "it cannot be read";
+    }
+    rc = note_file(db, f, why->code ? NULL : f->name, note, err);
+out:
+    if (db) peri_dbpool_put(h->portal->db, db);
+    peri_arena_free(a);
+    return rc;
+}
+
+static int read_file(peri_harvester_t *h, const found_t *f, peri_err_t *err)
 {
     const peri_ask_t ask = {.bin = h->portal->config->bin,
                             .file = f->file,
@@ -141,33 +201,9 @@ static int read_file(peri_harvester_t *h, peri_db_t *db, const found_t *f,
                             .stop = is_over,
                             .arg = h};
     peri_err_t why = {0};
-    peri_arena_t *a = peri_arena_new();
-    const char *note = NULL;
     json_t *told = peri_catalogue_ask(&ask, &why);
-    const char *name = told ? json_string_value(json_object_get(told, "name")) : NULL;
-    int rc = 0;
-    if (atomic_load(&h->stop)) goto out;
-    if (told && (!name || strcmp(name, f->name) != 0))
-        peri_err_set(&why, PERI_EINVAL,
-                     "%s describes a dataset called %s: rename the file to %s" ENDING,
-                     f->file, name ? name : "?", name ? name : "?");
-    else if (told)
-        peri_dataset_keep(db, told, f->file, a, &note, &why);
-    if (why.code == PERI_EIO) { /* the database: the next time */
-        if (err) *err = why;
-        rc = -1;
-        goto out;
-    }
-    if (why.code) {
-        peri_log(PERI_LOG_WARN, "dataset %s: %s", f->name, why.text);
-        if (!peri_utf8_valid(why.text, strlen(why.text)))
-            snprintf(why.text, sizeof(why.text), "it cannot be read");
-        note = why.text;
-    }
-    rc = note_file(db, f, why.code ? NULL : f->name, note, err);
-out:
+    const int rc = atomic_load(&h->stop) ? 0 : settle(h, f, told, &why, err);
     json_decref(told);
-    peri_arena_free(a);
     return rc;
 }
 
@@ -205,12 +241,16 @@ static int harvest(peri_harvester_t *h, bool all, peri_err_t *err)
     list_t l = {.arena = peri_arena_new()};
     int rc = 0;
     find_files(h->portal->config, &l);
-    peri_db_t *db = peri_dbpool_get(h->portal->db, err);
-    if (!db) rc = -1;
-    for (size_t i = 0; rc == 0 && i < l.n && !atomic_load(&h->stop); i++)
-        if (all || is_due(db, &l.v[i])) rc = read_file(h, db, &l.v[i], err);
-    if (rc == 0 && !atomic_load(&h->stop)) rc = mark_gone(db, &l, err);
-    if (db) peri_dbpool_put(h->portal->db, db);
+    for (size_t i = 0; rc == 0 && i < l.n && !atomic_load(&h->stop); i++) {
+        const int due = all ? 1 : is_due(h->portal, &l.v[i], err);
+        rc = due < 0 ? -1 : due ? read_file(h, &l.v[i], err) : 0;
+    }
+    peri_db_t *db =
+        rc == 0 && !atomic_load(&h->stop) ? peri_dbpool_get(h->portal->db, err) : NULL;
+    if (db) {
+        rc = mark_gone(db, &l, err);
+        peri_dbpool_put(h->portal->db, db);
+    }
     free(l.v);
     peri_arena_free(l.arena);
     return rc;

@@ -63,6 +63,7 @@ class Datasets(unittest.TestCase):
         cls.put("nothing", "")
         cls.put("odd", "? [[[[{{{{: - &a *a !!binary |\n\x00\x01\n" + "[" * 20000)
         cls.put("bytes", os.urandom(5000))
+        cls.put("greedy", descriptor("greedy", cls.data, folder=p.work.path))
         os.mkfifo(os.path.join(cls.folder, "pipe.yaml"))
         cls.harvest("team_halos")
 
@@ -153,9 +154,10 @@ class Datasets(unittest.TestCase):
 
     def test_broken_descriptors(self):
         files = self.harvest()
-        for name in ("broken", "misnamed", "nothing", "odd", "bytes"):
+        for name in ("broken", "misnamed", "nothing", "odd", "bytes", "greedy"):
             self.assertGreater(len(files[name]["error"]), 10, name)
         self.assertIn("rename the file to another.yaml", files["misnamed"]["error"])
+        self.assertIn("files of the portal itself", files["greedy"]["error"])
         self.assertIn("nobody", files["team_halos"]["error"])
         self.assertIsNone(files["open_halos"]["error"])
         self.assertEqual(self.ben.get("/admin/datasets").status, 403)
