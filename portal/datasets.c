@@ -80,7 +80,8 @@ static int put_users(const peri_portal_t *p, peri_arena_t *a, peri_db_t *db,
                           .to = to,
                           .hide = *path ? NULL : ".perigee",
                           .optional = true};
-        *datasets = peri_arena_printf(a, "%s%s%s", *datasets, **datasets ? ":" : "", to);
+        *datasets = peri_arena_printf(a, "%s%s%s/%s.yaml", *datasets,
+                                      **datasets ? ":" : "", to, PQgetvalue(q, i, 0));
     }
     s->binds = binds;
     PQclear(q);

@@ -1,9 +1,9 @@
 /* dataset.h - YAML descriptors of datasets, and the catalogue of those this user knows.
  *
  * A descriptor names a dataset's tables (docs/dataset.md is its reference). The catalogue
- * is a folder of descriptors: $PERIGEE_DATASETS (colon-separated folders), then datasets/
- * in the state folder, then /etc/perigee/datasets. `perigee dataset add` copies or links
- * there.
+ * is a folder of descriptors: $PERIGEE_DATASETS (colon-separated folders and
+ * descriptors), then datasets/ in the state folder, then /etc/perigee/datasets. `perigee
+ * dataset add` copies or links there.
  */
 #ifndef CORE_TABLE_DATASET_H
 #define CORE_TABLE_DATASET_H

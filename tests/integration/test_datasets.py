@@ -245,9 +245,12 @@ class Datasets(unittest.TestCase):
         ana.ok("POST", "/teams", {"name": "duo", "title": "Two"})
         ana.ok("POST", "/teams/duo/invitations", {"account": "ben"})
         ben.ok("POST", "/invitations/duo/accept", {})
+        # Nothing else that lies in the folder becomes a dataset of his.
+        ana.ok("PUT", "/files/ana/persistent/run/closed_halos.yaml", descriptor("closed_halos", "."))
         shown = ana.ok("PATCH", "/datasets/mine", {"team": "duo"})
         self.assertEqual(shown["owner"], "team:duo")
         self.assertEqual(self.sql(ben, "SELECT count(*) FROM mine.halos"), ("succeeded", "7"))
+        self.assertIn("no dataset", self.sql(ben, "SELECT count(*) FROM closed_halos.halos")[1])
         self.assertEqual(ben.delete("/datasets/mine").status, 403)
         self.assertEqual(ana.delete("/datasets/mine").status, 204)
         self.assertEqual(ben.get("/datasets/mine").status, 404)

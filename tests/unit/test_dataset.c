@@ -396,6 +396,20 @@ static void add_list_find_remove(void **state)
     assert_non_null(strstr(err.text, "right.yaml"));
     assert_int_equal(peri_catalog_remove("gamma", &err), -1);
     assert_int_equal(err.code, PERI_EDENIED);
+
+    /* One descriptor, without its neighbours. */
+    char *one = peri_xasprintf("%s/gamma.yaml", own);
+    setenv("PERIGEE_DATASETS", one, 1);
+    d = peri_catalog_find("gamma", &err);
+    assert_non_null(d);
+    peri_dataset_free(d);
+    assert_null(peri_catalog_find("wrong", &err));
+    assert_non_null(strstr(err.text, "no dataset called wrong"));
+    assert_int_equal(peri_catalog_list(&names, &n, &err), 0);
+    assert_int_equal(n, 3);
+    assert_string_equal(names[2], "gamma");
+    peri_catalog_free_names(names, n);
+    free(one);
     unsetenv("PERIGEE_DATASETS");
 
     assert_int_equal(peri_catalog_remove("alpha", &err), 0);
