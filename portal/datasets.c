@@ -13,6 +13,7 @@
 
 #include "core/base/util.h"
 #include "portal/binds.h"
+#include "portal/helper/client.h"
 
 #define DATASETS_AT PERI_VOLUMES_AT "/.datasets"
 
@@ -61,15 +62,29 @@ static int put_installed(sets_t *s, peri_db_t *db, const char *who, peri_err_t *
     return 0;
 }
 
+/* As a Unix user: what the helper opens for her; once, also if a volume is it already. */
+static void open_by_helper(const peri_sandbox_t *s, peri_bind_t *b, int64_t volume,
+                           const char *path, peri_arena_t *a, peri_buf_t *list)
+{
+    char slot[PERI_HELPER_SLOT];
+    peri_helper_slot((uint64_t)volume, path, slot);
+    b->from = peri_arena_printf(a, PERI_HELPER_AT "/%s", slot);
+    b->path = NULL;
+    for (size_t i = 0; i < s->nbinds; i++)
+        if (&s->binds[i] != b && !strcmp(s->binds[i].from, b->from)) return;
+    peri_helper_list_put(list, volume, false, path);
+}
+
 static int put_users(const peri_portal_t *p, peri_arena_t *a, peri_db_t *db,
-                     const char *who, peri_sandbox_t *s, const char **datasets,
-                     peri_err_t *err)
+                     const char *who, peri_buf_t *list, peri_sandbox_t *s,
+                     const char **datasets, peri_err_t *err)
 {
     PGresult *q = peri_db_query(db, err, users_sql, 1, &who);
     if (!q) return -1;
     const int n = PQntuples(q);
     peri_bind_t *binds = peri_arena_calloc(a, PERI_SANDBOX_BINDS, sizeof(*binds));
     if (s->nbinds) memcpy(binds, s->binds, s->nbinds * sizeof(*binds));
+    s->binds = binds;
     for (int i = 0; i < n && s->nbinds < PERI_SANDBOX_BINDS; i++) {
         const char *to = peri_arena_printf(a, DATASETS_AT "/%s", PQgetvalue(q, i, 0));
         const char *path = PQgetvalue(q, i, 2);
@@ -80,12 +95,15 @@ static int put_users(const peri_portal_t *p, peri_arena_t *a, peri_db_t *db,
                           .to = to,
                           .hide = *path ? NULL : ".perigee",
                           .optional = true};
+        if (list)
+            open_by_helper(s, &binds[s->nbinds - 1],
+                           strtoll(PQgetvalue(q, i, 1), NULL, 10),
+                           peri_arena_strdup(a, path), a, list);
         *datasets = peri_arena_printf(a, "%s%s%s/%s.yaml", *datasets,
                                       **datasets ? ":" : "", to, PQgetvalue(q, i, 0));
     }
-    s->binds = binds;
     PQclear(q);
-    return 0;
+    return list ? peri_buf_check(list, "the list of the job's folders", err) : 0;
 }
 
 /* The folders of descriptors, as the command looks for them. */
@@ -98,7 +116,8 @@ static const char *catalogs(const peri_config_t *c, peri_arena_t *a)
 }
 
 int peri_binds_datasets(const peri_portal_t *p, peri_db_t *db, int64_t account,
-                        peri_arena_t *a, peri_binds_t *out, peri_err_t *err)
+                        peri_arena_t *a, peri_buf_t *list, peri_binds_t *out,
+                        peri_err_t *err)
 {
     char who[24];
     sets_t s = {.arena = a};
@@ -106,7 +125,7 @@ int peri_binds_datasets(const peri_portal_t *p, peri_db_t *db, int64_t account,
     snprintf(who, sizeof(who), "%lld", (long long)account);
     out->datasets = catalogs(p->config, a);
     if (put_installed(&s, db, who, err) ||
-        put_users(p, a, db, who, &out->sandbox, &out->datasets, err))
+        put_users(p, a, db, who, list, &out->sandbox, &out->datasets, err))
         return -1;
     const char *kernels = peri_arena_printf(a, "%s/kernels", p->config->state);
     if (access(kernels, R_OK) == 0) {
