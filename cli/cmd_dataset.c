@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/dataset_json.h"
+#include "cli/dataset_portal.h"
 #include "core/base/util.h"
 #include "core/table/adapter.h"
 #include "core/table/dataset.h"
@@ -13,24 +15,32 @@ static const char help_text[] =
     "Usage: perigee dataset list\n"
     "       perigee dataset add [--replace] FILE.yaml\n"
     "       perigee dataset remove NAME\n"
-    "       perigee dataset describe NAME\n"
+    "       perigee dataset describe [--json] NAME|FILE.yaml\n"
     "       perigee dataset check [--allow-missing] NAME ...\n"
+    "       perigee dataset search [--tag TAG] [--json] [TEXT]\n"
+    "       perigee dataset show [--json] NAME\n"
     "\n"
     "A dataset is described by a YAML file that says where its HDF5 files are and which\n"
     "tables they hold (docs/dataset.md). Its tables are then called DATASET.TABLE in "
     "SQL.\n"
+    "search and show ask the portal: what its catalogue has that you may use, with\n"
+    "columns, units, statistics and sample queries; TEXT is looked for in all of it.\n"
     "`check` opens every file of every table, reports what is wrong and exits with 1 if\n"
     "anything is.\n"
     "\n"
     "      --replace        add: replace a dataset of the same name\n"
     "      --allow-missing  check: take numbered sets of files that have gaps\n"
+    "      --tag TAG        search: only datasets with this tag\n"
+    "      --json           describe, search, show: print JSON\n"
     "  -h, --help           show this\n"
     "\n"
-    "Example\n"
-    "  perigee dataset add tng.yaml && perigee dataset check tng\n";
+    "Examples\n"
+    "  perigee dataset add tng.yaml && perigee dataset check tng\n"
+    "  perigee dataset search \"halo mass\"\n";
 
 typedef struct {
-    bool replace, allow_missing;
+    bool replace, allow_missing, json;
+    const char *tag;
 } options_t;
 
 /* Each takes the names behind the verb and returns the exit status. */
@@ -120,13 +130,27 @@ static void print_dataset(const peri_dataset_t *d)
     }
 }
 
+/* A descriptor that is no part of the catalogue may be looked at, too. */
+static peri_dataset_t *find_or_load(const char *name, peri_err_t *err)
+{
+    const bool file = strchr(name, '/') || (strlen(name) > 5 && strstr(name, ".yaml"));
+    return file ? peri_dataset_load(name, err) : peri_catalog_find(name, err);
+}
+
 static int do_describe(int n, char **names, const options_t *o)
 {
-    (void)o;
     for (int i = 0; i < n; i++) {
         peri_err_t err = {0};
-        peri_dataset_t *d = peri_catalog_find(names[i], &err);
+        peri_dataset_t *d = find_or_load(names[i], &err);
         if (!d) return peri_cli_fail(&err);
+        if (o->json) {
+            json_t *j = peri_dataset_json(d);
+            json_dumpf(j, stdout, JSON_INDENT(1));
+            putchar('\n');
+            json_decref(j);
+            peri_dataset_free(d);
+            continue;
+        }
         if (i > 0) printf("\n");
         print_dataset(d);
         peri_dataset_free(d);
@@ -180,15 +204,25 @@ static int do_check(int n, char **names, const options_t *o)
     return problems ? 1 : 0;
 }
 
+static int do_search(int n, char **names, const options_t *o)
+{
+    return peri_dataset_search(n ? names[0] : NULL, o->tag, o->json);
+}
+
+static int do_show(int n, char **names, const options_t *o)
+{
+    (void)n;
+    return peri_dataset_show(names[0], o->json);
+}
+
 static const struct {
     const char *name;
     int (*run)(int n, char **names, const options_t *o);
     int min, max; /* names behind it */
-} verbs[] = {{"list", do_list, 0, 0},
-             {"add", do_add, 1, 1000},
-             {"remove", do_remove, 1, 1000},
-             {"describe", do_describe, 1, 1000},
-             {"check", do_check, 1, 1000}};
+} verbs[] = {{"list", do_list, 0, 0},        {"add", do_add, 1, 1000},
+             {"remove", do_remove, 1, 1000}, {"describe", do_describe, 1, 1000},
+             {"check", do_check, 1, 1000},   {"search", do_search, 0, 1},
+             {"show", do_show, 1, 1}};
 
 #define NVERBS (sizeof(verbs) / sizeof(*verbs))
 
@@ -212,10 +246,10 @@ static int run_verb(int n, char **args, const options_t *o)
 
 int peri_cmd_dataset(int argc, char **argv)
 {
-    static const struct option options[] = {{"replace", no_argument, NULL, 'r'},
-                                            {"allow-missing", no_argument, NULL, 'm'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
+    static const struct option options[] = {
+        {"replace", no_argument, NULL, 'r'}, {"allow-missing", no_argument, NULL, 'm'},
+        {"json", no_argument, NULL, 'j'},    {"tag", required_argument, NULL, 't'},
+        {"help", no_argument, NULL, 'h'},    {0}};
     options_t o = {0};
     int c;
     while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -226,6 +260,12 @@ int peri_cmd_dataset(int argc, char **argv)
         case 'm':
             o.allow_missing = true;
             break;
+        case 'j':
+            o.json = true;
+            break;
+        case 't':
+            o.tag = optarg;
+            break;
         case 'h':
             fputs(help_text, stdout);
             return 0;
@@ -235,7 +275,8 @@ int peri_cmd_dataset(int argc, char **argv)
     }
     if (optind == argc) {
         fprintf(stderr,
-                "perigee: dataset needs one of list, add, remove, describe, check.\n");
+                "perigee: dataset needs one of list, add, remove, describe, check, "
+                "search, show.\n");
         return peri_cli_usage("dataset");
     }
     peri_h5_init(NULL);

@@ -4,6 +4,7 @@
 #include "portal/access/routes.h"
 #include "portal/account/routes.h"
 #include "portal/admin/admin.h"
+#include "portal/catalogue/catalogue.h"
 #include "portal/account/oidc_api.h"
 #include "portal/storage/api_upload.h"
 #include "portal/h5/h5.h"
@@ -36,6 +37,7 @@ const peri_routes_t peri_api_tables[] = {{peri_job_routes, &peri_job_nroutes},
                                          {peri_access_routes, &peri_access_nroutes},
                                          {peri_account_routes, &peri_account_nroutes},
                                          {peri_admin_routes, &peri_admin_nroutes},
+                                         {peri_catalogue_routes, &peri_catalogue_nroutes},
                                          {peri_upload_routes, &peri_upload_nroutes},
                                          {peri_oidc_routes, &peri_oidc_nroutes},
                                          {peri_storage_routes, &peri_storage_nroutes},

@@ -290,7 +290,7 @@ int peri_binds_make(const peri_portal_t *p, peri_db_t *db, int64_t account,
         load_parts(db, account, a, &parts, err) || check_named(spec, &parts, self, err) ||
         put_volumes(p->config, spec, &parts, self, unix_home, a, &list, &out->sandbox,
                     err) ||
-        peri_binds_datasets(p, db, account, a, out, err))
+        peri_binds_datasets(p, db, account, a, unix_home ? &list : NULL, out, err))
         goto out;
     put_hidden(p->config, a, &out->sandbox);
     out->sandbox.user = self;

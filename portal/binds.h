@@ -38,9 +38,11 @@ int peri_binds_check(const peri_portal_t *p, peri_db_t *db, int64_t account,
 bool peri_binds_is_around(const peri_config_t *c, const char *folder);
 
 /* datasets.c: adds the descriptors and the folders of the datasets that the account may
- * use to `out` (read, datasets). A dataset that the database does not know is the
- * installation's: for everybody. */
+ * use to `out` (read, datasets). One that the catalogue does not know is
+ * nobody's. list: as a Unix user, gets the folders that the helper has to open for her;
+ * else NULL. */
 int peri_binds_datasets(const peri_portal_t *p, peri_db_t *db, int64_t account,
-                        peri_arena_t *arena, peri_binds_t *out, peri_err_t *err);
+                        peri_arena_t *arena, peri_buf_t *list, peri_binds_t *out,
+                        peri_err_t *err);
 
 #endif

@@ -98,6 +98,8 @@ typedef struct {
     peri_confoidc_t *oidc; /* providers */
     size_t noidc;
     peri_confstorage_t storage;
+    const char *const *datasets; /* folders of descriptors, the first of a name counts */
+    size_t ndatasets;
     double requests_per_minute; /* of an account; a quarter for an address; 0: any */
     struct peri_arena *arena;   /* private */
     json_t *json;               /* private */

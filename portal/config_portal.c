@@ -1,5 +1,5 @@
 /* config_portal.c - the sections of the configuration that concern the portal: accounts,
- * mail, OpenID Connect, storage, limits, identity.
+ * mail, OpenID Connect, storage, limits, identity, folders of datasets.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,10 +11,11 @@
 #define GB            1000000000LL
 #define MAX_DAYS      36500
 #define PROVIDERS_MAX 16
+#define DATASETS_MAX  64
 
 const char *const peri_conf_portal_keys[PERI_CONF_NPORTAL] = {
-    "accounts",         "mail",          "oidc", "storage", "limits", "identity",
-    "identity_min_uid", "identity_group"};
+    "accounts",         "mail",           "oidc",    "storage", "limits", "identity",
+    "identity_min_uid", "identity_group", "datasets"};
 
 int peri_conf_word(peri_confload_t *l, peri_node_t *at, const char *what,
                    const char *const *words, int *out, peri_err_t *err)
@@ -197,6 +198,42 @@ static int read_limits(peri_confload_t *l, peri_node_t *at, peri_err_t *err)
     return peri_conf_number(l, v[0], keys[0], 0, 1e6, &l->c->requests_per_minute, err);
 }
 
+static int read_datasets(peri_confload_t *l, peri_node_t *at, peri_err_t *err)
+{
+    peri_config_t *c = l->c;
+    peri_node_t **items = NULL;
+    size_t n = 0;
+    if (!at) return 0;
+    if (peri_yaml_items(&l->yaml, at, "datasets", c->arena, &items, &n, err)) return -1;
+    if (n > DATASETS_MAX)
+        return peri_yaml_error(&l->yaml, at, err, "there can be %d folders at most",
+                               DATASETS_MAX);
+    const char **v = peri_arena_calloc(c->arena, n + 1, sizeof(*v));
+    for (size_t i = 0; i < n; i++) {
+        if (peri_conf_folder(l, items[i], "a folder of datasets", &v[i], err)) return -1;
+        if (strchr(v[i], ':'))
+            return peri_yaml_error(&l->yaml, items[i], err,
+                                   "a folder of datasets has no \":\" in its name");
+    }
+    c->datasets = v;
+    c->ndatasets = n;
+    return 0;
+}
+
+/* As the command looks for them. */
+static void usual_datasets(peri_config_t *c)
+{
+    const char *env = getenv("PERIGEE_DATASETS");
+    char *rest = NULL, *all = peri_arena_strdup(c->arena, env ? env : "");
+    const char **v = peri_arena_calloc(c->arena, DATASETS_MAX + 2, sizeof(*v));
+    for (char *f = strtok_r(all, ":", &rest); f && c->ndatasets < DATASETS_MAX;
+         f = strtok_r(NULL, ":", &rest))
+        v[c->ndatasets++] = f;
+    v[c->ndatasets++] = peri_arena_printf(c->arena, "%s/datasets", c->state);
+    v[c->ndatasets++] = "/etc/perigee/datasets";
+    c->datasets = v;
+}
+
 int peri_conf_portal(peri_confload_t *l, peri_node_t *const *s, peri_err_t *err)
 {
     static const char *const identities[] = {"service", "unix", NULL};
@@ -211,7 +248,8 @@ int peri_conf_portal(peri_confload_t *l, peri_node_t *const *s, peri_err_t *err)
         read_accounts(l, s[PERI_CONF_ACCOUNTS], err) ||
         read_mail(l, s[PERI_CONF_MAIL], err) || read_oidc(l, s[PERI_CONF_OIDC], err) ||
         read_storage(l, s[PERI_CONF_STORAGE], err) ||
-        read_limits(l, s[PERI_CONF_LIMITS], err))
+        read_limits(l, s[PERI_CONF_LIMITS], err) ||
+        read_datasets(l, s[PERI_CONF_DATASETS], err))
         return -1;
     l->c->identity = (peri_identity_t)identity;
     l->c->identity_least = (uid_t)least;
@@ -234,6 +272,7 @@ void peri_conf_portal_defaults(peri_config_t *c)
 {
     c->web_socket = peri_arena_printf(c->arena, "%s/web.sock", c->state);
     c->transfer_socket = peri_arena_printf(c->arena, "%s/transfer.sock", c->state);
+    if (!c->datasets) usual_datasets(c);
     if (!c->storage.folder)
         c->storage.folder = peri_arena_printf(c->arena, "%s/volumes", c->state);
 }

@@ -38,6 +38,7 @@ enum {
     PERI_CONF_IDENTITY,
     PERI_CONF_IDENTITY_LEAST,
     PERI_CONF_IDENTITY_GROUP,
+    PERI_CONF_DATASETS,
     PERI_CONF_NPORTAL
 };
 extern const char *const peri_conf_portal_keys[PERI_CONF_NPORTAL];

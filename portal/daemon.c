@@ -25,6 +25,7 @@
 #include "portal/account/password.h"
 #include "portal/account/routes.h"
 #include "portal/api.h"
+#include "portal/catalogue/catalogue.h"
 #include "portal/deliver.h"
 #include "portal/front/front.h"
 #include "portal/handover.h"
@@ -327,7 +328,8 @@ static int serve(peri_portal_t *p, const char *config, peri_err_t *err)
         return peri_err_set(err, PERI_EINTERNAL, "cannot start a thread");
     block_signals(&old);
     peri_deliverer_t *deliverer = peri_deliverer_start(p, err);
-    const bool serves = deliverer && open_doors(p, err) == 0;
+    peri_harvester_t *harvester = peri_harvest_start(p, err);
+    const bool serves = deliverer && harvester && open_doors(p, err) == 0;
     peri_handover_end();
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (serves) {
@@ -344,6 +346,7 @@ static int serve(peri_portal_t *p, const char *config, peri_err_t *err)
     peri_portal_wake(p);
     pthread_join(manager, NULL);
     peri_deliverer_stop(deliverer);
+    peri_harvest_stop(harvester);
     return serves ? 0 : -1;
 }
 

@@ -1,30 +1,24 @@
 /* datasets.c - the datasets that a job of an account sees: their descriptors, each by
  * itself, and the folders of their data, at the same place as outside.
  *
- * Only `root` and `storage` of a descriptor are read here; whether the rest is right the
- * job will say.
+ * What the catalogue (portal/catalogue) knows and the account may use; nothing else, so
+ * that a descriptor that nobody has read yet gives nobody anything. A user's dataset is
+ * the folder that its descriptor lies in, as long as its owner may read (and, for others
+ * than her, share) it.
  */
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/util.h"
-#include "core/base/yaml.h"
-#include "portal/access/access.h"
 #include "portal/binds.h"
+#include "portal/helper/client.h"
 
-#define ENDING         ".yaml"
-#define DESCRIPTOR_MAX (4u << 20)
-
-enum { USE = PERI_RIGHT_READ | PERI_RIGHT_RUN };
+#define DATASETS_AT PERI_VOLUMES_AT "/.datasets"
 
 typedef struct {
-    const peri_portal_t *portal;
     peri_arena_t *arena;
-    PGresult *known; /* name, rights, folder */
     const char **read;
     size_t n;
 } sets_t;
@@ -41,136 +35,103 @@ static void put(sets_t *s, const char *path)
     s->read[s->n++] = peri_arena_strndup(s->arena, path, len);
 }
 
-/* ---- what an account may use ---- */
+/* Descriptor, then a folder of it, one a row. */
+static const char installed_sql[] =
+    "SELECT d.source, r.folder FROM dataset d LEFT JOIN LATERAL unnest(d.reads || "
+    "d.folder) AS r (folder) ON true WHERE d.gone IS NULL AND d.volume IS NULL AND "
+    "d.source IS NOT NULL AND perigee_rights($1::bigint, 'dataset', d.id, '') & 10 = 10 "
+    "ORDER BY d.id";
 
-/* -1: the database does not know it. */
-static int rights_of(const sets_t *s, const char *name, size_t n)
+/* Her own before those of others. 2: read, 8: run, 16: grant. */
+static const char users_sql[] =
+    "SELECT d.name, d.volume, d.path FROM dataset d WHERE d.gone IS NULL AND d.volume IS "
+    "NOT NULL AND perigee_rights($1::bigint, 'dataset', d.id, '') & 10 = 10 AND "
+    "perigee_rights(d.account, 'volume', d.volume, d.path) & (CASE WHEN d.account = "
+    "$1::bigint THEN 2 ELSE 18 END) = (CASE WHEN d.account = $1::bigint THEN 2 ELSE 18 "
+    "END) ORDER BY d.account IS DISTINCT FROM $1::bigint, d.id";
+
+static int put_installed(sets_t *s, peri_db_t *db, const char *who, peri_err_t *err)
 {
-    for (int i = 0; i < PQntuples(s->known); i++) {
-        const char *k = PQgetvalue(s->known, i, 0);
-        if (!strncasecmp(k, name, n) && !k[n]) return atoi(PQgetvalue(s->known, i, 1));
+    PGresult *q = peri_db_query(db, err, installed_sql, 1, &who);
+    if (!q) return -1;
+    for (int i = 0; i < PQntuples(q); i++) {
+        put(s, PQgetvalue(q, i, 0));
+        if (!PQgetisnull(q, i, 1)) put(s, PQgetvalue(q, i, 1));
     }
-    return -1;
+    PQclear(q);
+    return 0;
 }
 
-/* ---- descriptors ---- */
-
-static const char *text_of(const peri_yaml_t *y, peri_node_t *node, peri_arena_t *a)
+/* As a Unix user: what the helper opens for her; once, also if a volume is it already. */
+static void open_by_helper(const peri_sandbox_t *s, peri_bind_t *b, int64_t volume,
+                           const char *path, peri_arena_t *a, peri_buf_t *list)
 {
-    const char *s = NULL;
-    return node && peri_yaml_text(y, node, "a folder", a, &s, NULL) == 0 ? s : NULL;
+    char slot[PERI_HELPER_SLOT];
+    peri_helper_slot((uint64_t)volume, path, slot);
+    b->from = peri_arena_printf(a, PERI_HELPER_AT "/%s", slot);
+    b->path = NULL;
+    for (size_t i = 0; i < s->nbinds; i++)
+        if (&s->binds[i] != b && !strcmp(s->binds[i].from, b->from)) return;
+    peri_helper_list_put(list, volume, false, path);
 }
 
-static peri_node_t *value_of(const peri_pair_t *pairs, size_t n, const char *key)
+static int put_users(const peri_portal_t *p, peri_arena_t *a, peri_db_t *db,
+                     const char *who, peri_buf_t *list, peri_sandbox_t *s,
+                     const char **datasets, peri_err_t *err)
 {
-    for (size_t i = 0; i < n; i++)
-        if (!strcmp(pairs[i].key, key)) return pairs[i].value;
-    return NULL;
-}
-
-static void put_storages(sets_t *s, const peri_yaml_t *y, peri_node_t *list)
-{
-    peri_node_t **items;
-    size_t n = 0;
-    if (!list || peri_yaml_items(y, list, "storage", s->arena, &items, &n, NULL)) return;
-    for (size_t i = 0; i < n; i++) {
-        peri_pair_t *pairs;
-        size_t npairs = 0;
-        if (peri_yaml_is_mapping(items[i]) &&
-            peri_yaml_pairs(y, items[i], "a storage", s->arena, &pairs, &npairs, NULL) ==
-                0)
-            put(s, text_of(y, value_of(pairs, npairs, "folder"), s->arena));
+    PGresult *q = peri_db_query(db, err, users_sql, 1, &who);
+    if (!q) return -1;
+    const int n = PQntuples(q);
+    peri_bind_t *binds = peri_arena_calloc(a, PERI_SANDBOX_BINDS, sizeof(*binds));
+    if (s->nbinds) memcpy(binds, s->binds, s->nbinds * sizeof(*binds));
+    s->binds = binds;
+    for (int i = 0; i < n && s->nbinds < PERI_SANDBOX_BINDS; i++) {
+        const char *to = peri_arena_printf(a, DATASETS_AT "/%s", PQgetvalue(q, i, 0));
+        const char *path = PQgetvalue(q, i, 2);
+        binds[s->nbinds++] =
+            (peri_bind_t){.from = peri_arena_printf(a, "%s/%s", p->config->storage.folder,
+                                                    PQgetvalue(q, i, 1)),
+                          .path = *path ? peri_arena_strdup(a, path) : NULL,
+                          .to = to,
+                          .hide = *path ? NULL : ".perigee",
+                          .optional = true};
+        if (list)
+            open_by_helper(s, &binds[s->nbinds - 1],
+                           strtoll(PQgetvalue(q, i, 1), NULL, 10),
+                           peri_arena_strdup(a, path), a, list);
+        *datasets = peri_arena_printf(a, "%s%s%s/%s.yaml", *datasets,
+                                      **datasets ? ":" : "", to, PQgetvalue(q, i, 0));
     }
-}
-
-/* A relative root lies beside the descriptor. */
-static void put_root(sets_t *s, const char *root, const char *path)
-{
-    if (!root) return;
-    if (*root == '/') {
-        put(s, root);
-        return;
-    }
-    char whole[4096];
-    char *joined =
-        peri_xasprintf("%.*s/%s", (int)(strrchr(path, '/') - path), path, root);
-    if (strlen(joined) < sizeof(whole) && realpath(joined, whole)) put(s, whole);
-    free(joined);
-}
-
-static void put_descriptor(sets_t *s, const char *path)
-{
-    peri_yaml_t y = {0};
-    peri_pair_t *pairs;
-    size_t len, n = 0;
-    char *text = NULL;
-    put(s, path);
-    if (peri_file_slurp(path, DESCRIPTOR_MAX, &text, &len, NULL)) return;
-    if (peri_yaml_open(&y, text, len, path, NULL) == 0 &&
-        peri_yaml_pairs(&y, peri_yaml_root(&y), "a dataset", s->arena, &pairs, &n,
-                        NULL) == 0) {
-        put_root(s, text_of(&y, value_of(pairs, n, "root"), s->arena), path);
-        put_storages(s, &y, value_of(pairs, n, "storage"));
-    }
-    peri_yaml_close(&y);
-    free(text);
-}
-
-static void put_catalog(sets_t *s, const char *folder)
-{
-    DIR *d = opendir(folder);
-    for (struct dirent *e; d && (e = readdir(d));) {
-        const size_t n = strlen(e->d_name), end = sizeof(ENDING) - 1;
-        if (n <= end || e->d_name[0] == '.' || strcmp(e->d_name + n - end, ENDING))
-            continue;
-        const int rights = rights_of(s, e->d_name, n - end);
-        if (rights >= 0 && !(rights & USE)) continue;
-        put_descriptor(s, peri_arena_printf(s->arena, "%s/%s", folder, e->d_name));
-    }
-    if (d) closedir(d);
-}
-
-/* ---- */
-
-static PGresult *load(peri_db_t *db, int64_t account, peri_err_t *err)
-{
-    char who[24];
-    snprintf(who, sizeof(who), "%lld", (long long)account);
-    return peri_db_query(
-        db, err,
-        "SELECT name, perigee_rights($1::bigint, 'dataset', id, ''), folder "
-        "FROM dataset ORDER BY id",
-        1, (const char *const[]){who});
+    PQclear(q);
+    return list ? peri_buf_check(list, "the list of the job's folders", err) : 0;
 }
 
 /* The folders of descriptors, as the command looks for them. */
-static const char *catalogs(const peri_portal_t *p, peri_arena_t *a)
+static const char *catalogs(const peri_config_t *c, peri_arena_t *a)
 {
-    const char *env = getenv("PERIGEE_DATASETS");
-    return peri_arena_printf(a, "%s%s%s/datasets:/etc/perigee/datasets", env ? env : "",
-                             env && *env ? ":" : "", p->config->state);
+    const char *all = "";
+    for (size_t i = 0; i < c->ndatasets; i++)
+        all = peri_arena_printf(a, "%s%s%s", all, i ? ":" : "", c->datasets[i]);
+    return all;
 }
 
 int peri_binds_datasets(const peri_portal_t *p, peri_db_t *db, int64_t account,
-                        peri_arena_t *a, peri_binds_t *out, peri_err_t *err)
+                        peri_arena_t *a, peri_buf_t *list, peri_binds_t *out,
+                        peri_err_t *err)
 {
-    sets_t s = {.portal = p, .arena = a, .known = load(db, account, err)};
-    if (!s.known) return -1;
+    char who[24];
+    sets_t s = {.arena = a};
     s.read = peri_arena_calloc(a, PERI_SANDBOX_PATHS, sizeof(*s.read));
-    for (int i = 0; i < PQntuples(s.known); i++)
-        if ((atoi(PQgetvalue(s.known, i, 1)) & USE) && !PQgetisnull(s.known, i, 2))
-            put(&s, PQgetvalue(s.known, i, 2));
-    out->datasets = catalogs(p, a);
-    char *list = peri_xstrdup(out->datasets), *rest = NULL;
-    for (char *f = strtok_r(list, ":", &rest); f; f = strtok_r(NULL, ":", &rest))
-        put_catalog(&s, f);
-    free(list);
+    snprintf(who, sizeof(who), "%lld", (long long)account);
+    out->datasets = catalogs(p->config, a);
+    if (put_installed(&s, db, who, err) ||
+        put_users(p, a, db, who, list, &out->sandbox, &out->datasets, err))
+        return -1;
     const char *kernels = peri_arena_printf(a, "%s/kernels", p->config->state);
     if (access(kernels, R_OK) == 0) {
         put(&s, kernels);
         out->kernels = kernels;
     }
-    PQclear(s.known);
     out->sandbox.read = s.read;
     out->sandbox.nread = s.n;
     return 0;

@@ -1,6 +1,7 @@
 /* catalog.c - the descriptors that this user has: NAME.yaml in a list of folders, the
- * first folder that has a name wins. Adding and removing is done in the state folder
- * only.
+ * first folder that has a name wins. An entry that ends in .yaml is one descriptor: so a
+ * job gets one out of a folder of somebody else's, and not what else lies there. Adding
+ * and removing is done in the state folder only.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -64,6 +65,23 @@ static char *path_in(const char *folder, const char *name)
     return peri_xasprintf("%s/%s" ENDING, folder, name);
 }
 
+/* Of a descriptor that stands for itself: the name, else NULL. */
+static const char *own_name(const char *entry, size_t *len)
+{
+    const char *slash = strrchr(entry, '/'), *name = slash ? slash + 1 : entry;
+    const size_t n = strlen(name), end = strlen(ENDING);
+    if (n <= end || strcmp(name + n - end, ENDING) != 0) return NULL;
+    *len = n - end;
+    return name;
+}
+
+static bool is_called(const char *entry, const char *name)
+{
+    size_t n;
+    const char *own = own_name(entry, &n);
+    return !own || (strlen(name) == n && !strncmp(own, name, n));
+}
+
 /* The path of the descriptor of this name, or NULL. */
 static char *find_path(const char *name)
 {
@@ -71,7 +89,9 @@ static char *find_path(const char *name)
     list_t l = folders();
     char *found = NULL;
     for (size_t i = 0; i < l.n && !found; i++) {
-        found = path_in(l.v[i], name);
+        if (!is_called(l.v[i], name)) continue;
+        size_t n;
+        found = own_name(l.v[i], &n) ? peri_xstrdup(l.v[i]) : path_in(l.v[i], name);
         if (access(found, F_OK) == 0) break;
         free(found);
         found = NULL;
@@ -89,7 +109,11 @@ static int compare_names(const void *a, const void *b)
 
 static void list_folder(const char *folder, list_t *names)
 {
-    DIR *dir = opendir(folder);
+    size_t len;
+    const char *own = own_name(folder, &len);
+    if (own && access(folder, F_OK) == 0)
+        list_add(names, peri_xasprintf("%.*s", (int)len, own));
+    DIR *dir = own ? NULL : opendir(folder);
     if (!dir) return;
     for (struct dirent *e; names->n < MAX_NAMES && (e = readdir(dir));) {
         size_t n = strlen(e->d_name), end = strlen(ENDING);

@@ -11,6 +11,7 @@
 #include "core/base/arena.h"
 #include "core/base/util.h"
 #include "core/table/adapter.h"
+#include "core/table/dataset_priv.h"
 #include "core/table/limits.h"
 #include "core/base/yaml.h"
 
@@ -355,9 +356,9 @@ static int read_storages(builder_t *b, peri_node_t *root, peri_node_t *node,
 
 static int read_descriptor(builder_t *b, const char *base, peri_err_t *err)
 {
-    static const char *const keys[] = {"name",     "title",   "description", "licence",
-                                       "citation", "contact", "tags",        "root",
-                                       "storage",  "sources", "tables"};
+    static const char *const keys[] = {
+        "name", "title",   "description", "licence", "citation", "contact", "tags",
+        "root", "storage", "sources",     "tables",  "access",   "folder",  "queries"};
     enum {
         NAME,
         TITLE,
@@ -369,7 +370,10 @@ static int read_descriptor(builder_t *b, const char *base, peri_err_t *err)
         ROOT,
         STORAGE,
         SOURCES,
-        TABLES
+        TABLES,
+        ACCESS,
+        FOLDER,
+        QUERIES
     };
     peri_node_t *v[COUNT(keys)], *top = peri_yaml_root(&b->yaml);
     peri_dataset_t *d = b->d;
@@ -396,6 +400,13 @@ static int read_descriptor(builder_t *b, const char *base, peri_err_t *err)
     if (v[TAGS] &&
         peri_yaml_texts(y, v[TAGS], "\"tags\"", d->arena, &d->tags, &d->ntags, err))
         return -1;
+
+    if (peri_dataset_read_portal(y, v[ACCESS], v[QUERIES], d, err)) return -1;
+    if (v[FOLDER]) {
+        if (peri_yaml_text(y, v[FOLDER], "\"folder\"", d->arena, &d->folder, err))
+            return -1;
+        d->folder = absolute_root(d->arena, base, d->folder);
+    }
 
     if (v[SOURCES]) {
         peri_node_t **items;

@@ -1,20 +1,32 @@
 /* dataset.h - YAML descriptors of datasets, and the catalogue of those this user knows.
  *
  * A descriptor names a dataset's tables (docs/dataset.md is its reference). The catalogue
- * is a folder of descriptors: $PERIGEE_DATASETS (colon-separated folders), then datasets/
- * in the state folder, then /etc/perigee/datasets. `perigee dataset add` copies or links
- * there.
+ * is a folder of descriptors: $PERIGEE_DATASETS (colon-separated folders and
+ * descriptors), then datasets/ in the state folder, then /etc/perigee/datasets. `perigee
+ * dataset add` copies or links there.
  */
 #ifndef CORE_TABLE_DATASET_H
 #define CORE_TABLE_DATASET_H
 
 #include "core/table/table.h"
 
+/* A query that shows what a dataset is good for. */
+typedef struct {
+    const char *title, *sql;
+} peri_sample_t;
+
 typedef struct {
     const char *name; /* [a-z][a-z0-9_]*, at most 63 */
     const char *title, *description, *licence, *citation, *contact; /* "" if not given */
     const char *const *tags;
     size_t ntags;
+    /* Who may use it at a portal: all, or (private) nobody but these teams. */
+    bool is_private;
+    const char *const *teams;
+    size_t nteams;
+    const char *folder; /* absolute: its files as people see them; NULL: not shown */
+    const peri_sample_t *queries;
+    size_t nqueries;
     const char *root; /* absolute folder of the data; "" if there are storages instead */
     const peri_storage_t *storages;
     size_t nstorages;

@@ -74,6 +74,11 @@ static void put_jobs(const peri_frontconf_t *c, peri_buf_t *b)
     quoted(b, c->jobs);
 }
 
+static void put_data(const peri_frontconf_t *c, peri_buf_t *b)
+{
+    quoted(b, c->data);
+}
+
 static void put_workers(const peri_frontconf_t *c, peri_buf_t *b)
 {
     peri_buf_printf(b, "%d", c->workers);
@@ -201,21 +206,6 @@ static void put_headers(const peri_frontconf_t *c, peri_buf_t *b)
            "            add_header X-Request-Id $request_id always;\n");
 }
 
-static void put_data(const peri_frontconf_t *c, peri_buf_t *b)
-{
-    for (size_t i = 0; i < c->ndata; i++) {
-        peri_buf_printf(b,
-                        "        location /_data/%zu/ {\n            internal;\n"
-                        "            alias \"",
-                        i);
-        quoted(b, c->data[i]);
-        peri_buf_puts(b, "/\";\n            disable_symlinks on \"from=");
-        quoted(b, c->data[i]);
-        peri_buf_puts(
-            b, "\";\n            gzip off;\n            aio threads;\n        }\n");
-    }
-}
-
 /* Stands for itself until the text is whole. */
 static void put_hash(const peri_frontconf_t *c, peri_buf_t *b)
 {
@@ -283,9 +273,9 @@ static void set_mark(peri_buf_t *out, char mark[17])
 static int check_paths(const peri_frontconf_t *c, peri_err_t *err)
 {
     const char *const paths[] = {c->folder, c->control, c->web_socket, c->transfer_socket,
-                                 c->share,  c->files,   c->jobs};
-    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]) + c->ndata; i++) {
-        const char *p = i < 7 ? paths[i] : c->data[i - 7];
+                                 c->share,  c->files,   c->jobs,       c->data};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        const char *p = paths[i];
         if (!speakable(p))
             return peri_err_set(
                 err, PERI_EINVAL,

@@ -4,9 +4,9 @@
  *     nginx.conf        generated; written to another name, tested, renamed
  *     certificate.pem, key.pem   copies: who may read the originals is root alone
  *     control           a socket on which nginx tells which configuration it has
- *     lock              held by nginx while it lives; its process group is in it
- *     port              the port that was found free at the first start
- *     access.log, error.log, tmp/
+ *     data/             a link NUMBER to the folder of each data volume that was read
+ * from lock              held by nginx while it lives; its process group is in it port
+ * the port that was found free at the first start access.log, error.log, tmp/
  *
  * The life of the process is in cli/nginx.c. Used from one thread.
  */
@@ -27,11 +27,10 @@
 typedef struct {
     const char *folder, *control; /* STATE/web and its socket */
     const char *web_socket, *transfer_socket;
-    const char *share;       /* has web/ */
-    const char *files;       /* of the volumes */
-    const char *jobs;        /* their folders, with results/ in each */
-    const char *const *data; /* data volumes: /_data/0/, /_data/1/ ... */
-    size_t ndata;
+    const char *share;   /* has web/ */
+    const char *files;   /* of the volumes */
+    const char *jobs;    /* their folders, with results/ in each */
+    const char *data;    /* has a link to the folder of each data volume */
     const char *address; /* "127.0.0.1", "[::1]", "*" */
     int port, redirect;  /* redirect 0: none */
     const char *url;     /* no slash at its end */
@@ -61,7 +60,7 @@ typedef struct {
     peri_frontconf_t conf;
     char *folder, *file, *control, *lock, *port_file, *error_log, *access_log;
     char *address, *url, *host; /* host: what to connect to from here */
-    char *files, *jobs;
+    char *files, *jobs, *data;
 } peri_front_t;
 
 /* The names only; free it in any case. The port is the configured or the kept one, or 0.

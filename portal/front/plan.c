@@ -76,6 +76,7 @@ void peri_front_init(peri_front_t *f, const peri_config_t *c)
     f->access_log = peri_xasprintf("%s/access.log", f->folder);
     f->files = peri_xstrdup(c->storage.folder);
     f->jobs = peri_xstrdup(c->spool);
+    f->data = peri_xasprintf("%s/data", f->folder);
     f->address = peri_xstrdup(c->web.address ? c->web.address : "127.0.0.1");
     f->host = peri_xstrdup(strcmp(f->address, "*") && strcmp(f->address, "0.0.0.0")
                                ? f->address
@@ -86,9 +87,9 @@ void peri_front_init(peri_front_t *f, const peri_config_t *c)
 
 void peri_front_free(peri_front_t *f)
 {
-    char **all[] = {&f->folder,    &f->file,      &f->control,    &f->lock,
-                    &f->port_file, &f->error_log, &f->access_log, &f->address,
-                    &f->url,       &f->host,      &f->files,      &f->jobs};
+    char **all[] = {&f->folder,    &f->file,       &f->control, &f->lock, &f->port_file,
+                    &f->error_log, &f->access_log, &f->address, &f->url,  &f->host,
+                    &f->files,     &f->jobs,       &f->data};
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         free(*all[i]);
         *all[i] = NULL;
@@ -242,6 +243,7 @@ int peri_front_prepare(peri_front_t *f, const peri_config_t *c, const peri_right
     n->share = c->share;
     n->files = f->files;
     n->jobs = f->jobs;
+    n->data = f->data;
     n->address = f->address;
     n->redirect = c->web.redirect;
     n->url = f->url;

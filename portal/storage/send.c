@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,12 +168,37 @@ int peri_send_file(peri_request_t *r, int fd, const char *name, const char *acce
     return 0;
 }
 
+/* The link by which nginx gets to the folder of a data volume; made when it is first
+ * used, and anew when the dataset has moved. NULL: there is none, we send ourselves. */
+static const char *data_accel(peri_request_t *r, const peri_spot_t *s)
+{
+    char now[PATH_MAX];
+    const char *folder =
+        peri_arena_printf(r->arena, "%s/web/data", r->portal->config->state);
+    const char *link = peri_arena_printf(r->arena, "%s/%lld", folder, (long long)s->v.id);
+    const ssize_t n = readlink(link, now, sizeof(now) - 1);
+    if (n < 0 || (size_t)n != strlen(s->v.folder) ||
+        memcmp(now, s->v.folder, (size_t)n)) {
+        const char *new = peri_arena_printf(r->arena, "%s.%s", link, r->id);
+        if (peri_mkdirs(folder, NULL) || symlink(s->v.folder, new)) return NULL;
+        if (rename(new, link)) {
+            unlink(new);
+            return NULL;
+        }
+    }
+    return peri_send_accel(r->arena,
+                           peri_arena_printf(r->arena, "/_data/%lld", (long long)s->v.id),
+                           s->path);
+}
+
 int peri_file_download(peri_request_t *r, peri_spot_t *s, peri_err_t *err)
 {
     const char *accel = NULL;
     int fd = peri_path_open_file(s->root, s->path, O_RDONLY, err);
     if (fd < 0) return -1;
-    if (!r->actor.local && !s->v.dataset)
+    if (!r->actor.local && s->v.dataset)
+        accel = data_accel(r, s);
+    else if (!r->actor.local)
         accel = peri_send_accel(
             r->arena, peri_arena_printf(r->arena, "/_files/%lld", (long long)s->v.id),
             s->path);

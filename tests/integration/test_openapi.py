@@ -103,7 +103,7 @@ class TheServer(unittest.TestCase):
             self.portal.person(name)
         ana = self.who(self.portal.signed_in("ana"))
         ben = self.who(self.portal.signed_in("ben"))
-        for part in (self.service, self.admin, self.account, self.providers, self.storage, self.teams, self.jobs,
+        for part in (self.service, self.admin, self.account, self.providers, self.storage, self.teams, self.datasets, self.jobs,
                      self.sharing, self.problems):
             with self.subTest(part=part.__name__):
                 part(machine, nobody, ana, ben)
@@ -344,6 +344,24 @@ class TheServer(unittest.TestCase):
         ben.fails(404, "GET", "/teams/cosmo")
         ana.ok("POST", "/teams", {"name": "away"})
         ana.ok("DELETE", "/teams/away?files=1")
+
+    def datasets(self, machine, nobody, ana, ben):
+        ana.ok("POST", "/files/ana/persistent/run", {"action": "mkdir"})
+        ana.ok("PUT", "/files/ana/persistent/run/mine.yaml",
+               "name: mine\ntitle: Mine\ntables: {t: {files: none.h5, path: /x}}\n")
+        if harness.can_sandbox():
+            ana.ok("POST", "/datasets", {"file": "persistent:run/mine.yaml", "team": "cosmo"})
+            ana.fails(409, "POST", "/datasets", {"file": "persistent:run/mine.yaml"})
+            tag = ana.get("/datasets/mine").headers["ETag"]
+            ana.ok("PATCH", "/datasets/mine", {"team": None}, headers={"If-Match": tag})
+            ana.fails(412, "PATCH", "/datasets/mine", {"team": None}, headers={"If-Match": tag})
+            self.assertEqual(ana.ok("GET", "/datasets?q=mine&limit=1")["datasets"][0]["name"], "mine")
+            ben.fails(404, "GET", "/datasets/mine")
+            ana.ok("DELETE", "/datasets/mine")
+        ana.fails(400, "POST", "/datasets", {"file": "persistent:run"})
+        ana.fails(404, "DELETE", "/datasets/mine")
+        machine.ok("GET", "/admin/datasets")
+        machine.ok("POST", "/admin/datasets")
 
     def jobs(self, machine, nobody, ana, ben):
         spec = {"kind": "sql", "sql": "SELECT 42 AS answer", "name": "answer"}

@@ -43,6 +43,46 @@ static char *example(void)
     return text;
 }
 
+#define TABLES "tables: {t: {files: a.h5, path: /a}}\n"
+
+static void for_a_portal(void **state)
+{
+    (void)state;
+    peri_dataset_t *d = parse("name: a\n" TABLES);
+    assert_non_null(d);
+    assert_false(d->is_private);
+    assert_null(d->folder);
+    assert_int_equal(d->nteams + d->nqueries, 0);
+    peri_dataset_free(d);
+    d = parse(
+        "name: a\naccess: private\nfolder: files\nqueries: {One: SELECT 1}\n" TABLES);
+    assert_non_null(d);
+    assert_true(d->is_private);
+    assert_string_equal(d->folder, "/nonexistent/files");
+    assert_string_equal(d->queries[0].title, "One");
+    assert_string_equal(d->queries[0].sql, "SELECT 1");
+    peri_dataset_free(d);
+    d = parse("name: a\naccess: [mhd, halos]\n" TABLES);
+    assert_non_null(d);
+    assert_true(d->is_private);
+    assert_int_equal(d->nteams, 2);
+    assert_string_equal(d->teams[1], "halos");
+    peri_dataset_free(d);
+    static const char *const wrong[][2] = {
+        {"access: secret\n", "public, private, or a list of teams"},
+        {"access: {mhd: yes}\n", "public, private, or a list of teams"},
+        {"access: [[a]]\n", "access"},
+        {"queries: {One: }\n", "no SQL"},
+        {"queries: SELECT\n", "queries"},
+        {"folder: [a]\n", "folder"}};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        char *text = peri_xasprintf("name: a\n%s" TABLES, wrong[i][0]);
+        assert_null(parse(text));
+        if (!strstr(err.text, wrong[i][1])) fail_msg("%s", err.text);
+        free(text);
+    }
+}
+
 static void the_documented_example(void **state)
 {
     (void)state;
@@ -356,6 +396,20 @@ static void add_list_find_remove(void **state)
     assert_non_null(strstr(err.text, "right.yaml"));
     assert_int_equal(peri_catalog_remove("gamma", &err), -1);
     assert_int_equal(err.code, PERI_EDENIED);
+
+    /* One descriptor, without its neighbours. */
+    char *one = peri_xasprintf("%s/gamma.yaml", own);
+    setenv("PERIGEE_DATASETS", one, 1);
+    d = peri_catalog_find("gamma", &err);
+    assert_non_null(d);
+    peri_dataset_free(d);
+    assert_null(peri_catalog_find("wrong", &err));
+    assert_non_null(strstr(err.text, "no dataset called wrong"));
+    assert_int_equal(peri_catalog_list(&names, &n, &err), 0);
+    assert_int_equal(n, 3);
+    assert_string_equal(names[2], "gamma");
+    peri_catalog_free_names(names, n);
+    free(one);
     unsetenv("PERIGEE_DATASETS");
 
     assert_int_equal(peri_catalog_remove("alpha", &err), 0);
@@ -371,6 +425,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_documented_example),
+        cmocka_unit_test(for_a_portal),
         cmocka_unit_test(mistakes_have_a_place),
         cmocka_unit_test(hostile_shapes),
         cmocka_unit_test(random_damage),

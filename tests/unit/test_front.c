@@ -111,6 +111,7 @@ static const peri_frontconf_t plain = {.folder = "/s/web",
                                        .share = "/usr/share/perigee",
                                        .files = "/s/volumes",
                                        .jobs = "/s/jobs",
+                                       .data = "/s/web/data",
                                        .address = "127.0.0.1",
                                        .port = 8750,
                                        .url = "http://127.0.0.1:8750",
@@ -190,14 +191,12 @@ static void test_paths(void **state)
     (void)state;
     char mark[17];
     peri_frontconf_t c = plain;
-    static const char *const data[] = {"/big/one", "/big/t\"wo\\"};
     c.folder = "/with space/and \"quotes\"; }\\";
-    c.data = data;
-    c.ndata = 2;
+    c.data = "/big/t\"wo\\";
     char *t = text_of(&c, mark);
     assert_has(t, "pid \"/with space/and \\\"quotes\\\"; }\\\\/nginx.pid\";");
-    assert_has(t, "location /_data/0/ {");
-    assert_has(t, "alias \"/big/t\\\"wo\\\\/\";");
+    assert_has(t, "alias \"/big/t\\\"wo\\\\/$1/$2\";");
+    assert_has(t, "disable_symlinks on \"from=/big/t\\\"wo\\\\/$1\";");
     free(t);
     static const char *const wrong[] = {"/a$b", "/a\nb", "/a\tb", "/a\177b"};
     for (int i = 0; i < 4; i++) {

@@ -245,28 +245,34 @@ static const char *const rows_of[][16] = {
            "1, 1e9)"},
     [2] = {"INSERT INTO replica VALUES ('milli', 'n1', 'a.h5', '/d/a.h5', 5000000000, "
            "17, 1e9)"},
-    [3] = {
-        "INSERT INTO account (name, email, password) VALUES ('bea', 'b@x.org', 'h')",
-        "INSERT INTO team (name) VALUES ('halos')",
-        "INSERT INTO team_member (team, account, role, state) SELECT t.id, a.id, "
-        "'owner', 'active' FROM team t, account a WHERE a.name = 'bea'",
-        "INSERT INTO volume (account, name, kind) SELECT id, 'persistent', "
-        "'persistent' FROM account WHERE name = 'bea'",
-        "INSERT INTO dataset (name) VALUES ('tng')",
-        "INSERT INTO access_grant (kind, thing, to_all, rights, by) SELECT 'volume', "
-        "v.id, true, 3, a.id FROM volume v, account a WHERE a.name = 'bea'",
-        "INSERT INTO share_link (hash, kind, thing, path, by, expires) SELECT '\\x01', "
-        "'volume', v.id, 'x', v.account, 2e9 FROM volume v",
-        "INSERT INTO session (account, hash, csrf, created, seen, expires) SELECT id, "
-        "'\\x02', 'c', 1e9, 1e9, 2e9 FROM account WHERE name = 'bea'",
-        "INSERT INTO token (account, name, hash, scopes, created, expires) SELECT id, "
-        "'t', '\\x03', '{all}', 1e9, 2e9 FROM account WHERE name = 'bea'",
-        "INSERT INTO audit (action) VALUES ('sign-in')"}};
+    [3] =
+        {"INSERT INTO account (name, email, password) VALUES ('bea', 'b@x.org', 'h')",
+         "INSERT INTO team (name) VALUES ('halos')",
+         "INSERT INTO team_member (team, account, role, state) SELECT t.id, a.id, "
+         "'owner', 'active' FROM team t, account a WHERE a.name = 'bea'",
+         "INSERT INTO volume (account, name, kind) SELECT id, 'persistent', "
+         "'persistent' FROM account WHERE name = 'bea'",
+         "INSERT INTO dataset (name) VALUES ('tng')",
+         "INSERT INTO access_grant (kind, thing, to_all, rights, by) SELECT 'volume', "
+         "v.id, true, 3, a.id FROM volume v, account a WHERE a.name = 'bea'",
+         "INSERT INTO share_link (hash, kind, thing, path, by, expires) SELECT '\\x01', "
+         "'volume', v.id, 'x', v.account, 2e9 FROM volume v",
+         "INSERT INTO session (account, hash, csrf, created, seen, expires) SELECT id, "
+         "'\\x02', 'c', 1e9, 1e9, 2e9 FROM account WHERE name = 'bea'",
+         "INSERT INTO token (account, name, hash, scopes, created, expires) SELECT id, "
+         "'t', '\\x03', '{all}', 1e9, 2e9 FROM account WHERE name = 'bea'",
+         "INSERT INTO audit (action) VALUES ('sign-in')"},
+    [4] = {"UPDATE dataset SET title = 'T', source = '/d/tng.yaml', reads = '{/d}' WHERE "
+           "name = 'tng'",
+           "INSERT INTO dataset_team SELECT d.id, t.id FROM dataset d, team t",
+           "INSERT INTO descriptor (file, seal, name) VALUES ('/d/tng.yaml', '1', "
+           "'tng')"}};
 static const char *const tables_of[][12] = {
     [1] = {"job", "step", "task", "submission", "job_event", "dependency", "outbox"},
     [2] = {"replica"},
     [3] = {"account", "team", "team_member", "volume", "dataset", "access_grant",
-           "share_link", "session", "token", "audit"}};
+           "share_link", "session", "token", "audit"},
+    [4] = {"dataset_team", "descriptor"}};
 
 /* All rows of the tables that a version has, as one text with the columns in `columns`.
  */
