@@ -14,7 +14,7 @@
 #include "cli/client_priv.h"
 #include "cli/portals.h"
 #include "core/base/util.h"
-#include "portal/config.h"
+#include "portal/config/config.h"
 
 #define GET_FOR 30.0 /* seconds that a portal which is away is asked again */
 

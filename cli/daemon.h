@@ -11,7 +11,7 @@
 #include <sys/types.h>
 
 #include "perigee/err.h"
-#include "portal/config.h"
+#include "portal/config/config.h"
 
 typedef struct {
     bool running;

@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 #include "perigee/err.h"
-#include "portal/config.h"
+#include "portal/config/config.h"
 
 /* A process that will be the helper: made while we are root, begun when our folders are
  * there and root's rights are given up. All zero: none is made. */

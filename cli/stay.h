@@ -6,7 +6,7 @@
 
 #include <signal.h>
 
-#include "portal/config.h"
+#include "portal/config/config.h"
 
 /* The signals in `ours` are blocked. daemon is our child; door and helper are
  * ones or 0. 0: asked to end, and all is to be stopped; 1: perigeed does not stay up. */

@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 
 #include "jobs/store/store.h"
-#include "portal/config.h"
+#include "portal/config/config.h"
 #include "scheduler/scheduler.h"
 
 typedef struct {

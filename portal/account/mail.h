@@ -10,7 +10,7 @@
 #define PORTAL_ACCOUNT_MAIL_H
 
 #include "jobs/store/db.h"
-#include "portal/config.h"
+#include "portal/config/config.h"
 
 #define PERI_MAIL_DAYS 3 /* after which it is given up */
 

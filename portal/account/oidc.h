@@ -13,7 +13,7 @@
 #include "jobs/task/folder.h"
 #include "portal/account/oidc_protocol.h"
 #include "portal/account/oidc_token.h"
-#include "portal/config.h"
+#include "portal/config/config.h"
 
 #define PERI_OIDC_REFETCH 3.0     /* seconds */
 #define PERI_OIDC_REST    3.0     /* seconds */

@@ -14,7 +14,7 @@
 
 #include "portal/account/account.h"
 #include "portal/account/once.h"
-#include "portal/config.h"
+#include "portal/config/config.h"
 
 #define PERI_VERIFY_SECONDS (2 * 86400.0)
 #define PERI_RESET_SECONDS  3600.0

@@ -7,7 +7,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "portal/config.h"
+#include "portal/config/config.h"
 
 #define PERI_ASK_INSIDE "/volumes/dataset" /* where the process sees `folder` */
 

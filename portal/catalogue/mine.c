@@ -2,7 +2,7 @@
  * beside and below it. Nothing but that folder is read, now and by jobs.
  *
  * To show it to others takes the right to share the folder: using the dataset is reading
- * it. Jobs ask for that right again (portal/datasets.c).
+ * it. Jobs ask for that right again (portal/jobs/datasets.c).
  */
 #include <stdio.h>
 #include <stdlib.h>

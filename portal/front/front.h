@@ -14,7 +14,7 @@
 #define PORTAL_FRONT_FRONT_H
 
 #include "core/base/buf.h"
-#include "portal/config.h"
+#include "portal/config/config.h"
 #include "portal/front/rights.h"
 
 #define PERI_FRONT_PORT 8750 /* and the next ones, if it is somebody else's */

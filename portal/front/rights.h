@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 #include "perigee/err.h"
-#include "portal/config.h"
+#include "portal/config/config.h"
 
 #define PERI_RIGHTS_USER "perigee" /* if the configuration names none */
 

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "portal/api.h"
+#include "portal/jobs/api.h"
 #include "portal/h5/h5.h"
 #include "portal/h5/run.h"
 #include "portal/storage/api.h"

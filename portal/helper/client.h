@@ -8,7 +8,7 @@
 
 #include "core/base/buf.h"
 #include "perigee/err.h"
-#include "portal/config.h"
+#include "portal/config/config.h"
 #include "portal/helper/message.h"
 #include "scheduler/starter.h"
 

@@ -8,7 +8,7 @@
 #define PORTAL_STORAGE_KEEP_H
 
 #include "jobs/store/db.h"
-#include "portal/config.h"
+#include "portal/config/config.h"
 
 typedef struct peri_keeper peri_keeper_t;
 

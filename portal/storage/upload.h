@@ -15,7 +15,7 @@
 #define PORTAL_STORAGE_UPLOAD_H
 
 #include "jobs/store/db.h"
-#include "portal/config.h"
+#include "portal/config/config.h"
 #include "portal/storage/upload_writer.h"
 
 #define PERI_UPLOAD_DAYS 7    /* after the last request that brought something */

@@ -18,7 +18,7 @@
 #define PORTAL_STORAGE_USAGE_H
 
 #include "jobs/store/db.h"
-#include "portal/config.h"
+#include "portal/config/config.h"
 #include "portal/storage/walk.h"
 
 /* Once, before anything is reserved. crashed: the process before this one was killed. */

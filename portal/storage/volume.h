@@ -22,7 +22,7 @@
 
 #include "core/base/arena.h"
 #include "jobs/store/db.h"
-#include "portal/config.h"
+#include "portal/config/config.h"
 
 #define PERI_VOLUME_GRACE_DAYS 7
 

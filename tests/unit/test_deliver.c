@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "core/base/util.h"
-#include "portal/deliver_move.h"
+#include "portal/jobs/deliver_move.h"
 
 typedef struct {
     char job[64], volume[64];

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "portal/verdict.h"
+#include "portal/jobs/verdict.h"
 
 #define ANY (-1)
 
