@@ -13,6 +13,7 @@ import threading
 import time
 
 import harness
+from front_door import free_port
 from portal_world import Portal
 
 REST = 0.3  # seconds until systemd starts it again
@@ -38,13 +39,19 @@ class Watched(Portal):
     """perigee up --foreground, and systemd."""
 
     def __init__(self, config="", points=()):
-        super().__init__(config)
+        # Not the usual port: two portals that start at a time would take the same.
+        self.door = f"127.0.0.1:{free_port()}"
+        super().__init__(config + f"web: {{listen: \"{self.door}\"}}\n")
         if points:
             self.bin = self.with_points(points)
         self.starts = 0
         self.supervisor = None
         self.over = threading.Event()
         self.said = self.work.file("said")
+
+    @property
+    def url(self):
+        return "http://" + self.door
 
     def with_points(self, points):
         """Programs of which perigeed gets a point to kill itself at, another one at each start, until none is left."""
