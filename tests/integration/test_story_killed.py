@@ -416,10 +416,13 @@ class Run:
             print(f"story killed: {self.took:.0f} s; killed: {dict(self.kills)}; repeated: "
                   f"{sum(p.repeated for p in self.people)}; {self.shelf.done} acts with files, "
                   f"{len(self.jobs.numbers)} jobs; started by systemd {self.portal.starts} times", flush=True)
+            deaths = sum(self.kills.values())
             if self.args.points:
                 with open(self.portal.reached, encoding="utf-8") as f:
-                    print("story killed: perigeed died at " + ", ".join(f.read().split()), flush=True)
-            if sum(self.kills.values()) < 5:
+                    reached = f.read().split()
+                deaths += len(reached)
+                print("story killed: perigeed died at " + ", ".join(reached), flush=True)
+            if deaths < 5:
                 problems.append("almost nothing was killed")
             for p in problems:
                 print("PROBLEM:", p)
