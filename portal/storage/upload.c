@@ -311,7 +311,11 @@ void peri_upload_sweep(peri_uploads_t *u)
         }
     if (db) peri_dbpool_put(u->db, db);
     for (int i = 0; i < n && !atomic_load(&u->stop); i++)
-        if (list[i].id[0]) peri_upload_remove(u, &list[i], NULL);
+        if (list[i].id[0]) {
+            peri_upload_remove(u, &list[i], NULL);
+            /* After a crash the volume may be counted at the same moment. */
+            peri_usage_doubt(list[i].volume);
+        }
     peri_arena_free(a);
     free(list);
 }

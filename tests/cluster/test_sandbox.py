@@ -105,7 +105,7 @@ class Sandbox(unittest.TestCase):
     def test_steps_of_a_script(self):
         state = c.state
         text = (f"srun -n 2 sh -c 'hostname; ls {state} /volumes/ana; echo $EXTRA' 2>&1; "
-                "srun -n 2 sh -c 'exit 7'; echo status $?; srun --uid=0 -n 1 id; echo bad $?; "
+                "srun -n 1 sh -c 'exit 7'; echo status $?; srun --uid=0 -n 1 id; echo bad $?; "
                 "srun -n 1 sleep 600 & sleep 1; kill $!; wait $!; echo killed $?")
         _, out = self.run_job({"kind": "script", "command": ["sh", "-c", "export EXTRA=own; " + text],
                                "resources": {"nodes": 2, "ranks": 2}})

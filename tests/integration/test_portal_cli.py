@@ -70,7 +70,15 @@ class PortalCli(unittest.TestCase):
     def setUpClass(cls):
         if not shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin"):
             raise unittest.SkipTest("nginx is not installed")
-        cls.portal = Portal(CONFIG).up()
+        cls.portal = Portal(CONFIG)
+        shelf = cls.portal.work.file("shelf")
+        os.mkdir(shelf)
+        with open(shelf + "/tng.yaml", "w", encoding="utf-8") as f:
+            f.write(f"name: tng\ntitle: halo mass and more\nroot: {harness.EXAMPLE}\ntables:\n"
+                    "  groups: {files: 'groups_023/*.hdf5', path: /Group}\n")
+        with open(cls.portal.config, "a", encoding="utf-8") as f:
+            f.write(f"datasets: [{shelf}]\n")
+        cls.portal.up()
         cls.addClassCleanup(cls.portal.close)
         cls.url = json.loads(cls.portal.run("status", "--json").out)["web"]["url"]
 
@@ -311,6 +319,9 @@ class PortalCli(unittest.TestCase):
         lines = re.findall(r"^(ana|ben)\$ perigee (.+)$",
                            harness.text_of(f"{harness.SOURCE}/docs/portal.md"), re.M)
         self.assertGreater(len(lines), 20)
+        end = time.monotonic() + 60
+        while people["ben"].run("dataset", "show", "tng").status and time.monotonic() < end:
+            time.sleep(0.2)
         for name, line in lines:
             words = shlex.split(line.replace("https://perigee.example.org", self.url))
             asks = words[0] in ("signup", "login") or words[:2] == ["token", "create"]
