@@ -468,10 +468,14 @@ static void run_all(uint64_t broadcast, int first, int last, bool hints, bool ex
     const char *only = getenv("SQL_ONLY");
     sim_statement_t st;
     struct totals t = {0};
+    /* With sanitizers all of them take minutes, and the code is the same: each statement
+     * once, and every third of them in the other ways, not always the same ones. */
+    const int step = PERIGEE_SANITIZED && !expect ? 3 : 1;
+    static int serial;
     while (sim_next(&at, &st)) {
         if (only && strcmp(only, st.name) != 0) continue;
+        if (++serial % step) continue;
         bool split = false, ok = !expect || check_columns(&st);
-        /* With sanitizers all of them take minutes, and the code is the same. */
         for (int n = PERIGEE_SANITIZED ? last : first; n <= last; n++)
             ok = check(&st, n, broadcast, hints, &split) && ok;
         if (last > 1 && expect && split != (strstr(st.flags, "split") != NULL)) {
@@ -486,7 +490,7 @@ static void run_all(uint64_t broadcast, int first, int last, bool hints, bool ex
     print_message("%d statements, %d to %d ranks: %d split, %d gathered, %d failed\n",
                   t.statements, first, last, t.split, t.gathered, t.failed);
     free(text);
-    if (!only) assert_true(t.statements >= 120);
+    if (!only) assert_true(t.statements * step >= 120);
     assert_int_equal(t.failed, 0);
 }
 
