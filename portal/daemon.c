@@ -90,20 +90,14 @@ peri_backend_t *peri_portal_backend(peri_portal_t *p, const char *name)
     return NULL;
 }
 
+/* Read each time: a door that found its port taken when it opened has another one. */
 const char *peri_portal_url(const peri_portal_t *p)
 {
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    static char url[300];
-    static bool known;
-    pthread_mutex_lock(&lock);
-    if (!known) { /* at the very first start the port is found after us */
-        peri_front_t f;
-        peri_front_init(&f, p->config);
-        known = f.conf.port != 0;
-        snprintf(url, sizeof(url), "%s", f.url);
-        peri_front_free(&f);
-    }
-    pthread_mutex_unlock(&lock);
+    static _Thread_local char url[300];
+    peri_front_t f;
+    peri_front_init(&f, p->config);
+    snprintf(url, sizeof(url), "%s", f.url);
+    peri_front_free(&f);
     return url;
 }
 

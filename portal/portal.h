@@ -41,8 +41,8 @@ void peri_portal_wake(peri_portal_t *p);
 void peri_portal_wake_cb(void *portal);
 peri_backend_t *peri_portal_backend(peri_portal_t *p, const char *name);
 
-/* The portal as browsers see it, without a slash at the end. Any thread; lives as long as
- * the portal. */
+/* The portal as browsers see it, without a slash at the end. Any thread; good until it
+ * asks again. */
 const char *peri_portal_url(const peri_portal_t *p);
 
 /* Requests that wait for news of this job go on (uuid NULL: all that wait). Any thread.
