@@ -338,21 +338,8 @@ static int link_revoke(int argc, char **argv)
     if (status >= 0) return status;
     peri_client_t *c = peri_talk(&status);
     if (!c) return status;
-    for (int i = optind; i < argc; i++) {
-        peri_err_t err = {0};
-        char *id = peri_url_escape(argv[i]);
-        json_t *j = peri_client_send(c, &err, "DELETE", NULL, "/links/%s", id);
-        if (!j)
-            status = peri_cli_fail(&err);
-        else if (o.json)
-            peri_talk_print(j);
-        else
-            printf("link %s is dead\n", argv[i]);
-        json_decref(j);
-        free(id);
-    }
-    peri_client_free(c);
-    return peri_cli_done(status);
+    return peri_talk_delete_each(c, argc - optind, argv + optind, "/links", o.json,
+                                 "link", "is dead");
 }
 
 int peri_cmd_link(int argc, char **argv)

@@ -255,7 +255,9 @@ static int verb_role(int argc, char **argv)
 
 /* ---- invitations ---- */
 
-static int answer(int argc, char **argv, const char *verb, const char *done)
+/* POST /BEFORE/TEAM/AFTER, and says what is done. */
+static int to_team(int argc, char **argv, const char *before, const char *after,
+                   const char *done)
 {
     options_t o;
     peri_err_t err = {0};
@@ -264,44 +266,29 @@ static int answer(int argc, char **argv, const char *verb, const char *done)
     peri_client_t *c = peri_talk(&status);
     if (!c) return status;
     char *team = peri_url_escape(argv[optind]);
-    json_t *j = peri_client_send(c, &err, "POST", NULL, "/invitations/%s/%s", team, verb);
+    json_t *j = peri_client_send(c, &err, "POST", NULL, "/%s/%s/%s", before, team, after);
     free(team);
     return peri_talk_end(c, j, &err, o.json, "%s %s", done, argv[optind]);
 }
 
 static int verb_accept(int argc, char **argv)
 {
-    return answer(argc, argv, "accept", "you are a member of");
+    return to_team(argc, argv, "invitations", "accept", "you are a member of");
 }
 
 static int verb_decline(int argc, char **argv)
 {
-    return answer(argc, argv, "decline", "you have declined to join");
-}
-
-/* join, leave */
-static int come_or_go(int argc, char **argv, const char *verb, const char *done)
-{
-    options_t o;
-    peri_err_t err = {0};
-    int status = read_options(argc, argv, &o, 1, 1, "the team's name");
-    if (status >= 0) return status;
-    peri_client_t *c = peri_talk(&status);
-    if (!c) return status;
-    char *team = peri_url_escape(argv[optind]);
-    json_t *j = peri_client_send(c, &err, "POST", NULL, "/teams/%s/%s", team, verb);
-    free(team);
-    return peri_talk_end(c, j, &err, o.json, "%s %s", done, argv[optind]);
+    return to_team(argc, argv, "invitations", "decline", "you have declined to join");
 }
 
 static int verb_join(int argc, char **argv)
 {
-    return come_or_go(argc, argv, "join", "you are a member of");
+    return to_team(argc, argv, "teams", "join", "you are a member of");
 }
 
 static int verb_leave(int argc, char **argv)
 {
-    return come_or_go(argc, argv, "leave", "you have left");
+    return to_team(argc, argv, "teams", "leave", "you have left");
 }
 
 static int verb_delete(int argc, char **argv)

@@ -133,21 +133,8 @@ static int verb_revoke(int argc, char **argv)
     if (status >= 0) return status;
     peri_client_t *c = peri_talk(&status);
     if (!c) return status;
-    for (int i = optind; i < argc; i++) {
-        peri_err_t err = {0};
-        char *id = peri_url_escape(argv[i]);
-        json_t *j = peri_client_send(c, &err, "DELETE", NULL, "/account/tokens/%s", id);
-        if (!j)
-            status = peri_cli_fail(&err);
-        else if (json)
-            peri_talk_print(j);
-        else
-            printf("token %s is revoked\n", argv[i]);
-        json_decref(j);
-        free(id);
-    }
-    peri_client_free(c);
-    return peri_cli_done(status);
+    return peri_talk_delete_each(c, argc - optind, argv + optind, "/account/tokens", json,
+                                 "token", "is revoked");
 }
 
 int peri_cmd_token(int argc, char **argv)

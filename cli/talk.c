@@ -122,3 +122,24 @@ char *peri_talk_place(peri_client_t *c, const char *word, bool bare_ok, peri_pla
     const char *account = p->owner ? p->owner : peri_client_account(c, err);
     return account ? peri_place_url(p, account, "/files") : NULL;
 }
+
+int peri_talk_delete_each(peri_client_t *c, int n, char **words, const char *path,
+                          bool json, const char *before, const char *after)
+{
+    int status = 0;
+    for (int i = 0; i < n; i++) {
+        peri_err_t err = {0};
+        char *word = peri_url_escape(words[i]);
+        json_t *j = peri_client_send(c, &err, "DELETE", NULL, "%s/%s", path, word);
+        if (!j)
+            status = peri_cli_fail(&err);
+        else if (json)
+            peri_talk_print(j);
+        else
+            printf("%s %s %s\n", before, words[i], after);
+        json_decref(j);
+        free(word);
+    }
+    peri_client_free(c);
+    return peri_cli_done(status);
+}

@@ -26,6 +26,11 @@ void peri_talk_print(const json_t *j);
 int peri_talk_end(peri_client_t *c, json_t *answer, const peri_err_t *err, bool json,
                   const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
+/* DELETE PATH/WORD for each word, and says "BEFORE WORD AFTER" or the answer as JSON.
+ * Takes c; returns the exit status. */
+int peri_talk_delete_each(peri_client_t *c, int n, char **words, const char *path,
+                          bool json, const char *before, const char *after);
+
 /* Asks on the terminal; false if it says anything but yes, or if there is none. */
 bool peri_talk_sure(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -33,7 +33,7 @@ static int make(peri_request_t *r, peri_db_t *db, const char *kind, const char *
                 const char *path, double days, peri_err_t *err)
 {
     peri_thing_t thing;
-    char token[PERI_LINK_TOKEN + 1];
+    char token[PERI_SECRET_LEN + 1];
     int64_t id;
     const double expires = peri_epoch() + days * DAY;
     if (peri_thing_find(r, db, kind, text, &thing, err)) return -1;

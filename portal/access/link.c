@@ -4,38 +4,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-
-/* As base64 for URLs has it, without padding. */
-static int new_token(char *out, peri_err_t *err)
-{
-    static const char letters[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    unsigned char raw[33] = {0};
-    if (getrandom(raw, 32, 0) != 32)
-        return peri_err_set(err, PERI_EINTERNAL, "the system gives no random numbers");
-    for (int i = 0; i < PERI_LINK_TOKEN; i++) {
-        const int bit = i * 6;
-        const unsigned two = (unsigned)raw[bit / 8] << 8 | raw[bit / 8 + 1];
-        out[i] = letters[two >> (10 - bit % 8) & 63];
-    }
-    out[PERI_LINK_TOKEN] = '\0';
-    return 0;
-}
 
 int peri_link_make(peri_db_t *db, const peri_thing_t *thing, int64_t by, double expires,
-                   char *token, int64_t *id, peri_err_t *err)
+                   char token[PERI_SECRET_LEN + 1], int64_t *id, peri_err_t *err)
 {
     char number[24], who[24], until[32];
-    if (new_token(token, err)) return -1;
+    char hash[PERI_SECRET_HASH + 1];
+    peri_secret_new(PERI_SECRET_LINK, token);
+    peri_secret_hash(token, PERI_SECRET_LEN, hash);
     snprintf(number, sizeof(number), "%lld", (long long)thing->id);
     snprintf(who, sizeof(who), "%lld", (long long)by);
     snprintf(until, sizeof(until), "%.3f", expires);
-    const char *const v[] = {token, thing->kind, number, thing->path, who, until};
+    const char *const v[] = {hash, thing->kind, number, thing->path, who, until};
     PGresult *q = peri_db_query(
         db, err,
         "INSERT INTO share_link (hash, kind, thing, path, by, expires) VALUES "
-        "(sha256(convert_to($1, 'UTF8')), $2, $3::bigint, $4, $5::bigint, $6::float8) "
+        "(decode($1, 'hex'), $2, $3::bigint, $4, $5::bigint, $6::float8) "
         "RETURNING id",
         6, v);
     if (!q) return -1;
@@ -47,19 +31,22 @@ int peri_link_make(peri_db_t *db, const peri_thing_t *thing, int64_t by, double 
 int peri_link_open(peri_request_t *r, peri_db_t *db, const char *token,
                    peri_thing_t *thing, peri_err_t *err)
 {
+    const bool valid = peri_secret_valid(PERI_SECRET_LINK, token, strlen(token));
+    char hash[PERI_SECRET_HASH + 1] = "";
+    if (valid) peri_secret_hash(token, PERI_SECRET_LEN, hash);
+    const char *const v[] = {hash};
     PGresult *q =
-        strlen(token) != PERI_LINK_TOKEN
-            ? NULL
-            : peri_db_query(
+        valid
+            ? peri_db_query(
                   db, err,
                   "UPDATE share_link SET uses = uses + 1, used = extract(epoch FROM "
-                  "now()) "
-                  "WHERE hash = sha256(convert_to($1, 'UTF8')) AND expires > "
-                  "extract(epoch "
-                  "FROM now()) AND perigee_rights(by, kind, thing, path) & 18 = 18 "
-                  "RETURNING kind, thing, path, perigee_label(kind, thing, path)",
-                  1, &token);
-    if (!q && strlen(token) == PERI_LINK_TOKEN) return -1;
+                  "now()) WHERE hash = decode($1, 'hex') AND expires > extract(epoch "
+                  "FROM "
+                  "now()) AND perigee_rights(by, kind, thing, path) & 18 = 18 RETURNING "
+                  "kind, thing, path, perigee_label(kind, thing, path)",
+                  1, v)
+            : NULL;
+    if (!q && valid) return -1;
     const bool found = q && PQntuples(q) > 0;
     if (found)
         *thing =

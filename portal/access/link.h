@@ -5,12 +5,11 @@
 #define PORTAL_ACCESS_LINK_H
 
 #include "portal/access/thing.h"
+#include "portal/account/secret.h"
 
-#define PERI_LINK_TOKEN 43 /* characters: 32 bytes as base64url */
-
-/* token: PERI_LINK_TOKEN + 1 bytes; told once, only its hash is kept. */
+/* token: told once, only its hash is kept. */
 int peri_link_make(peri_db_t *db, const peri_thing_t *thing, int64_t by, double expires,
-                   char *token, int64_t *id, peri_err_t *err);
+                   char token[PERI_SECRET_LEN + 1], int64_t *id, peri_err_t *err);
 /* What a token shows, and counts its use: PERI_ENOTFOUND if it shows nothing (any more).
  * kind is "volume" or "job". */
 int peri_link_open(peri_request_t *r, peri_db_t *db, const char *token,

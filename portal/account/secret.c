@@ -14,7 +14,8 @@ _Static_assert(PREFIX + RANDOM + CHECK == PERI_SECRET_LEN, "parts of a secret");
 
 static const char *const prefixes[] = {[PERI_SECRET_TOKEN] = "pgt_",
                                        [PERI_SECRET_SESSION] = "pgs_",
-                                       [PERI_SECRET_ONCE] = "pgo_"};
+                                       [PERI_SECRET_ONCE] = "pgo_",
+                                       [PERI_SECRET_LINK] = "pgl_"};
 
 static const char digits[] =
     "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

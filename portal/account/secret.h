@@ -1,5 +1,5 @@
 /* secret.h - the random secrets that people and programs carry: cookies of sessions,
- * access tokens, one-time links. Pure.
+ * access tokens, one-time links, links to files. Pure.
  *
  * Text: a prefix of four characters that says what it is, 43 characters of base62 (256
  * bits), 6 that follow from the others, so that a mistyped or made-up one is refused
@@ -14,7 +14,12 @@
 #define PERI_SECRET_LEN  53
 #define PERI_SECRET_HASH 64 /* hexadecimal digits */
 
-typedef enum { PERI_SECRET_TOKEN, PERI_SECRET_SESSION, PERI_SECRET_ONCE } peri_secret_t;
+typedef enum {
+    PERI_SECRET_TOKEN,
+    PERI_SECRET_SESSION,
+    PERI_SECRET_ONCE,
+    PERI_SECRET_LINK
+} peri_secret_t;
 
 void peri_secret_new(peri_secret_t kind, char out[PERI_SECRET_LEN + 1]);
 /* True if the n bytes have the form of one of this kind. */

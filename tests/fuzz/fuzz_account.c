@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > MOST) return 0;
     memcpy(text, data, size);
     text[size] = '\0';
-    for (peri_secret_t k = PERI_SECRET_TOKEN; k <= PERI_SECRET_ONCE; k++)
+    for (peri_secret_t k = PERI_SECRET_TOKEN; k <= PERI_SECRET_LINK; k++)
         if (peri_secret_valid(k, (const char *)data, size) && size != PERI_SECRET_LEN)
             abort();
     int64_t n = peri_base32_decode((const char *)data, size, raw, sizeof(raw));

@@ -3,7 +3,7 @@
 -- Rights are bits: see 1, read 2, write 4, run 8, grant 16, own 32. perigee_rights() is the one
 -- place that knows them. Requests on behalf of a user run as the role perigee_user with
 -- perigee.account set: row-level security is the second fence behind the daemon's own checks.
--- Hashes are of random tokens (SHA-256) unless a column says otherwise.
+-- Hashes are of random tokens (BLAKE2b) unless a column says otherwise.
 
 CREATE TABLE setting (
     key   text PRIMARY KEY,
