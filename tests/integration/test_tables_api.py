@@ -5,10 +5,8 @@ job; queries are saved under names, with parameters, for a team.
 import json
 import os
 import signal
-import subprocess
 import time
 import unittest
-import uuid
 
 import harness
 from portal_world import Portal
@@ -31,30 +29,13 @@ class Tables(unittest.TestCase):
             setattr(cls, name, cls.portal.person(name))
         cls.portal.machine.name = cls.portal.machine.ok("GET", "/account")["name"]
 
-    @classmethod
-    def database(cls, sql):
-        done = subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h",
-                               f"{cls.portal.state}/postgres/s", "-U", "postgres", "-d", "perigee",
-                               "-c", sql], capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    @classmethod
-    def asked(cls, who, sql, **columns):
-        """A row of the history as a query would leave it; its id."""
-        columns = dict({"id": str(uuid.uuid4()), "sql": sql, "state": "done", "rows": 1}, **columns)
-        values = ", ".join("'{}'".format(str(v).replace("'", "''")) for v in columns.values())
-        cls.database(f"INSERT INTO query (account, {', '.join(columns)}) SELECT id, {values} FROM "
-                     f"account WHERE name = '{who.name}'")
-        return columns["id"]
-
 
 class History(Tables):
     def test_pages_and_search(self):
         p = self.portal.person("pat")
         for i in range(25):  # some at the very same time
-            self.asked(p, f"SELECT {i} FROM stars", started=1e9 + i // 3, text=f"row {i}")
-        self.asked(p, "SELECT Mass\nFROM 'halos'", started=2e9, state="failed", text="no such FILE")
+            self.portal.asked(p, f"SELECT {i} FROM stars", started=1e9 + i // 3, text=f"row {i}")
+        self.portal.asked(p, "SELECT Mass\nFROM 'halos'", started=2e9, state="failed", text="no such FILE")
         seen, before, pages = [], "", 0
         while before is not None:
             page = p.ok("GET", f"/queries?limit=7&before={before}")
@@ -83,7 +64,7 @@ class History(Tables):
 
     def test_one_and_forget(self):
         long = "SELECT '" + "x" * 9000 + "'"
-        one = self.asked(self.ana, long, changed='[{"schema": "mydb", "name": "t"}]')
+        one = self.portal.asked(self.ana, long, changed='[{"schema": "mydb", "name": "t"}]')
         listed = self.ana.ok("GET", "/queries?limit=1&q=xxx")["queries"][0]
         self.assertEqual(listed["sql"], long[:4000])
         q = self.ana.ok("GET", f"/queries/{one}")
@@ -95,7 +76,7 @@ class History(Tables):
         self.assertEqual(self.portal.nobody.get("/queries").status, 401)
         for odd in ("x", "1", one[:-1], one.upper() + "%27"):
             self.assertEqual(self.ana.get(f"/queries/{odd}").status, 404, odd)
-        runs = self.asked(self.ana, "SELECT 1", state="running")
+        runs = self.portal.asked(self.ana, "SELECT 1", state="running")
         problem(self, self.ana.delete(f"/queries/{runs}"), 409, "cancel")
         self.assertEqual(self.ana.delete(f"/queries/{one}").status, 204)
         self.assertEqual(self.ana.get(f"/queries/{one}").status, 404)
@@ -108,7 +89,7 @@ class History(Tables):
     def test_job(self):
         machine = self.portal.machine
         # Those of this machine's user run without a sandbox.
-        one = self.asked(machine, "SELECT 41 + 1 AS answer")
+        one = self.portal.asked(machine, "SELECT 41 + 1 AS answer")
         done = machine.ask("POST", f"/queries/{one}/job", {"into": "a.csv", "ranks": 2, "name": "of a query"})
         self.assertEqual(done.status, 201, done)
         job = done.json
@@ -137,8 +118,8 @@ class History(Tables):
 
     def test_a_dead_daemon(self):
         p = self.portal.person("dora")
-        one = self.asked(p, "SELECT 1", state="running")
-        two = self.asked(p, "SELECT 1", state="done", text="1 row")
+        one = self.portal.asked(p, "SELECT 1", state="running")
+        two = self.portal.asked(p, "SELECT 1", state="done", text="1 row")
         os.kill(self.portal.pid(), signal.SIGKILL)
         self.portal.up()
         q = p.ok("GET", f"/queries/{one}")
@@ -241,10 +222,10 @@ class Saved(Tables):
     def test_account_that_goes(self):
         eva = self.portal.person("eva")
         eva.ok("PUT", "/saved-queries/last", {"sql": "SELECT 1"})
-        self.asked(eva, "SELECT 'evas'")
+        self.portal.asked(eva, "SELECT 'evas'")
         self.portal.machine.ok("DELETE", "/admin/users/eva")
-        self.assertEqual(self.database("SELECT count(*) FROM saved_query WHERE name = 'last'"), "0")
-        self.assertEqual(self.database("SELECT count(*) FROM query WHERE sql ~ 'evas'"), "0")
+        self.assertEqual(self.portal.database("SELECT count(*) FROM saved_query WHERE name = 'last'"), "0")
+        self.assertEqual(self.portal.database("SELECT count(*) FROM query WHERE sql ~ 'evas'"), "0")
 
 
 if __name__ == "__main__":
