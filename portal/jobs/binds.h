@@ -17,6 +17,7 @@ typedef struct {
     const char *dir;      /* working folder inside: /volumes/NAME */
     const char *datasets; /* PERIGEE_DATASETS for the job; NULL: none */
     const char *kernels;  /* PERIGEE_KERNELS; NULL: none */
+    const char *schemas;  /* PERIGEE_SCHEMAS: JSON, its own first (core/mydb/schema.h) */
     const char *folders;  /* as a Unix user: the list of what perigee-helper shows her
                              (portal/helper/client.h); else NULL */
 } peri_binds_t;

@@ -108,18 +108,20 @@ static num_t num(int64_t v)
     return n;
 }
 
-/* The volumes that share a quota with one, locked. */
-static const char pool_sql[] =
-    "WITH v AS (SELECT * FROM volume WHERE id = $1::bigint) "
-    "SELECT p.id, p.used, p.kind, p.quota, a.quota FROM volume p "
-    "LEFT JOIN account a ON a.id = p.account WHERE p.id IN ("
-    " SELECT id FROM v UNION ALL"
-    " SELECT x.id FROM v JOIN volume x ON x.account = v.account AND x.team IS NULL"
-    " WHERE v.kind IN ('persistent', 'plain') AND x.kind IN ('persistent', 'plain') "
-    " UNION ALL"
-    " SELECT x.id FROM v JOIN volume x ON x.team = v.team"
-    " WHERE v.kind IN ('team', 'lecture') AND x.kind IN ('team', 'lecture')) "
-    "ORDER BY p.id FOR UPDATE OF p";
+/* The volumes that share a quota with one. */
+#define POOL_SQL                                                                         \
+    "WITH v AS (SELECT * FROM volume WHERE id = $1::bigint) "                            \
+    "SELECT p.id, p.used, p.kind, p.quota, a.quota FROM volume p "                       \
+    "LEFT JOIN account a ON a.id = p.account WHERE p.id IN ("                            \
+    " SELECT id FROM v UNION ALL"                                                        \
+    " SELECT x.id FROM v JOIN volume x ON x.account = v.account AND x.team IS NULL"      \
+    " WHERE v.kind IN ('persistent', 'plain') AND x.kind IN ('persistent', 'plain') "    \
+    " UNION ALL"                                                                         \
+    " SELECT x.id FROM v JOIN volume x ON x.team = v.team"                               \
+    " WHERE v.kind IN ('team', 'lecture') AND x.kind IN ('team', 'lecture')) "           \
+    "ORDER BY p.id"
+
+static const char pool_sql[] = POOL_SQL, lock_sql[] = POOL_SQL " FOR UPDATE OF p";
 
 typedef struct {
     int64_t used, quota; /* of all that share it; quota -1: none */
@@ -141,11 +143,11 @@ static int64_t default_quota(const peri_confstorage_t *conf, const char *kind)
     return conf->persistent_quota;
 }
 
-static int pool_lock(peri_db_t *db, const peri_confstorage_t *conf, int64_t volume,
-                     pool_t *p, peri_err_t *err)
+static int pool_load(peri_db_t *db, const peri_confstorage_t *conf, int64_t volume,
+                     const char *sql, pool_t *p, peri_err_t *err)
 {
     num_t id = num(volume);
-    PGresult *q = peri_db_prepared(db, err, pool_sql, 1, (const char *const[]){id.text});
+    PGresult *q = peri_db_prepared(db, err, sql, 1, (const char *const[]){id.text});
     if (!q) return -1;
     *p = (pool_t){.own_quota = -1};
     for (int i = 0; i < PQntuples(q); i++) {
@@ -167,6 +169,12 @@ static int pool_lock(peri_db_t *db, const peri_confstorage_t *conf, int64_t volu
     PQclear(q);
     if (!p->found) return peri_err_set(err, PERI_ENOTFOUND, "this volume is gone");
     return 0;
+}
+
+static int pool_lock(peri_db_t *db, const peri_confstorage_t *conf, int64_t volume,
+                     pool_t *p, peri_err_t *err)
+{
+    return pool_load(db, conf, volume, lock_sql, p, err);
 }
 
 static int full(peri_err_t *err, const char *label, peri_amount_t need, int64_t used,
@@ -271,6 +279,21 @@ int peri_usage_reserve(peri_db_t *db, const peri_confstorage_t *conf, int64_t vo
 fail:
     peri_db_rollback(db);
     return -1;
+}
+
+int peri_usage_left(peri_db_t *db, const peri_confstorage_t *conf, int64_t volume,
+                    int64_t *left, int64_t *quota, peri_err_t *err)
+{
+    pool_t p;
+    if (pool_load(db, conf, volume, pool_sql, &p, err)) return -1;
+    *left = p.quota - p.used;
+    *quota = p.quota;
+    if (p.own_quota >= 0 && p.own_quota - p.own_used < *left) {
+        *left = p.own_quota - p.own_used;
+        *quota = p.own_quota;
+    }
+    if (*left < 0) *left = 0;
+    return 0;
 }
 
 static void add(peri_db_t *db, int64_t volume, int64_t bytes, int64_t files, bool clear)

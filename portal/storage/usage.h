@@ -33,6 +33,10 @@ bool peri_usage_note_doubts(peri_db_t *db);
  * Must be followed by _settle with the same amount. label: "ana/persistent". */
 int peri_usage_reserve(peri_db_t *db, const peri_confstorage_t *conf, int64_t volume,
                        const char *label, peri_amount_t need, peri_err_t *err);
+/* How much may still be written there, and the quota that this is left of: the nearest of
+ * those that hold for it. Nothing is reserved. */
+int peri_usage_left(peri_db_t *db, const peri_confstorage_t *conf, int64_t volume,
+                    int64_t *left, int64_t *quota, peri_err_t *err);
 /* What became of it: made was written, freed went. If the database does not answer the
  * volume stays marked and is counted anew. */
 void peri_usage_settle(peri_db_t *db, int64_t volume, peri_amount_t reserved,
