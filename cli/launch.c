@@ -505,8 +505,8 @@ static void close_all(const launch_t *l)
         if (fds[i] >= 0) close(fds[i]);
 }
 
-int peri_launch_query(const peri_queryspec_t *spec, int nranks,
-                      const peri_launchopts_t *o, peri_err_t *err)
+int peri_launch_once(const peri_queryspec_t *spec, int nranks, const peri_launchopts_t *o,
+                     peri_err_t *err)
 {
     launch_t l = {.o = o, .listener = -1, .control = -1, .errors = -1};
     int rc = -1;

@@ -15,5 +15,8 @@ typedef struct {
  * peri_cli_catch_interrupts(). */
 int peri_launch_query(const peri_queryspec_t *spec, int nranks,
                       const peri_launchopts_t *o, peri_err_t *err);
+/* The same, without another start where a table was replaced meanwhile. */
+int peri_launch_once(const peri_queryspec_t *spec, int nranks, const peri_launchopts_t *o,
+                     peri_err_t *err);
 
 #endif
