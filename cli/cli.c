@@ -114,6 +114,7 @@ int peri_cli_done(int status)
 {
     if (fflush(stdout) == 0 && !ferror(stdout)) return status;
     if (errno == EPIPE) return 141;
-    fprintf(stderr, "perigee: the output could not be written: %s\n", strerror(errno));
-    return 1;
+    peri_err_t err = {0};
+    peri_err_set(&err, PERI_EIO, "the output could not be written: %s", strerror(errno));
+    return peri_cli_fail(&err);
 }

@@ -63,8 +63,8 @@ int peri_cli_fail(const peri_err_t *err);
 /* For a program that has started this one: where it asked for that with PERIGEE_WORD=1,
  * the last line on stderr is the byte 0x1e and one JSON object. After a failure that is
  * {"code", "text"}, which peri_cli_fail writes instead of its sentence; after a success
- * what `take` has: "code" 0, "text", and if they are known "rows", "seconds", "bytes" (of
- * the result file), "cut" (why rows are missing) and "changed", an array of what has
+ * what `take` has: "code" 0, "text", and if they are known "rows", "seconds", "bytes"
+ * (read from files), "cut" (why rows are missing) and "changed", an array of what has
  * become of tables: {"schema", "name", "rows", "what"}. Takes the reference. */
 void peri_cli_word(json_t *take);
 /* After getopt_long said '?': points to --help; returns 2. */
