@@ -98,6 +98,18 @@ peri_client_t *peri_client_new(peri_err_t *err)
     return peri_client_new_local(err);
 }
 
+int peri_client_is_away(peri_err_t *err)
+{
+    const char *given = setting("PERIGEE_PORTAL");
+    if (setting("PERIGEE_SCHEMAS") || setting("PERIGEE_TASK")) return 0;
+    if (given) return strcmp(given, "local") != 0;
+    if (setting("PERIGEE_SOCKET")) return 0;
+    peri_login_t login;
+    int rc = peri_portals_find(NULL, &login, err);
+    peri_login_free(&login);
+    return rc;
+}
+
 void peri_client_free(peri_client_t *c)
 {
     if (!c) return;
