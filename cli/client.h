@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cli/fields.h"
 #include "core/base/buf.h"
 #include "perigee/err.h"
 
@@ -98,12 +99,5 @@ char *peri_url_escape(const char *s);
 /* Between tries while the server is away: waits a little longer each time, up to 2 s, and
  * says once that it waits. False when interrupted. Zero `tries` after each success. */
 bool peri_client_pause(const peri_client_t *c, int *tries);
-
-/* ---- fields of an answer ---- */
-
-const char *peri_json_str(const json_t *o, const char *key); /* "" if absent or null */
-double peri_json_num(const json_t *o, const char *key, double otherwise);
-int64_t peri_json_int(const json_t *o, const char *key, int64_t otherwise);
-bool peri_json_true(const json_t *o, const char *key);
 
 #endif

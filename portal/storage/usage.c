@@ -11,6 +11,7 @@
 
 #include "core/base/util.h"
 #include "portal/storage/ops.h"
+#include "portal/storage/volume.h"
 
 #define RECOUNTS 3
 
@@ -144,10 +145,10 @@ static int64_t default_quota(const peri_confstorage_t *conf, const char *kind)
 }
 
 static int pool_load(peri_db_t *db, const peri_confstorage_t *conf, int64_t volume,
-                     const char *sql, pool_t *p, peri_err_t *err)
+                     pool_t *p, peri_err_t *err)
 {
     num_t id = num(volume);
-    PGresult *q = peri_db_prepared(db, err, sql, 1, (const char *const[]){id.text});
+    PGresult *q = peri_db_prepared(db, err, pool_sql, 1, (const char *const[]){id.text});
     if (!q) return -1;
     *p = (pool_t){.own_quota = -1};
     for (int i = 0; i < PQntuples(q); i++) {
@@ -171,10 +172,16 @@ static int pool_load(peri_db_t *db, const peri_confstorage_t *conf, int64_t volu
     return 0;
 }
 
+/* Who has waited for a lock sees, in the same statement, some rows as they were and may
+ * miss others: what is locked is read by another. */
 static int pool_lock(peri_db_t *db, const peri_confstorage_t *conf, int64_t volume,
                      pool_t *p, peri_err_t *err)
 {
-    return pool_load(db, conf, volume, lock_sql, p, err);
+    num_t id = num(volume);
+    PGresult *q = peri_db_prepared(db, err, lock_sql, 1, (const char *const[]){id.text});
+    if (!q) return -1;
+    PQclear(q);
+    return pool_load(db, conf, volume, p, err);
 }
 
 static int full(peri_err_t *err, const char *label, peri_amount_t need, int64_t used,
@@ -285,7 +292,7 @@ int peri_usage_left(peri_db_t *db, const peri_confstorage_t *conf, int64_t volum
                     int64_t *left, int64_t *quota, peri_err_t *err)
 {
     pool_t p;
-    if (pool_load(db, conf, volume, pool_sql, &p, err)) return -1;
+    if (pool_load(db, conf, volume, &p, err)) return -1;
     *left = p.quota - p.used;
     *quota = p.quota;
     if (p.own_quota >= 0 && p.own_quota - p.own_used < *left) {
@@ -398,6 +405,42 @@ int peri_usage_recount(peri_db_t *db, const peri_confstorage_t *conf, int64_t vo
         if (!still && i < RECOUNTS) continue;
         return set_counted(db, conf, volume, disk, uploads, whole, err);
     }
+}
+
+static bool is_late(void *until)
+{
+    return peri_now() >= *(double *)until;
+}
+
+/* 1: it has to be counted. */
+static int in_doubt(peri_db_t *db, int64_t volume, peri_err_t *err)
+{
+    num_t id = num(volume);
+    if (held_now(volume).stale) return 1;
+    PGresult *q = peri_db_prepared(
+        db, err, "SELECT 1 FROM volume WHERE id = $1::bigint AND counted IS NULL", 1,
+        (const char *const[]){id.text});
+    if (!q) return -1;
+    const int rows = PQntuples(q);
+    PQclear(q);
+    return rows;
+}
+
+int peri_usage_count(peri_db_t *db, const peri_confstorage_t *conf, int64_t volume,
+                     double until, peri_err_t *err)
+{
+    const peri_stop_t stop = {is_late, &until};
+    peri_err_t why = {0};
+    const int doubt = in_doubt(db, volume, err);
+    if (doubt <= 0 || is_late(&until)) return doubt < 0 ? -1 : 0;
+    int root = peri_volume_open_id(conf, volume, err);
+    if (root < 0) return -1;
+    held_stale(volume, false); /* first: what is written meanwhile is in doubt again */
+    int rc = peri_usage_recount(db, conf, volume, root, &stop, &why);
+    close(root);
+    if (rc) held_stale(volume, true);
+    if (rc == 0 || why.code == PERI_ECANCEL) return 0;
+    return peri_err_set(err, why.code, "%s", why.text);
 }
 
 int peri_usage_due(peri_db_t *db, double before, int64_t after, int64_t *volume,

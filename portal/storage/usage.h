@@ -54,6 +54,9 @@ int peri_usage_stale(peri_db_t *db, int64_t volume, peri_err_t *err);
  * counted is full. PERI_ECANCEL. */
 int peri_usage_recount(peri_db_t *db, const peri_confstorage_t *conf, int64_t volume,
                        int root, const peri_stop_t *stop, peri_err_t *err);
+/* The same now, if it is in doubt; until (peri_now()) at the latest, then it stays so. */
+int peri_usage_count(peri_db_t *db, const peri_confstorage_t *conf, int64_t volume,
+                     double until, peri_err_t *err);
 /* The next volume that has to be counted: marked, never counted, or not since `before`
  * (epoch); 0: none. after: ids up to it were tried. */
 int peri_usage_due(peri_db_t *db, double before, int64_t after, int64_t *volume,

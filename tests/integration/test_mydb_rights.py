@@ -86,6 +86,16 @@ class Names(World):
         self.assertEqual(after["quota"], 10**6)
         self.assertTrue(500000 <= before["left"] - after["left"] < 600000, (before, after))
 
+    def test_counted(self):
+        """What a job has written counts soon after it."""
+        state, _, err = self.over(self.ana, {"kind": "script", "command": [
+            "sh", "-c", "head -c 3000000 /dev/zero > /volumes/ana/scratch/zeros"]})
+        self.assertEqual(state, "succeeded", err)
+        until = time.monotonic() + 30
+        while self.ana.ok("GET", "/volumes/ana/scratch")["used"] < 3 * 10**6:
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.2)
+
     def test_volumes_that_are_named(self):
         """Its own tables are there also then; those of others only if their volume is named."""
         self.share(self.bea, "bea/persistent:mydb", {"account": "ana"}, ["read"])
