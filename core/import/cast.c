@@ -135,9 +135,12 @@ static void put_condition(const char *source, duckdb_type from, duckdb_logical_t
 }
 
 int peri_cast_put(const char *source, duckdb_logical_type from, duckdb_logical_type to,
-                  peri_buf_t *b, peri_err_t *err)
+                  bool wrong_is_null, peri_buf_t *b, peri_err_t *err)
 {
-    if (from && peri_cast_same_type(from, to)) return peri_buf_puts(b, source);
+    if (from && peri_cast_same_type(from, to)) {
+        peri_buf_puts(b, source);
+        return 0;
+    }
     duckdb_type f = from ? duckdb_get_type_id(from) : DUCKDB_TYPE_SQLNULL;
     peri_buf_t condition;
     peri_buf_init(&condition, b->max);
@@ -147,11 +150,13 @@ int peri_cast_put(const char *source, duckdb_logical_type from, duckdb_logical_t
                         condition.data);
     /* Nested values are text as JSON in what we write, and mostly elsewhere. */
     bool json = f == DUCKDB_TYPE_VARCHAR && is_nested(duckdb_get_type_id(to));
+    peri_buf_puts(b, wrong_is_null ? "TRY(" : "(");
     peri_buf_printf(b, json ? "CAST(CAST(%s AS JSON) AS " : "CAST(%s AS ", source);
     int rc = peri_cast_put_type(to, b);
-    peri_buf_putc(b, ')');
+    peri_buf_puts(b, "))");
     if (condition.len)
-        peri_buf_puts(b, " ELSE error('a value would be changed by its cast') END");
+        peri_buf_puts(b,
+                      wrong_is_null ? " END" : " ELSE error('a value does not fit') END");
     peri_buf_free(&condition);
     if (rc || b->failed)
         return peri_err_set(err, PERI_EUNSUPP, "a type has no text in SQL");

@@ -16,10 +16,10 @@ duckdb_logical_type peri_cast_copy_type(duckdb_logical_type t);
 /* The type that `text` is in SQL. */
 duckdb_logical_type peri_cast_parse_type(peri_session_t *s, const char *text,
                                          peri_err_t *err);
-/* `source` (SQL of a value of type `from`; NULL: of NULL) as `to`. Fails at run time
- * where a value would change: a fraction as an integer, digits that a DECIMAL has no room
- * for. */
+/* `source` (SQL of a value of type `from`; NULL: of NULL) as `to`. Where a value would
+ * change, such as a fraction as an integer, or digits that a DECIMAL has no room for, the
+ * statement fails when it runs, or it is NULL. */
 int peri_cast_put(const char *source, duckdb_logical_type from, duckdb_logical_type to,
-                  peri_buf_t *b, peri_err_t *err);
+                  bool wrong_is_null, peri_buf_t *b, peri_err_t *err);
 
 #endif

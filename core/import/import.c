@@ -197,12 +197,12 @@ static void put_source(const peri_import_t *i, size_t c, peri_buf_t *b)
 
 /* The value of the reader's column c as `type`. */
 static int put_value(const peri_import_t *i, size_t c, duckdb_logical_type type,
-                     peri_buf_t *b, peri_err_t *err)
+                     bool wrong_is_null, peri_buf_t *b, peri_err_t *err)
 {
     peri_buf_t source;
     peri_buf_init(&source, SQL_MAX);
     put_source(i, c, &source);
-    int rc = peri_cast_put(source.data, i->r.cols[c].given, type, b, err);
+    int rc = peri_cast_put(source.data, i->r.cols[c].given, type, wrong_is_null, b, err);
     peri_buf_free(&source);
     return rc;
 }
@@ -226,8 +226,8 @@ static int make_statement(peri_import_t *i, peri_err_t *err)
     for (size_t k = 0; rc == 0 && k < i->ncols; k++) {
         size_t c = i->opts.shape ? find_column(&i->r, i->cols[k].name) : k;
         if (k) peri_buf_puts(&b, ", ");
-        rc = c == SIZE_MAX ? peri_cast_put("NULL", NULL, i->cols[k].type, &b, err)
-                           : put_value(i, c, i->cols[k].type, &b, err);
+        rc = c == SIZE_MAX ? peri_cast_put("NULL", NULL, i->cols[k].type, false, &b, err)
+                           : put_value(i, c, i->cols[k].type, false, &b, err);
         peri_buf_printf(&b, " AS o%zu", k);
     }
     peri_buf_printf(&b, " FROM %s", i->r.sql ? i->r.sql : "peri_import_rows()");
@@ -489,8 +489,8 @@ static int find_culprit(peri_import_t *i, peri_err_t *err)
         peri_buf_puts(&b, i->r.sql ? i->r.sql : "peri_import_rows()");
         peri_buf_puts(&b, i->r.sql ? " QUALIFY " : " WHERE ");
         put_source(i, c, &b);
-        peri_buf_puts(&b, " IS NOT NULL AND TRY(");
-        put_value(i, c, i->cols[k].type, &b, NULL);
+        peri_buf_puts(&b, " IS NOT NULL AND (");
+        put_value(i, c, i->cols[k].type, true, &b, NULL);
         peri_buf_puts(&b, ") IS NULL LIMIT 1");
         if (!b.failed &&
             !peri_session_run(i->r.session, b.data, take_culprit, &found, NULL) &&
