@@ -5,14 +5,13 @@
 #include <string.h>
 
 #include "core/base/util.h"
-#include "core/out/h5names.h"
 #include "core/out/value.h"
 
 int peri_cast_put_type(duckdb_logical_type t, peri_buf_t *b)
 {
     peri_field_t f;
     int rc = peri_field_init(&f, "", t, NULL);
-    if (rc == 0) peri_h5_sql_type(&f, b);
+    if (rc == 0) peri_field_sql_type(&f, b);
     peri_field_clear(&f);
     return rc;
 }
