@@ -32,6 +32,7 @@
 #include "portal/helper/client.h"
 #include "portal/log.h"
 #include "portal/jobs/manager.h"
+#include "portal/quick/run.h"
 #include "portal/storage/storage.h"
 #include "portal/storage/upload.h"
 #include "portal/web/waiting.h"
@@ -269,7 +270,7 @@ static int open_doors(peri_portal_t *p, peri_err_t *err)
         [TRANSFER] = {PERI_DOOR_WEB, who, c->transfer_socket, 0600, 4, 512u << 10}};
     peri_waiting_start();
     p->uploads = peri_uploads_start(p->db, &c->storage, peri_portal_news, err);
-    if (!p->uploads || peri_storage_start(p, err)) return -1;
+    if (!p->uploads || peri_storage_start(p, err) || peri_quick_begin(p, err)) return -1;
     for (int i = 0; i < NDOORS; i++)
         if (!(doors[i] = peri_server_start(p, peri_api_tables, &where[i], err)))
             return -1;
@@ -279,6 +280,7 @@ static int open_doors(peri_portal_t *p, peri_err_t *err)
 /* The one with the long requests first: while they end, the others are open. */
 static void close_doors(peri_portal_t *p, bool keep)
 {
+    peri_quick_stop();   /* who waits for rows hears why there are none */
     peri_waiting_stop(); /* who is put aside answers now */
     for (int i = NDOORS - 1; i >= 0; i--)
         if (keep)
