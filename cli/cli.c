@@ -50,6 +50,11 @@ bool peri_cli_interrupted(void)
     return interrupted != 0;
 }
 
+void peri_cli_forget_interrupt(void)
+{
+    interrupted = 0;
+}
+
 bool peri_cli_time_is_up(void)
 {
     return time_is_up != 0;

@@ -16,6 +16,8 @@ int peri_cmd_kernels(int argc, char **argv);
 int peri_cmd_describe(int argc, char **argv);
 int peri_cmd_dataset(int argc, char **argv);
 int peri_cmd_index(int argc, char **argv);
+int peri_cmd_history(int argc, char **argv);
+int peri_cmd_saved(int argc, char **argv);
 int peri_cmd_submit(int argc, char **argv);
 int peri_cmd_jobs(int argc, char **argv);
 int peri_cmd_job(int argc, char **argv);
@@ -69,6 +71,8 @@ int peri_cli_done(int status);
  * SIGUSR1, by which jobs are warned of their time limit, sets another flag. */
 void peri_cli_catch_interrupts(void);
 bool peri_cli_interrupted(void);
+/* For what an interrupted command still has to say to a server. */
+void peri_cli_forget_interrupt(void);
 bool peri_cli_time_is_up(void);
 
 #endif

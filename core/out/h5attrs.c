@@ -80,7 +80,7 @@ int peri_h5_put_column(hid_t set, const peri_writer_t *w, size_t c, const char *
 {
     const peri_outcol_t *out = &w->cols[c];
     peri_buf_clear(text);
-    peri_h5_sql_type(&w->fields[c], text);
+    peri_field_sql_type(&w->fields[c], text);
     const char *unit = *out->unit ? out->unit : peri_h5_moment_unit(w->fields[c].type);
     /* Readers take a dot for the member of a compound. */
     bool renamed = strcmp(out->name, link) != 0 || strchr(link, '.');

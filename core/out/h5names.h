@@ -13,8 +13,5 @@
 const char **peri_h5_link_names(peri_writer_t *w);
 /* What the integers of a DATE, TIME or TIMESTAMP column count; "" for other types. */
 const char *peri_h5_moment_unit(duckdb_type t);
-/* The type as SQL that gives it back: peri_field_type_name with quoted member names and
- * the words of an ENUM. */
-void peri_h5_sql_type(const peri_field_t *f, peri_buf_t *b);
 
 #endif

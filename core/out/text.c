@@ -1,6 +1,7 @@
 /* text.c - see text.h. */
 #include "core/out/text.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "core/base/util.h"
@@ -86,9 +87,42 @@ void peri_text_ascii(peri_buf_t *b, const char *s, size_t n)
     const char *end = s + n;
     while (s < end) {
         uint32_t c = peri_text_next(&s, end);
-        if (c >= 32 && c <= 126)
+        bool looks_escaped = c == '\\' && s < end && (*s == 'u' || *s == 'U');
+        if (c >= 32 && c <= 126 && !looks_escaped)
             peri_buf_putc(b, (char)c);
         else
             peri_buf_printf(b, c > 0xffff ? "\\U%08x" : "\\u%04x", c);
+    }
+}
+
+/* Bytes of the \uXXXX or \UXXXXXXXX at s, and its character; 0 if there is none. */
+static size_t read_escape(const char *s, size_t n, uint32_t *c)
+{
+    if (n < 2 || s[0] != '\\' || (s[1] != 'u' && s[1] != 'U')) return 0;
+    size_t len = s[1] == 'u' ? 6 : 10;
+    if (n < len) return 0;
+    *c = 0;
+    for (size_t i = 2; i < len; i++) {
+        unsigned digit = (unsigned)s[i] - '0', letter = ((unsigned)s[i] | 32) - 'a';
+        if (digit > 9 && letter > 5) return 0;
+        *c = *c << 4 | (digit <= 9 ? digit : letter + 10);
+    }
+    return *c > 0x10ffff || (*c >= 0xd800 && *c < 0xe000) ? 0 : len;
+}
+
+void peri_text_unascii(peri_buf_t *b, const char *s, size_t n)
+{
+    while (n > 0) {
+        uint32_t c;
+        size_t len = read_escape(s, n, &c);
+        if (len) {
+            peri_text_put(b, c);
+        } else {
+            const char *next = memchr(s + 1, '\\', n - 1);
+            len = next ? (size_t)(next - s) : n;
+            peri_buf_append(b, s, len);
+        }
+        s += len;
+        n -= len;
     }
 }

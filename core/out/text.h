@@ -15,7 +15,9 @@ void peri_text_put(peri_buf_t *b, uint32_t c); /* as UTF-8 */
 void peri_text_json(peri_buf_t *b, const char *s, size_t n);
 /* Bytes as DuckDB shows a BLOB: printable ASCII as it is, the rest as \xHH. */
 void peri_text_blob(peri_buf_t *b, const char *s, size_t n);
-/* Only printable ASCII: everything else as \uXXXX or \UXXXXXXXX. */
+/* Only printable ASCII: everything else as \uXXXX or \UXXXXXXXX, and so is a backslash
+ * before a u or U, so that _unascii gives every text back. */
 void peri_text_ascii(peri_buf_t *b, const char *s, size_t n);
+void peri_text_unascii(peri_buf_t *b, const char *s, size_t n);
 
 #endif

@@ -71,5 +71,8 @@ bool peri_field_is_nested(const peri_field_t *f); /* LIST .. UNION */
 bool peri_field_is_plain(const peri_field_t *f);
 /* "DECIMAL(18,3)", "FLOAT[3]", "STRUCT(a INTEGER, b VARCHAR)" */
 void peri_field_type_name(const peri_field_t *f, peri_buf_t *b);
+/* The type as SQL that gives it back: _type_name with quoted member names and the words
+ * of an ENUM. */
+void peri_field_sql_type(const peri_field_t *f, peri_buf_t *b);
 
 #endif

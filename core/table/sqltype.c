@@ -1,4 +1,4 @@
-/* sqltype.c - see sqltype.h. A recursive parser of what peri_h5_sql_type writes:
+/* sqltype.c - see sqltype.h. A recursive parser of what peri_field_sql_type writes:
  *
  *   type   = (NAME | DECIMAL(p,s) | ENUM('word', ...) | MAP(type, type)
  *            | STRUCT("name" type, ...)) { "[" [number] "]" }

@@ -393,6 +393,43 @@ static void damaged_utf8(void **unused)
     peri_buf_free(&b);
 }
 
+/* Every text comes back from ASCII, also one that looks like the escapes. */
+static void ascii_and_back(void **unused)
+{
+    (void)unused;
+    static const char *const texts[] = {"",
+                                        "plain",
+                                        "a\\b",
+                                        "\\u0041",
+                                        "\\\\u0041",
+                                        "\\U",
+                                        "\\",
+                                        "\\\\",
+                                        "\\\xc3\xa9u0041",
+                                        "\\u00e9\xc3\xa9\n\x7f",
+                                        "\\uzz",
+                                        "\\U0001f600\\u",
+                                        "\\u\\U",
+                                        "\xf0\x9f\x98\x80"};
+    peri_buf_t ascii, back;
+    peri_buf_init(&ascii, 1000);
+    peri_buf_init(&back, 1000);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        peri_buf_clear(&ascii);
+        peri_buf_clear(&back);
+        peri_text_ascii(&ascii, texts[i], strlen(texts[i]));
+        for (size_t k = 0; k < ascii.len; k++) assert_in_range(ascii.data[k], 32, 126);
+        peri_text_unascii(&back, ascii.data, ascii.len);
+        assert_int_equal(back.len, strlen(texts[i]));
+        if (back.len) assert_memory_equal(back.data, texts[i], back.len);
+    }
+    peri_buf_clear(&back); /* no escapes: not whole, surrogates, beyond Unicode */
+    peri_text_unascii(&back, "\\u12 \\ud800 \\U00110000 \\u00", 27);
+    assert_int_equal(back.len, 27);
+    peri_buf_free(&ascii);
+    peri_buf_free(&back);
+}
+
 /* ---- which columns fit ---- */
 
 static void table_fit(void **unused)
@@ -426,6 +463,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(type_names, open_duck, close_duck),
         cmocka_unit_test(iso_style),
         cmocka_unit_test(damaged_utf8),
+        cmocka_unit_test(ascii_and_back),
         cmocka_unit_test(table_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
