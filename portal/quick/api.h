@@ -9,6 +9,8 @@ extern const peri_route_t peri_mydb_routes[];
 extern const size_t peri_mydb_nroutes;
 
 /* Handlers, by file. */
+int peri_api_query(peri_request_t *r, peri_err_t *err); /* api_query.c */
+int peri_api_query_cancel(peri_request_t *r, peri_err_t *err);
 int peri_api_queries(peri_request_t *r, peri_err_t *err); /* api_history.c */
 int peri_api_query_get(peri_request_t *r, peri_err_t *err);
 int peri_api_query_delete(peri_request_t *r, peri_err_t *err);

@@ -5,6 +5,8 @@
 #define SQL .scope = PERI_SCOPE_SQL
 
 const peri_route_t peri_mydb_routes[] = {
+    {"POST", "/api/v1/query", peri_api_query, SQL},
+    {"POST", "/api/v1/queries/*/cancel", peri_api_query_cancel, SQL},
     {"GET", "/api/v1/queries", peri_api_queries, SQL},
     {"GET", "/api/v1/queries/*", peri_api_query_get, SQL},
     {"DELETE", "/api/v1/queries/*", peri_api_query_delete, SQL},
