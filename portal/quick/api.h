@@ -14,7 +14,7 @@ int peri_api_query_get(peri_request_t *r, peri_err_t *err);
 int peri_api_query_delete(peri_request_t *r, peri_err_t *err);
 int peri_api_query_job(peri_request_t *r, peri_err_t *err);
 int peri_api_query_cancel(peri_request_t *r, peri_err_t *err);
-int peri_api_tables(peri_request_t *r, peri_err_t *err); /* api_tables.c */
+int peri_api_table_list(peri_request_t *r, peri_err_t *err); /* api_tables.c */
 int peri_api_table(peri_request_t *r, peri_err_t *err);
 int peri_api_table_data(peri_request_t *r, peri_err_t *err);
 int peri_api_table_edit(peri_request_t *r, peri_err_t *err);

@@ -39,7 +39,7 @@ static int start(call_t *c, peri_request_t *r, peri_err_t *err)
     return peri_quick_start(r, &c->q, err);
 }
 
-int peri_api_tables(peri_request_t *r, peri_err_t *err)
+int peri_api_table_list(peri_request_t *r, peri_err_t *err)
 {
     int rc;
     call_t c;

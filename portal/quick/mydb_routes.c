@@ -16,7 +16,7 @@ const peri_route_t peri_mydb_routes[] = {
     {"GET", "/api/v1/saved-queries/**", peri_api_saved, SQL},
     {"PUT", "/api/v1/saved-queries/**", peri_api_saved_put, SQL},
     {"DELETE", "/api/v1/saved-queries/**", peri_api_saved_delete, SQL},
-    {"GET", "/api/v1/tables", peri_api_tables, READ},
+    {"GET", "/api/v1/tables", peri_api_table_list, READ},
     {"GET", "/api/v1/tables/*/*", peri_api_table, READ},
     {"GET", "/api/v1/tables/*/*/data", peri_api_table_data, READ},
     {"PUT", "/api/v1/tables/*/*", peri_api_table_put, WRITE, .body = &peri_table_body},
