@@ -5,6 +5,7 @@
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -16,6 +17,8 @@ int peri_cmd_kernels(int argc, char **argv);
 int peri_cmd_describe(int argc, char **argv);
 int peri_cmd_dataset(int argc, char **argv);
 int peri_cmd_index(int argc, char **argv);
+int peri_cmd_history(int argc, char **argv);
+int peri_cmd_saved(int argc, char **argv);
 int peri_cmd_submit(int argc, char **argv);
 int peri_cmd_jobs(int argc, char **argv);
 int peri_cmd_job(int argc, char **argv);
@@ -57,6 +60,13 @@ int peri_cmd_restore(int argc, char **argv);
 
 /* Print the error as a command does; returns its exit status. */
 int peri_cli_fail(const peri_err_t *err);
+/* For a program that has started this one: where it asked for that with PERIGEE_WORD=1,
+ * the last line on stderr is the byte 0x1e and one JSON object. After a failure that is
+ * {"code", "text"}, which peri_cli_fail writes instead of its sentence; after a success
+ * what `take` has: "code" 0, "text", and if they are known "rows", "seconds", "bytes"
+ * (read from files), "cut" (why rows are missing) and "changed", an array of what has
+ * become of tables: {"schema", "name", "rows", "what"}. Takes the reference. */
+void peri_cli_word(json_t *take);
 /* After getopt_long said '?': points to --help; returns 2. */
 int peri_cli_usage(const char *command);
 /* An option's whole number from min to max: 0, or says what is wrong and returns 2. */
@@ -69,6 +79,8 @@ int peri_cli_done(int status);
  * SIGUSR1, by which jobs are warned of their time limit, sets another flag. */
 void peri_cli_catch_interrupts(void);
 bool peri_cli_interrupted(void);
+/* For what an interrupted command still has to say to a server. */
+void peri_cli_forget_interrupt(void);
 bool peri_cli_time_is_up(void);
 
 #endif

@@ -98,6 +98,18 @@ peri_client_t *peri_client_new(peri_err_t *err)
     return peri_client_new_local(err);
 }
 
+int peri_client_is_away(peri_err_t *err)
+{
+    const char *given = setting("PERIGEE_PORTAL");
+    if (setting("PERIGEE_SCHEMAS") || setting("PERIGEE_TASK")) return 0;
+    if (given) return strcmp(given, "local") != 0;
+    if (setting("PERIGEE_SOCKET")) return 0;
+    peri_login_t login;
+    int rc = peri_portals_find(NULL, &login, err);
+    peri_login_free(&login);
+    return rc;
+}
+
 void peri_client_free(peri_client_t *c)
 {
     if (!c) return;
@@ -242,31 +254,4 @@ bool peri_client_pause(const peri_client_t *c, int *tries)
     double until = peri_now() + (*tries < 4 ? 0.2 : *tries < 10 ? 0.5 : 2);
     while (peri_now() < until && !peri_cli_interrupted()) usleep(50000);
     return !peri_cli_interrupted();
-}
-
-/* ---- fields of an answer ---- */
-
-const char *peri_json_str(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-    return s ? s : "";
-}
-
-double peri_json_num(const json_t *o, const char *key, double otherwise)
-{
-    const json_t *v = json_object_get(o, key);
-    return json_is_number(v) ? json_number_value(v) : otherwise;
-}
-
-int64_t peri_json_int(const json_t *o, const char *key, int64_t otherwise)
-{
-    const json_t *v = json_object_get(o, key);
-    return json_is_integer(v) ? (int64_t)json_integer_value(v)
-           : json_is_real(v)  ? (int64_t)json_real_value(v)
-                              : otherwise;
-}
-
-bool peri_json_true(const json_t *o, const char *key)
-{
-    return json_is_true(json_object_get(o, key));
 }

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cli/fields.h"
 #include "core/base/buf.h"
 #include "perigee/err.h"
 
@@ -32,6 +33,11 @@ peri_client_t *peri_client_new_at(const char *socket);
 peri_client_t *peri_client_new_portal(const char *url, const char *token,
                                       const char *cacert);
 void peri_client_free(peri_client_t *c); /* accepts NULL */
+/* Where commands go that can also do without a portal: 1: to the one that
+ * peri_client_new takes, 0: they do it here. That is so when nobody is logged in, when
+ * $PERIGEE_PORTAL says "local" or $PERIGEE_SOCKET is set, and always within a job or a
+ * sandbox, whose $PERIGEE_TASK or $PERIGEE_SCHEMAS are set. -1: an error. */
+int peri_client_is_away(peri_err_t *err);
 /* The socket's path, or NULL for a portal; and the URL, or NULL. */
 const char *peri_client_socket(const peri_client_t *c);
 const char *peri_client_portal(const peri_client_t *c);
@@ -65,6 +71,7 @@ typedef struct {
     char etag[96];    /* "" if none */
     char word[32];    /* a problem's "code" */
     char cookie[256]; /* "NAME=VALUE" that it sets; "" if none */
+    char query[64];   /* Perigee-Query: the id of a quick query; "" if none */
 } peri_answer_t;
 
 /* 0 for a status below 400. On failure *a still says how it failed. Free *a either way.
@@ -92,12 +99,5 @@ char *peri_url_escape(const char *s);
 /* Between tries while the server is away: waits a little longer each time, up to 2 s, and
  * says once that it waits. False when interrupted. Zero `tries` after each success. */
 bool peri_client_pause(const peri_client_t *c, int *tries);
-
-/* ---- fields of an answer ---- */
-
-const char *peri_json_str(const json_t *o, const char *key); /* "" if absent or null */
-double peri_json_num(const json_t *o, const char *key, double otherwise);
-int64_t peri_json_int(const json_t *o, const char *key, int64_t otherwise);
-bool peri_json_true(const json_t *o, const char *key);
 
 #endif

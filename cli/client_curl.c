@@ -139,6 +139,8 @@ size_t peri_client_on_header(char *line, size_t size, size_t n, void *arg)
         a->retry_after = strtod(v, NULL);
     else if (header_value(line, size * n, "ETag", v, sizeof(v)))
         snprintf(a->etag, sizeof(a->etag), "%s", v);
+    else if (header_value(line, size * n, "Perigee-Query", v, sizeof(v)))
+        snprintf(a->query, sizeof(a->query), "%.*s", (int)sizeof(a->query) - 1, v);
     else if (header_value(line, size * n, "Set-Cookie", v, sizeof(v)))
         snprintf(a->cookie, sizeof(a->cookie), "%.*s", (int)strcspn(v, ";"), v);
     return size * n;

@@ -1,19 +1,18 @@
-/* cmd_query.c - `perigee query`: options into a query's specification, then run it here
- * or start it on many ranks. Rows go to stdout or to --into; everything else to stderr.
+/* cmd_query.c - `perigee query`: options into a query's specification, then run it here,
+ * start it on many ranks, or have a portal answer it. Rows go to stdout or to --into;
+ * everything else to stderr.
  */
 #include <errno.h>
 #include <getopt.h>
-#include <langinfo.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "cli/launch.h"
-#include "cli/progress.h"
+#include "cli/param.h"
+#include "cli/query_portal.h"
+#include "cli/query_script.h"
 #include "core/base/util.h"
 #include "core/query/query.h"
 
@@ -26,15 +25,26 @@ static const char help_text[] =
     "\n"
     "Runs a SELECT over HDF5 files where they are. A table is dataset.table of a "
     "registered\n"
-    "dataset, or a file: FROM 'groups_099/fof_subhalo_tab_099.*.hdf5:/Subhalo'.\n"
+    "dataset, one of your own (mydb.NAME), or a file:\n"
+    "FROM 'groups_099/fof_subhalo_tab_099.*.hdf5:/Subhalo'.\n"
     "\n"
-    "How\n"
+    "Where: the portal that you are logged in to answers at once, within its limits; "
+    "without a\n"
+    "login, and in a job, it runs here.\n"
+    "      --here           here, although there is a login\n"
+    "      --portal URL     at this portal\n"
+    "      --job            as a job, without the limits ('perigee submit' has more "
+    "options)\n"
+    "      --param NAME=VALUE  the value of $NAME in the SQL; may be repeated\n"
+    "      --save NAME      when it went well, keep it at the portal under NAME\n"
+    "      --saved NAME     run what is kept there under NAME\n"
+    "\n"
+    "How (here; -n, -t and --memory with --job, too)\n"
     "  -n, --ranks N        spread it over N MPI ranks (default: 1, in a Slurm "
     "allocation\n"
     "                       its number of tasks; for kernels as many as there are "
     "cores)\n"
     "  -t, --threads N      threads of each rank (default: its cores)\n"
-    "  -c, --context NAME   dataset of table names that name none\n"
     "      --explain        print the plan, what is read and what is skipped; run "
     "nothing\n"
     "      --no-index       read everything, as if there were no index\n"
@@ -42,6 +52,7 @@ static const char help_text[] =
     "      --root FOLDER    refuse files and links that lead out of FOLDER\n"
     "\n"
     "What comes out\n"
+    "  -c, --context NAME   dataset of table names that name none\n"
     "  -o, --into FILE      write the rows to FILE: .csv .tsv .json .ndjson .parquet "
     ".h5\n"
     "                       .fits .vot\n"
@@ -86,7 +97,12 @@ enum {
     OPT_TEMP_DIR,
     OPT_TEMP_SIZE,
     OPT_BROADCAST,
-    OPT_CHECKPOINT
+    OPT_CHECKPOINT,
+    OPT_HERE,
+    OPT_JOB,
+    OPT_PARAM,
+    OPT_SAVE,
+    OPT_SAVED
 };
 
 static const struct option options[] = {
@@ -111,12 +127,29 @@ static const struct option options[] = {
     {"temp-size", required_argument, NULL, OPT_TEMP_SIZE},
     {"broadcast-limit", required_argument, NULL, OPT_BROADCAST},
     {"checkpoint", required_argument, NULL, OPT_CHECKPOINT},
+    {"here", no_argument, NULL, OPT_HERE},
+    {"job", no_argument, NULL, OPT_JOB},
+    {"param", required_argument, NULL, OPT_PARAM},
+    {"save", required_argument, NULL, OPT_SAVE},
+    {"saved", required_argument, NULL, OPT_SAVED},
     {NULL, 0, NULL, 0}};
+
+/* These make sense only where we see the files ourselves; the others of them, in a job.
+ */
+static const int local_options[] = {OPT_EXPLAIN,   OPT_NO_INDEX,  OPT_ALLOW_MISSING,
+                                    OPT_ROOT,      OPT_TEMP_DIR,  OPT_TEMP_SIZE,
+                                    OPT_BROADCAST, OPT_CHECKPOINT};
+static const int own_options[] = {'n', 't', OPT_MEMORY};
 
 typedef struct {
     peri_queryspec_t spec;
     int ranks; /* 0: not said */
     bool format_said, quiet, help;
+    bool here, job;
+    const char *save, *saved, *table;      /* table: that --into names */
+    const char *memory, *timeout;          /* as they were written */
+    const char *local_option, *own_option; /* one that was given, or NULL */
+    json_t *params;                        /* owned; NULL: none */
     const char *sql_file;
     char *root, *base, *sql, *checkpoint; /* owned */
 } request_t;
@@ -135,8 +168,26 @@ static int parse_count(const char *option, const char *s, int64_t min, int64_t m
     return 0;
 }
 
+static bool is_among(int c, const int *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (list[i] == c) return true;
+    return false;
+}
+
+static void note_option(request_t *r, int c)
+{
+    const struct option *o = options;
+    while (o->name && o->val != c) o++;
+    if (is_among(c, local_options, sizeof(local_options) / sizeof(*local_options)))
+        r->local_option = o->name;
+    if (is_among(c, own_options, sizeof(own_options) / sizeof(*own_options)))
+        r->own_option = o->name;
+}
+
 static int take_option(request_t *r, int c, const char *arg, peri_err_t *err)
 {
+    note_option(r, c);
     peri_queryspec_t *s = &r->spec;
     int64_t v = 0;
     int rc = 0;
@@ -194,9 +245,11 @@ static int take_option(request_t *r, int c, const char *arg, peri_err_t *err)
         break;
     case OPT_MEMORY:
         rc = peri_parse_size(arg, &s->memory, err);
+        r->memory = arg;
         break;
     case OPT_TIMEOUT:
         rc = peri_parse_seconds(arg, &s->time_limit, err);
+        r->timeout = arg;
         break;
     case OPT_TEMP_DIR:
         s->temp_dir = arg;
@@ -213,6 +266,21 @@ static int take_option(request_t *r, int c, const char *arg, peri_err_t *err)
         break;
     case OPT_BROADCAST:
         rc = peri_parse_size(arg, &s->broadcast_limit, err);
+        break;
+    case OPT_HERE:
+        r->here = true;
+        break;
+    case OPT_JOB:
+        r->job = true;
+        break;
+    case OPT_PARAM:
+        rc = peri_param_add(&r->params, arg, err);
+        break;
+    case OPT_SAVE:
+        r->save = arg;
+        break;
+    case OPT_SAVED:
+        r->saved = arg;
         break;
     }
     return rc;
@@ -232,6 +300,11 @@ static int take_sql(request_t *r, int argc, char **argv, peri_err_t *err)
                             argv[0], argv[1]);
     if (r->sql_file && argc)
         return peri_err_set(err, PERI_EINVAL, "give SQL or -f FILE, not both");
+    if (r->saved && (argc || r->sql_file || r->save))
+        return peri_err_set(
+            err, PERI_EINVAL,
+            "--saved %s has its SQL already: give no other, and no --save", r->saved);
+    if (r->saved) return 0;
     int rc = 0;
     if (r->sql_file && strcmp(r->sql_file, "-"))
         rc = peri_file_slurp(r->sql_file, MAX_SQL, &r->sql, NULL, err);
@@ -250,66 +323,101 @@ static int take_sql(request_t *r, int argc, char **argv, peri_err_t *err)
     return 0;
 }
 
-static void look_at_terminal(peri_queryspec_t *s)
+/* ---- elsewhere ---- */
+
+static int check_elsewhere(const request_t *r, peri_err_t *err)
 {
-    s->utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
-    struct winsize w;
-    const char *columns = getenv("COLUMNS");
-    if (isatty(1) && ioctl(1, TIOCGWINSZ, &w) == 0 && w.ws_col > 0)
-        s->width = w.ws_col;
-    else if (columns && atoi(columns) > 0)
-        s->width = (uint32_t)atoi(columns);
+    if (r->local_option || (r->own_option && !r->job))
+        return peri_err_set(
+            err, PERI_EINVAL, "--%s is for queries that run here, and %s: add --here%s",
+            r->local_option ? r->local_option : r->own_option,
+            r->job ? "this one becomes a job" : "the portal answers this one",
+            r->local_option ? "" : ", or --job to make it a job");
+    if (r->job && (r->spec.limit >= 0 || r->save || r->spec.table_rows))
+        return peri_err_set(err, PERI_EINVAL,
+                            "--job writes all rows into a file: it has no --limit, no "
+                            "--rows and no --save");
+    return 0;
 }
 
-static int default_ranks(void)
+/* The exit status. */
+static int run_elsewhere(const request_t *r)
 {
-    const char *tasks = getenv("SLURM_JOB_ID") ? getenv("SLURM_NTASKS") : NULL;
-    int n = tasks ? atoi(tasks) : 1;
-    return n >= 1 ? n : 1;
+    const peri_queryspec_t *s = &r->spec;
+    const peri_portalquery_t q = {.sql = r->saved ? NULL : s->sql,
+                                  .saved = r->saved,
+                                  .params = r->params,
+                                  .context = s->context,
+                                  .into = s->into,
+                                  .format = s->format,
+                                  .overwrite = s->overwrite,
+                                  .quiet = r->quiet,
+                                  .limit = s->limit,
+                                  .table_rows = s->table_rows,
+                                  .width = s->width,
+                                  .utf8 = s->utf8,
+                                  .timeout = s->time_limit,
+                                  .save = r->save};
+    const peri_queryjob_t job = {.ranks = (uint32_t)r->ranks,
+                                 .threads = (uint32_t)s->threads,
+                                 .memory = r->memory,
+                                 .time = r->timeout};
+    return r->job ? peri_query_job(&q, &job) : peri_query_portal(&q);
 }
 
-static int on_tick(const peri_progress_t *p, void *arg)
+/* 1: elsewhere, 0: here, -1. */
+static int decide(const request_t *r, peri_err_t *err)
 {
-    if (arg) peri_bar_update(arg, p->rows, p->rows_all, p->bytes);
-    return peri_cli_interrupted();
+    if (r->here && r->job)
+        return peri_err_set(err, PERI_EINVAL, "--here and --job exclude each other");
+    const int away = r->job ? 1 : r->here ? 0 : peri_client_is_away(err);
+    if (away > 0 && check_elsewhere(r, err)) return -1;
+    if (away == 0 && (r->save || r->saved))
+        return peri_err_set(err, PERI_EINVAL,
+                            "a portal keeps saved queries, and this runs here: 'perigee "
+                            "login URL', or name one with --portal URL");
+    return away;
 }
 
-static int run_here(const request_t *r, peri_err_t *err)
+/* For the program that asked for it. */
+static void tell(const peri_scriptend_t *end)
 {
-    double started = peri_now();
-    peri_query_t *q = peri_query_new(&r->spec, 1, NULL, err);
-    if (!q) return -1;
-    bool bars = !r->spec.explain && peri_bar_wanted(r->quiet);
-    peri_bar_t *bar = bars ? peri_bar_new(stderr, "query", "rows") : NULL;
-    uint64_t rows;
-    int rc = peri_query_run_local(q, on_tick, bar, &rows, err);
-    peri_hostread_t here = {.name = peri_node_name()};
-    peri_session_progress(peri_query_session(q), &here.read);
-    if (bar && rc == 0)
-        peri_bar_update(bar, here.read.rows, here.read.rows_all, here.read.bytes);
-    peri_bar_finish(bar);
-    if (rc == 0 && !r->quiet && !r->spec.explain) {
-        char line[512];
-        peri_query_summary(q, rows, peri_now() - started, &here.read, line, sizeof(line));
-        fprintf(stderr, "%s\n", line);
-    }
-    if (rc == 0 && !r->spec.explain) rc = peri_query_report_write(rows, &here, 1, err);
-    peri_query_free(q);
+    char text[80], rows[32];
+    snprintf(text, sizeof(text), "%s row%s in %.3g s", peri_human_count(end->rows, rows),
+             end->rows == 1 ? "" : "s", end->seconds);
+    peri_cli_word(json_pack("{s:i, s:I, s:f, s:I, s:n, s:s, s:O}", "code", 0, "rows",
+                            (json_int_t)end->rows, "seconds", end->seconds, "bytes",
+                            (json_int_t)end->bytes, "cut", "text",
+                            *end->text ? end->text : text, "changed", end->changed));
+}
+
+static int run_anywhere(request_t *r, peri_err_t *err)
+{
+    const int away = decide(r, err);
+    if (away) return away < 0 ? -1 : run_elsewhere(r);
+    /* Ranks may start elsewhere: what is relative is so to this folder. */
+    r->base = getcwd(NULL, 0);
+    r->spec.base = r->base;
+    peri_cli_catch_interrupts();
+    const peri_queryscript_t o = {.spec = &r->spec,
+                                  .params = r->params,
+                                  .table = r->table,
+                                  .ranks = r->ranks,
+                                  .quiet = r->quiet};
+    peri_scriptend_t end;
+    const int rc = peri_query_script(&o, &end, err);
+    if (rc == 0) tell(&end);
+    json_decref(end.changed);
     return rc;
 }
 
-static int run_ranks(const request_t *r, int ranks, peri_err_t *err)
+static void clear(request_t *r)
 {
-    peri_launchopts_t o = {.quiet = r->quiet};
-    memset(err, 0, sizeof(*err));
-    return peri_launch_query(&r->spec, ranks, &o, err);
-}
-
-static int cores(void)
-{
-    cpu_set_t mine;
-    CPU_ZERO(&mine);
-    return sched_getaffinity(0, sizeof(mine), &mine) ? 1 : CPU_COUNT(&mine);
+    free(r->root);
+    free(r->base);
+    free(r->sql);
+    free(r->checkpoint);
+    json_decref(r->params);
 }
 
 int peri_cmd_query(int argc, char **argv)
@@ -320,8 +428,7 @@ int peri_cmd_query(int argc, char **argv)
     peri_queryspec_init(&r.spec);
     while ((c = getopt_long(argc, argv, "n:t:c:o:f:qh", options, NULL)) != -1) {
         if (c == '?') {
-            free(r.root);
-            free(r.checkpoint);
+            clear(&r);
             return peri_cli_usage("query");
         }
         if (take_option(&r, c, optarg, &err)) goto out;
@@ -331,30 +438,18 @@ int peri_cmd_query(int argc, char **argv)
         rc = 0;
         goto out;
     }
+    if (r.spec.into && !r.format_said && peri_query_into_table(r.spec.into)) {
+        r.table = r.spec.into;
+        r.spec.into = NULL;
+    }
     if (r.spec.into && !r.format_said &&
         peri_format_from_path(r.spec.into, &r.spec.format, &err))
         goto out;
     if (take_sql(&r, argc - optind, argv + optind, &err)) goto out;
-    look_at_terminal(&r.spec);
-    /* Ranks may start elsewhere: what is relative is so to this folder. */
-    r.base = getcwd(NULL, 0);
-    r.spec.base = r.base;
-
-    int ranks = r.ranks ? r.ranks : default_ranks();
-    peri_cli_catch_interrupts();
-    if (ranks == 1) {
-        rc = run_here(&r, &err);
-        /* Kernels are programs for MPI, and have no other way to use all cores. */
-        if (rc && err.code == PERI_EKERNEL)
-            rc = run_ranks(&r, r.ranks ? r.ranks : cores(), &err);
-    } else {
-        rc = run_ranks(&r, ranks, &err);
-    }
+    peri_terminal_look(&r.spec.width, &r.spec.utf8);
+    rc = run_anywhere(&r, &err);
 out:
-    free(r.root);
-    free(r.base);
-    free(r.sql);
-    free(r.checkpoint);
+    clear(&r);
     if (rc < 0) return peri_cli_fail(&err);
     return rc;
 }

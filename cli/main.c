@@ -19,12 +19,14 @@ static const struct command {
     const char *summary;
     where_t where;
 } commands[] = {
-    {"query", peri_cmd_query, "run SQL over HDF5 files, in parallel", HERE},
+    {"query", peri_cmd_query, "run SQL over HDF5 files and your own tables", PORTAL},
     {"run", peri_cmd_run, "run a kernel: halos, power spectra, images, your own", HERE},
     {"kernels", peri_cmd_kernels, "list the kernels, and what each of them wants", HERE},
     {"describe", peri_cmd_describe, "show what is in a file, a dataset or a table", HERE},
     {"dataset", peri_cmd_dataset, "register, list and check datasets", HERE},
     {"index", peri_cmd_index, "make the index that lets queries skip chunks", HERE},
+    {"history", peri_cmd_history, "list your queries, and make jobs of them", PORTAL},
+    {"saved", peri_cmd_saved, "list the queries that are kept under a name", PORTAL},
     {"submit", peri_cmd_submit, "hand SQL, a script or a program to perigee as a job",
      PORTAL_FIRST},
     {"jobs", peri_cmd_jobs, "list jobs", PORTAL},
@@ -83,9 +85,9 @@ static void help(void)
     puts("\n"
          "'perigee COMMAND --help' explains one, with an example.\n"
          "\n"
-         "Commands for jobs, storage and teams speak to the portal of 'perigee login', "
-         "else to\n"
-         "the perigee of this machine:\n"
+         "Commands for queries, tables, jobs, storage and teams speak to the portal of "
+         "'perigee\n"
+         "login', else to the perigee of this machine:\n"
          "  --portal URL   to this portal; \"local\": this machine (also "
          "$PERIGEE_PORTAL)\n"
          "  --cacert FILE  trust the authority of this certificate (also "

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/client.h"
+#include "cli/fields.h"
 #include "core/base/util.h"
 
 #define FILE_MAX (1u << 20)

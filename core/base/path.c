@@ -104,6 +104,28 @@ int peri_file_write_private(const char *path, const void *data, size_t len,
     return write_with_mode(path, data, len, 0600, err);
 }
 
+int peri_path_sync(const char *path)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return -1;
+    int rc = fsync(fd), saved = errno;
+    /* Some network systems cannot sync a folder. */
+    if (rc && saved == EINVAL && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) rc = 0;
+    close(fd);
+    errno = saved;
+    return rc;
+}
+
+/* File systems without that call have link(2), which does not replace either. */
+int peri_rename_new(const char *from, const char *to)
+{
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return 0;
+    if (errno != EINVAL && errno != ENOSYS) return -1;
+    if (link(from, to)) return -1;
+    return unlink(from);
+}
+
 static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
 {
     (void)st, (void)flag, (void)ftw;

@@ -39,6 +39,10 @@ int peri_file_write_private(const char *path, const void *data, size_t len,
                             peri_err_t *err);
 /* Remove a folder and what is in it, as far as that goes; follows no links. */
 void peri_folder_sweep(const char *path);
+/* fsync of a file or folder; -1 with errno. */
+int peri_path_sync(const char *path);
+/* Rename only onto nothing: -1 with errno, EEXIST if something is there. */
+int peri_rename_new(const char *from, const char *to);
 /* mkdir -p */
 int peri_mkdirs(const char *path, peri_err_t *err);
 

@@ -141,40 +141,18 @@ const char *peri_target_temp(const peri_target_t *t)
     return t->temp;
 }
 
-static int sync_path(const char *path, int flags)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | flags);
-    if (fd < 0) return -1;
-    int rc = fsync(fd);
-    if (rc && flags & O_DIRECTORY && errno == EINVAL) rc = 0; /* some network systems */
-    int saved = errno;
-    close(fd);
-    errno = saved;
-    return rc;
-}
-
-/* Rename only onto nothing. File systems without that call have link(2), which does not
- * replace either. */
-static int rename_new(const char *from, const char *to)
-{
-    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return 0;
-    if (errno != EINVAL && errno != ENOSYS) return -1;
-    if (link(from, to)) return -1;
-    return unlink(from);
-}
-
 int peri_target_commit(peri_target_t *t, peri_err_t *err)
 {
-    if (sync_path(t->temp, 0))
+    if (peri_path_sync(t->temp))
         return peri_err_set(err, PERI_EIO, "cannot write %s to the disk: %s", t->path,
                             strerror(errno));
-    if (t->overwrite ? rename(t->temp, t->place) : rename_new(t->temp, t->place)) {
+    if (t->overwrite ? rename(t->temp, t->place) : peri_rename_new(t->temp, t->place)) {
         if (errno == EEXIST) return fail_exists(t->path, err);
         return peri_err_set(err, PERI_EIO, "cannot put %s in place: %s", t->path,
                             strerror(errno));
     }
     t->committed = true;
-    if (sync_path(t->dir, O_DIRECTORY))
+    if (peri_path_sync(t->dir))
         return peri_err_set(err, PERI_EIO,
                             "%s is written, but its folder could not be "
                             "synced: %s",

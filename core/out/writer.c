@@ -68,6 +68,11 @@ int peri_format_from_path(const char *path, peri_format_t *fmt, peri_err_t *err)
                         path, list);
 }
 
+const char *peri_format_name(peri_format_t fmt)
+{
+    return formats[fmt]->name;
+}
+
 /* ---- copies of what the caller said ---- */
 
 static const char *own(peri_writer_t *w, const char *s)

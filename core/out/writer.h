@@ -30,6 +30,7 @@ typedef enum {
  * them. */
 int peri_format_parse(const char *name, peri_format_t *fmt, peri_err_t *err);
 int peri_format_from_path(const char *path, peri_format_t *fmt, peri_err_t *err);
+const char *peri_format_name(peri_format_t fmt);
 
 typedef struct {
     const char *name;

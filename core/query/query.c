@@ -115,6 +115,27 @@ static peri_table_t *result_table(peri_query_t *q, const char *number, peri_err_
     return on_nodes ? survey(q, &spec, err) : peri_table_resolve(&spec, err);
 }
 
+/* A table of a dataset, or of a schema where no dataset has the name. */
+static peri_table_t *named_table(peri_query_t *q, const char *name, const char *table,
+                                 peri_err_t *err)
+{
+    const peri_schema_t *own = NULL;
+    const peri_dataset_t *d = NULL;
+    peri_err_t why = {0};
+    bool mine = strcasecmp(name, PERI_MYDB) == 0;
+    if (!mine) d = find_dataset(q, name, &why);
+    if (d) return dataset_table(q, d, table, err);
+    /* A descriptor with an error in it is still the dataset that is meant. */
+    if (!mine && why.code != PERI_ENOTFOUND) {
+        if (err) *err = why;
+        return NULL;
+    }
+    if (peri_query_schema(q, name, &own, err)) return NULL;
+    if (own) return peri_query_own_table(q, own, table, err);
+    (void)peri_query_no_schema(q, name, err);
+    return NULL;
+}
+
 static peri_table_t *resolve_table(peri_query_t *q, const char *catalog,
                                    const char *schema, const char *table, peri_err_t *err)
 {
@@ -136,13 +157,13 @@ static peri_table_t *resolve_table(peri_query_t *q, const char *catalog,
         peri_err_set(
             err, PERI_ENOTFOUND,
             "no table \"%s\": write dataset.table (perigee dataset list shows the "
-            "datasets), choose one with --context DATASET, or name a file, as in "
+            "datasets) or mydb.table, choose one with --context DATASET, or name a file, "
+            "as in "
             "FROM 'file.hdf5:/Group'",
             table);
         return NULL;
     }
-    const peri_dataset_t *d = find_dataset(q, dataset, err);
-    return d ? dataset_table(q, d, table, err) : NULL;
+    return named_table(q, dataset, table, err);
 }
 
 /* Width of a value for estimates of what a broadcast costs. */
@@ -296,6 +317,7 @@ void peri_query_free(peri_query_t *q)
         peri_index_unref(k->index);
     }
     for (opened_dataset_t *d = q->datasets; d; d = d->next) peri_dataset_free(d->dataset);
+    peri_query_release(q);
     for (size_t i = 0; i < q->nout_types; i++)
         duckdb_destroy_logical_type(&q->out_types[i]);
     free(q->out_types);

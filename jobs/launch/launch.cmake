@@ -14,7 +14,6 @@ add_executable(perigee-launch
     ${CMAKE_CURRENT_LIST_DIR}/stream.c
     ${CMAKE_CURRENT_LIST_DIR}/progress.c
     ${CMAKE_CURRENT_LIST_DIR}/writer.c
-    ${CMAKE_CURRENT_LIST_DIR}/start.c
     ${CMAKE_CURRENT_LIST_DIR}/meter.c
     ${CMAKE_CURRENT_LIST_DIR}/watch.c
     ${CMAKE_CURRENT_LIST_DIR}/space.c

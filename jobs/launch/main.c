@@ -15,15 +15,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "core/base/failpoint.h"
 #include "core/base/util.h"
 #include "jobs/launch/inside.h"
 #include "jobs/launch/srun.h"
-#include "jobs/launch/start.h"
 #include "jobs/launch/verdict.h"
 #include "jobs/task/folder.h"
+#include "jobs/task/start.h"
 
 #define LAST_PATIENCE 30.0 /* seconds for a full disk to get some room */
 #define OWN_FAULT     125
@@ -113,7 +114,7 @@ static int record_started(run_t *run, peri_err_t *err)
     return peri_journal_put(&run->journal, &r, true, err);
 }
 
-static void prepare_limits(run_t *run, peri_start_t *s)
+static void prepare_limits(run_t *run, peri_start_t *s, peri_startlimit_t *data)
 {
     const peri_launch_t *l = &run->t.l;
     peri_watch_t *w = &run->watch;
@@ -124,7 +125,10 @@ static void prepare_limits(run_t *run, peri_start_t *s)
     if (l->memory && !run->t.in_slurm && !w->cgroup) {
         /* Samples keep the limit, of all processes together and of what they touch. This
          * holds up the one that grows faster than we look. */
-        w->data_max = s->data_max = 2 * l->memory + DATA_SLACK;
+        w->data_max = 2 * l->memory + DATA_SLACK;
+        *data = (peri_startlimit_t){.what = RLIMIT_DATA, .max = w->data_max};
+        s->limits = data;
+        s->nlimits = 1;
     }
     if (!w->cgroup) {
         w->cgroup = peri_cgroup_own();
@@ -137,7 +141,13 @@ static int run_program(run_t *run)
 {
     peri_err_t err;
     peri_watch_t *w = &run->watch;
-    peri_start_t s = {.command = &run->command,
+    peri_startlimit_t data;
+    const peri_command_t *c = &run->command;
+    peri_start_t s = {.path = c->path,
+                      .argv = c->argv,
+                      .envp = c->envp,
+                      .dir = c->dir,
+                      .in = -1,
                       .out = run->writer.out.program,
                       .err = run->writer.err.program,
                       .keep = run->t.tell,
@@ -148,7 +158,7 @@ static int run_program(run_t *run)
                         .signals = run->signals,
                         .meter = &run->meter,
                         .writer = &run->writer};
-    prepare_limits(run, &s);
+    prepare_limits(run, &s, &data);
     w->child = peri_start(&s, &error, &in_dir);
     const int e = errno;
     peri_failpoint("launch.forked");

@@ -68,7 +68,8 @@ static const peri_env_t *environment(const peri_planin_t *in, peri_arena_t *aren
                                {"LOGNAME", user},
                                {"PERIGEE_STATE", in->state},
                                {"PERIGEE_DATASETS", in->datasets},
-                               {"PERIGEE_KERNELS", in->kernels}};
+                               {"PERIGEE_KERNELS", in->kernels},
+                               {PERI_SCHEMAS_ENV, in->schemas}};
     const size_t nours = sizeof(ours) / sizeof(*ours);
     peri_env_t *env = peri_arena_calloc(arena, nours + step->nenv, sizeof(*env));
     *n = 0;

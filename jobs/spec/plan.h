@@ -46,9 +46,9 @@ typedef struct {
     const char *user;
     const char *home;
     /* NULL: none. Otherwise HOME and USER are its, relative to what dir is for steps that
-     * name none, and `kernels` is PERIGEE_KERNELS. */
+     * name none, `kernels` is PERIGEE_KERNELS and `schemas` PERIGEE_SCHEMAS. */
     const peri_sandbox_t *sandbox;
-    const char *dir, *kernels;
+    const char *dir, *kernels, *schemas;
     const int32_t *indexes; /* of this submission */
     size_t nindexes;
     const peri_places_t *places; /* NULL: unknown, anywhere */

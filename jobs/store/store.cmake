@@ -1,7 +1,8 @@
 # peri_jobstore: the migrations are compiled in, no file is looked for at run time.
 set(dir ${CMAKE_CURRENT_LIST_DIR})
 set(migrations ${dir}/migrations/0001.sql ${dir}/migrations/0002.sql
-    ${dir}/migrations/0003.sql ${dir}/migrations/0004.sql)
+    ${dir}/migrations/0003.sql ${dir}/migrations/0004.sql
+    ${dir}/migrations/0005.sql)
 set(generated ${CMAKE_CURRENT_BINARY_DIR}/store_migrations.c)
 list(JOIN migrations "|" joined)
 add_custom_command(OUTPUT ${generated}

@@ -58,6 +58,10 @@ typedef struct {
 #define PERI_SANDBOX_BINDS 256
 #define PERI_SANDBOX_PATHS 1024
 
+/* The variable that tells a task which tables it finds by name (portal/jobs/schemas.c).
+ */
+#define PERI_SCHEMAS_ENV "PERIGEE_SCHEMAS"
+
 typedef struct {
     const char *uuid, *step;
     int attempt;

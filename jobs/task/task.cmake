@@ -8,6 +8,7 @@ add_library(peri_jobtask STATIC
     ${CMAKE_CURRENT_LIST_DIR}/text.c
     ${CMAKE_CURRENT_LIST_DIR}/io.c
     ${CMAKE_CURRENT_LIST_DIR}/procs.c
+    ${CMAKE_CURRENT_LIST_DIR}/start.c
     ${CMAKE_CURRENT_LIST_DIR}/cgroup.c
     ${CMAKE_CURRENT_LIST_DIR}/task_sweep.c)
 target_link_libraries(peri_jobtask PUBLIC peri_base PkgConfig::JANSSON)

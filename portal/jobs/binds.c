@@ -1,4 +1,4 @@
-/* binds.c - see binds.h: volumes. Datasets are in datasets.c. The manager's thread. */
+/* binds.c - see binds.h: volumes. Datasets are in datasets.c, tables in schemas.c. */
 #include "portal/jobs/binds.h"
 
 #include <stdio.h>
@@ -8,64 +8,10 @@
 
 #include "portal/access/access.h"
 #include "portal/helper/client.h"
+#include "portal/jobs/parts.h"
+#include "portal/storage/ops.h"
 #include "portal/storage/path.h"
 #include "portal/storage/volume.h"
-
-enum { USE = PERI_RIGHT_READ | PERI_RIGHT_RUN };
-
-/* One folder that an account was given: a volume ('' as path) or a part of it. */
-typedef struct {
-    int64_t id;
-    const char *path, *owner, *name, *folder; /* folder: of a dataset, or NULL */
-    unsigned rights;
-} part_t;
-
-typedef struct {
-    part_t *v;
-    size_t n;
-} parts_t;
-
-/* All folders of volumes that $1 may use; those of the own account first. Names as in
- * perigee_label. */
-static const char parts_sql[] =
-    "WITH given AS ("
-    "  SELECT v.id, '' AS path FROM volume v WHERE v.removed IS NULL AND "
-    "  (v.account = $1::bigint OR v.dataset IS NOT NULL OR v.team IN (SELECT team FROM "
-    "  team_member WHERE account = $1::bigint AND state = 'active')) "
-    "  UNION SELECT thing, path FROM perigee_grants($1::bigint, 'volume')) "
-    "SELECT v.id, g.path, CASE WHEN v.dataset IS NOT NULL THEN 'data:' WHEN v.team IS "
-    "NOT "
-    "NULL THEN 'team:' || t.name ELSE a.name END, v.name, d.folder, "
-    "perigee_rights($1::bigint, 'volume', v.id, g.path) "
-    "FROM given g JOIN volume v ON v.id = g.id LEFT JOIN account a ON a.id = v.account "
-    "LEFT JOIN team t ON t.id = v.team LEFT JOIN dataset d ON d.id = v.dataset "
-    "WHERE v.removed IS NULL AND (v.dataset IS NULL OR d.folder IS NOT NULL) "
-    "ORDER BY v.account IS DISTINCT FROM $1::bigint, v.team IS NULL, v.id, g.path";
-
-static int load_parts(peri_db_t *db, int64_t account, peri_arena_t *a, parts_t *out,
-                      peri_err_t *err)
-{
-    char who[24];
-    snprintf(who, sizeof(who), "%lld", (long long)account);
-    PGresult *q = peri_db_prepared(db, err, parts_sql, 1, (const char *const[]){who});
-    if (!q) return -1;
-    const int n = PQntuples(q);
-    out->v = peri_arena_calloc(a, (size_t)n + 1, sizeof(*out->v));
-    out->n = 0;
-    for (int i = 0; i < n; i++) {
-        part_t p = {.id = strtoll(PQgetvalue(q, i, 0), NULL, 10),
-                    .path = peri_arena_strdup(a, PQgetvalue(q, i, 1)),
-                    .owner = peri_arena_strdup(a, PQgetvalue(q, i, 2)),
-                    .name = peri_arena_strdup(a, PQgetvalue(q, i, 3)),
-                    .folder = PQgetisnull(q, i, 4)
-                                  ? NULL
-                                  : peri_arena_strdup(a, PQgetvalue(q, i, 4)),
-                    .rights = (unsigned)strtoul(PQgetvalue(q, i, 5), NULL, 10)};
-        if (p.rights & USE) out->v[out->n++] = p;
-    }
-    PQclear(q);
-    return 0;
-}
 
 static int load_name(peri_db_t *db, int64_t account, peri_arena_t *a, const char **name,
                      peri_err_t *err)
@@ -85,12 +31,12 @@ static int load_name(peri_db_t *db, int64_t account, peri_arena_t *a, const char
 
 /* ---- what the job names ---- */
 
-static bool is_named(const peri_volumename_t *v, const part_t *p, const char *self)
+static bool is_named(const peri_volumename_t *v, const peri_part_t *p, const char *self)
 {
     return !strcmp(v->name, p->name) && !strcasecmp(v->owner ? v->owner : self, p->owner);
 }
 
-static const peri_volumename_t *named(const peri_spec_t *spec, const part_t *p,
+static const peri_volumename_t *named(const peri_spec_t *spec, const peri_part_t *p,
                                       const char *self)
 {
     for (size_t i = 0; i < spec->nvolumes; i++)
@@ -98,8 +44,8 @@ static const peri_volumename_t *named(const peri_spec_t *spec, const part_t *p,
     return NULL;
 }
 
-static int check_named(const peri_spec_t *spec, const parts_t *parts, const char *self,
-                       peri_err_t *err)
+static int check_named(const peri_spec_t *spec, const peri_parts_t *parts,
+                       const char *self, peri_err_t *err)
 {
     for (size_t i = 0; i < spec->nvolumes; i++) {
         const peri_volumename_t *v = &spec->volumes[i];
@@ -114,13 +60,13 @@ static int check_named(const peri_spec_t *spec, const parts_t *parts, const char
     return 0;
 }
 
-static int check_output(const peri_spec_t *spec, const parts_t *parts, const char *self,
-                        peri_err_t *err)
+static int check_output(const peri_spec_t *spec, const peri_parts_t *parts,
+                        const char *self, peri_err_t *err)
 {
     const peri_volumename_t *o = &spec->output;
     if (!o->name) return 0;
     for (size_t i = 0; i < parts->n; i++) {
-        const part_t *p = &parts->v[i];
+        const peri_part_t *p = &parts->v[i];
         if (is_named(o, p, self) && (p->rights & PERI_RIGHT_WRITE) && !p->folder &&
             peri_path_within(o->path, p->path))
             return 0;
@@ -134,11 +80,11 @@ int peri_binds_check(const peri_portal_t *p, peri_db_t *db, int64_t account,
                      const peri_spec_t *spec, peri_err_t *err)
 {
     peri_arena_t *a = peri_arena_new();
-    parts_t parts;
+    peri_parts_t parts;
     const char *self;
     int rc = load_name(db, account, a, &self, err);
     if (rc == 0) rc = peri_volume_ensure(db, &p->config->storage, account, err);
-    if (rc == 0) rc = load_parts(db, account, a, &parts, err);
+    if (rc == 0) rc = peri_parts_load(db, account, a, &parts, err);
     if (rc == 0) rc = check_named(spec, &parts, self, err);
     if (rc == 0) rc = check_output(spec, &parts, self, err);
     peri_arena_free(a);
@@ -172,13 +118,25 @@ static int make_folder(const peri_confstorage_t *conf, int64_t id, peri_err_t *e
     return 0;
 }
 
+/* What is in the way of it is not shown. */
+static void make_tables(const peri_confstorage_t *conf, int64_t id)
+{
+    uint64_t made;
+    int root = peri_volume_open_id(conf, id, NULL);
+    if (root < 0) return;
+    peri_ops_mkdir(root, PERI_SCHEMA_FOLDER, true, &made, NULL);
+    close(root);
+}
+
 /* list NULL: not as a Unix user. */
-static int put_part(const peri_confstorage_t *conf, const part_t *p, bool read_only,
+static int put_part(const peri_confstorage_t *conf, peri_part_t *p, bool read_only,
                     peri_arena_t *a, peri_sandbox_t *s, peri_buf_t *list,
                     peri_bind_t *binds, peri_err_t *err)
 {
     const bool part = *p->path, write = (p->rights & PERI_RIGHT_WRITE) && !read_only;
     if (!p->folder && make_folder(conf, p->id, err)) return -1;
+    p->shown = true;
+    p->write = write && !p->folder;
     const char *at = peri_arena_printf(a, PERI_VOLUMES_AT "/%s/%s", p->owner, p->name);
     binds[s->nbinds++] =
         (peri_bind_t){.from = p->folder ? p->folder
@@ -187,7 +145,7 @@ static int put_part(const peri_confstorage_t *conf, const part_t *p, bool read_o
                       .path = part ? p->path : NULL,
                       .to = part ? peri_arena_printf(a, "%s/%s", at, p->path) : at,
                       .hide = part ? NULL : PERI_PATH_PRIVATE,
-                      .write = write && !p->folder,
+                      .write = p->write,
                       .optional = part || p->folder};
     if (!list || p->folder) return 0;
     /* The folder is closed to her: what she may use of it is elsewhere for her. */
@@ -201,10 +159,10 @@ static int put_part(const peri_confstorage_t *conf, const part_t *p, bool read_o
 }
 
 /* A part of something that is seen with the same rights is seen anyhow. */
-static bool is_covered(const parts_t *parts, const part_t *p)
+static bool is_covered(const peri_parts_t *parts, const peri_part_t *p)
 {
     for (size_t i = 0; i < parts->n; i++) {
-        const part_t *o = &parts->v[i];
+        const peri_part_t *o = &parts->v[i];
         if (o != p && o->id == p->id && strcmp(o->path, p->path) &&
             peri_path_within(p->path, o->path) &&
             !(p->rights & ~o->rights & PERI_RIGHT_WRITE))
@@ -225,8 +183,31 @@ static bool is_home(const peri_config_t *c, const char *path)
     return path[strlen(path) - 1] != '/' && !peri_binds_is_around(c, path);
 }
 
+/* Of a job that names its volumes, and not its own: its tables are there all the same.
+ */
+static int put_mydb(const peri_confstorage_t *conf, const peri_spec_t *spec,
+                    peri_parts_t *parts, const char *self, peri_arena_t *a,
+                    peri_sandbox_t *s, peri_buf_t *list, peri_bind_t *binds,
+                    peri_err_t *err)
+{
+    for (size_t i = 0; i < parts->n; i++) {
+        peri_part_t *p = &parts->v[i];
+        if (strcmp(p->owner, self) || strcmp(p->name, PERI_SCHEMA_VOLUME) || *p->path)
+            continue;
+        if (named(spec, p, self)) return 0;
+        peri_part_t tables = *p;
+        tables.path = PERI_SCHEMA_FOLDER;
+        make_tables(conf, p->id);
+        if (put_part(conf, &tables, false, a, s, list, binds, err)) return -1;
+        p->shown = tables.shown;
+        p->write = tables.write;
+        return 0;
+    }
+    return 0;
+}
+
 static int put_volumes(const peri_config_t *c, const peri_spec_t *spec,
-                       const parts_t *parts, const char *self, const char *unix_home,
+                       peri_parts_t *parts, const char *self, const char *unix_home,
                        peri_arena_t *a, peri_buf_t *list, peri_sandbox_t *s,
                        peri_err_t *err)
 {
@@ -234,8 +215,11 @@ static int put_volumes(const peri_config_t *c, const peri_spec_t *spec,
     size_t volumes = 0;
     int64_t last = 0;
     s->binds = binds;
+    if (spec->has_volumes && put_mydb(&c->storage, spec, parts, self, a, s,
+                                      unix_home ? list : NULL, binds, err))
+        return -1;
     for (size_t i = 0; i < parts->n && s->nbinds < PERI_SANDBOX_BINDS; i++) {
-        const part_t *p = &parts->v[i];
+        peri_part_t *p = &parts->v[i];
         const peri_volumename_t *v = named(spec, p, self);
         if ((spec->has_volumes && !v) || is_covered(parts, p) ||
             (p->folder && peri_binds_is_around(c, p->folder)))
@@ -279,7 +263,7 @@ int peri_binds_make(const peri_portal_t *p, peri_db_t *db, int64_t account,
                     peri_binds_t *out, peri_err_t *err)
 {
     const peri_confstorage_t *conf = &p->config->storage;
-    parts_t parts;
+    peri_parts_t parts;
     const char *self;
     peri_buf_t list;
     *out = (peri_binds_t){0};
@@ -287,12 +271,15 @@ int peri_binds_make(const peri_portal_t *p, peri_db_t *db, int64_t account,
     int rc = -1;
     if (load_name(db, account, a, &self, err) ||
         peri_volume_ensure(db, conf, account, err) ||
-        load_parts(db, account, a, &parts, err) || check_named(spec, &parts, self, err) ||
+        peri_parts_load(db, account, a, &parts, err) ||
+        check_named(spec, &parts, self, err) ||
         put_volumes(p->config, spec, &parts, self, unix_home, a, &list, &out->sandbox,
                     err) ||
         peri_binds_datasets(p, db, account, a, unix_home ? &list : NULL, out, err))
         goto out;
     put_hidden(p->config, a, &out->sandbox);
+    out->schemas = peri_binds_schemas(conf, db, self, &parts, a, err);
+    if (!out->schemas) goto out;
     out->sandbox.user = self;
     out->sandbox.home = unix_home && is_home(p->config, unix_home)
                             ? unix_home

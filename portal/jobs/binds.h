@@ -17,6 +17,7 @@ typedef struct {
     const char *dir;      /* working folder inside: /volumes/NAME */
     const char *datasets; /* PERIGEE_DATASETS for the job; NULL: none */
     const char *kernels;  /* PERIGEE_KERNELS; NULL: none */
+    const char *schemas;  /* PERIGEE_SCHEMAS: JSON, its own first (core/mydb/schema.h) */
     const char *folders;  /* as a Unix user: the list of what perigee-helper shows her
                              (portal/helper/client.h); else NULL */
 } peri_binds_t;
@@ -33,6 +34,14 @@ int peri_binds_make(const peri_portal_t *p, peri_db_t *db, int64_t account,
  */
 int peri_binds_check(const peri_portal_t *p, peri_db_t *db, int64_t account,
                      const peri_spec_t *spec, peri_err_t *err);
+
+/* written.c. A process of this account that may write has ended: the volumes that it may
+ * have written in are counted anew, within seconds. */
+int peri_binds_doubt(peri_db_t *db, int64_t account, peri_err_t *err);
+/* Before one that should know exactly how much is left (`left` of peri_binds_make's
+ * schemas): what is in doubt is counted now, if that takes no more than a moment. */
+int peri_binds_count(const peri_portal_t *p, peri_db_t *db, int64_t account,
+                     peri_err_t *err);
 
 /* Our own folders lie in this one: it is not shown as it is. */
 bool peri_binds_is_around(const peri_config_t *c, const char *folder);

@@ -68,6 +68,17 @@ static int refuse(peri_manager_t *m, const peri_backend_t *b, const peri_subm_t 
     return 0;
 }
 
+static void put_schemas(peri_launch_t *l, const char *schemas, peri_arena_t *a)
+{
+    peri_env_t *env = peri_arena_calloc(a, l->nenv + 1, sizeof(*env));
+    size_t n = 0;
+    for (size_t i = 0; i < l->nenv; i++)
+        if (strcmp(l->env[i].name, PERI_SCHEMAS_ENV)) env[n++] = l->env[i];
+    env[n++] = (peri_env_t){PERI_SCHEMAS_ENV, schemas};
+    l->env = env;
+    l->nenv = n;
+}
+
 /* Only what it may see: nodes and ranks are those that the scheduler was asked for. */
 static int rewrite(const peri_portal_t *p, peri_subm_t *s, const peri_binds_t *binds,
                    peri_err_t *err)
@@ -83,6 +94,7 @@ static int rewrite(const peri_portal_t *p, peri_subm_t *s, const peri_binds_t *b
     if (rc == 0) rc = peri_launch_from_json(text, len, s->arena, &l, err);
     if (rc == 0) {
         l.sandbox = &binds->sandbox;
+        put_schemas(&l, binds->schemas, s->arena);
         s->folders = binds->folders;
         rc = peri_launch_to_json(&l, &json, err);
     }

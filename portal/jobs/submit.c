@@ -151,6 +151,7 @@ static int plan(peri_manager_t *m, size_t backend, peri_subm_t *s, peri_planin_t
         in->state = NULL;
         in->datasets = binds->datasets;
         in->kernels = binds->kernels;
+        in->schemas = binds->schemas;
     }
     peri_places_t *places = peri_arena_calloc(s->arena, 1, sizeof(*places));
     if (peri_places_find(m->db, step, p->backends[backend].sched, caps, places, s->arena,

@@ -8,6 +8,7 @@
 #include "core/base/failpoint.h"
 #include "core/base/hash.h"
 #include "core/base/util.h"
+#include "portal/jobs/binds.h"
 #include "portal/log.h"
 #include "portal/jobs/manager.h"
 #include "portal/jobs/verdict.h"
@@ -273,6 +274,19 @@ static void forget(peri_manager_t *m, const peri_entry_t *e)
         peri_sched_forget(b->sched, e->name, e->id);
 }
 
+/* It may have written in the volumes of whoever it belongs to. Should it not be known
+ * whose that is, the count of the day sets it right. */
+static void doubt_volumes(peri_manager_t *m, const peri_entry_t *e)
+{
+    if (!e->has_started) return;
+    PGresult *q = peri_db_prepared(
+        m->db, NULL, "SELECT owner FROM job WHERE uuid = $1::uuid AND sandbox", 1,
+        (const char *const[]){e->uuid});
+    if (q && PQntuples(q))
+        peri_binds_doubt(m->db, strtoll(PQgetvalue(q, 0, 0), NULL, 10), NULL);
+    PQclear(q);
+}
+
 int peri_manager_end(peri_manager_t *m, peri_entry_t *e, peri_taskstate_t final,
                      peri_why_t why, const char *text, peri_err_t *err)
 {
@@ -296,6 +310,7 @@ int peri_manager_end(peri_manager_t *m, peri_entry_t *e, peri_taskstate_t final,
     peri_failpoint("ended-after");
     json_decref(context);
     if (rc) return -1;
+    doubt_volumes(m, e);
     forget(m, e);
     peri_entries_remove(m->entries, e);
     m->ready_at = 0;
@@ -317,6 +332,7 @@ static int revoke_task(peri_manager_t *m, peri_entry_t *e, const peri_verdict_t 
              v->text);
     if (peri_manager_append(m, &ev, NULL, err)) return -1;
     peri_failpoint("revoked-after");
+    doubt_volumes(m, e);
     forget(m, e);
     peri_entries_remove(m->entries, e);
     m->ready_at = 0;

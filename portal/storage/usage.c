@@ -11,6 +11,7 @@
 
 #include "core/base/util.h"
 #include "portal/storage/ops.h"
+#include "portal/storage/volume.h"
 
 #define RECOUNTS 3
 
@@ -108,18 +109,20 @@ static num_t num(int64_t v)
     return n;
 }
 
-/* The volumes that share a quota with one, locked. */
-static const char pool_sql[] =
-    "WITH v AS (SELECT * FROM volume WHERE id = $1::bigint) "
-    "SELECT p.id, p.used, p.kind, p.quota, a.quota FROM volume p "
-    "LEFT JOIN account a ON a.id = p.account WHERE p.id IN ("
-    " SELECT id FROM v UNION ALL"
-    " SELECT x.id FROM v JOIN volume x ON x.account = v.account AND x.team IS NULL"
-    " WHERE v.kind IN ('persistent', 'plain') AND x.kind IN ('persistent', 'plain') "
-    " UNION ALL"
-    " SELECT x.id FROM v JOIN volume x ON x.team = v.team"
-    " WHERE v.kind IN ('team', 'lecture') AND x.kind IN ('team', 'lecture')) "
-    "ORDER BY p.id FOR UPDATE OF p";
+/* The volumes that share a quota with one. */
+#define POOL_SQL                                                                         \
+    "WITH v AS (SELECT * FROM volume WHERE id = $1::bigint) "                            \
+    "SELECT p.id, p.used, p.kind, p.quota, a.quota FROM volume p "                       \
+    "LEFT JOIN account a ON a.id = p.account WHERE p.id IN ("                            \
+    " SELECT id FROM v UNION ALL"                                                        \
+    " SELECT x.id FROM v JOIN volume x ON x.account = v.account AND x.team IS NULL"      \
+    " WHERE v.kind IN ('persistent', 'plain') AND x.kind IN ('persistent', 'plain') "    \
+    " UNION ALL"                                                                         \
+    " SELECT x.id FROM v JOIN volume x ON x.team = v.team"                               \
+    " WHERE v.kind IN ('team', 'lecture') AND x.kind IN ('team', 'lecture')) "           \
+    "ORDER BY p.id"
+
+static const char pool_sql[] = POOL_SQL, lock_sql[] = POOL_SQL " FOR UPDATE OF p";
 
 typedef struct {
     int64_t used, quota; /* of all that share it; quota -1: none */
@@ -141,7 +144,7 @@ static int64_t default_quota(const peri_confstorage_t *conf, const char *kind)
     return conf->persistent_quota;
 }
 
-static int pool_lock(peri_db_t *db, const peri_confstorage_t *conf, int64_t volume,
+static int pool_load(peri_db_t *db, const peri_confstorage_t *conf, int64_t volume,
                      pool_t *p, peri_err_t *err)
 {
     num_t id = num(volume);
@@ -167,6 +170,18 @@ static int pool_lock(peri_db_t *db, const peri_confstorage_t *conf, int64_t volu
     PQclear(q);
     if (!p->found) return peri_err_set(err, PERI_ENOTFOUND, "this volume is gone");
     return 0;
+}
+
+/* Who has waited for a lock sees, in the same statement, some rows as they were and may
+ * miss others: what is locked is read by another. */
+static int pool_lock(peri_db_t *db, const peri_confstorage_t *conf, int64_t volume,
+                     pool_t *p, peri_err_t *err)
+{
+    num_t id = num(volume);
+    PGresult *q = peri_db_prepared(db, err, lock_sql, 1, (const char *const[]){id.text});
+    if (!q) return -1;
+    PQclear(q);
+    return pool_load(db, conf, volume, p, err);
 }
 
 static int full(peri_err_t *err, const char *label, peri_amount_t need, int64_t used,
@@ -273,6 +288,21 @@ fail:
     return -1;
 }
 
+int peri_usage_left(peri_db_t *db, const peri_confstorage_t *conf, int64_t volume,
+                    int64_t *left, int64_t *quota, peri_err_t *err)
+{
+    pool_t p;
+    if (pool_load(db, conf, volume, &p, err)) return -1;
+    *left = p.quota - p.used;
+    *quota = p.quota;
+    if (p.own_quota >= 0 && p.own_quota - p.own_used < *left) {
+        *left = p.own_quota - p.own_used;
+        *quota = p.own_quota;
+    }
+    if (*left < 0) *left = 0;
+    return 0;
+}
+
 static void add(peri_db_t *db, int64_t volume, int64_t bytes, int64_t files, bool clear)
 {
     num_t id = num(volume), b = num(bytes), f = num(files);
@@ -375,6 +405,42 @@ int peri_usage_recount(peri_db_t *db, const peri_confstorage_t *conf, int64_t vo
         if (!still && i < RECOUNTS) continue;
         return set_counted(db, conf, volume, disk, uploads, whole, err);
     }
+}
+
+static bool is_late(void *until)
+{
+    return peri_now() >= *(double *)until;
+}
+
+/* 1: it has to be counted. */
+static int in_doubt(peri_db_t *db, int64_t volume, peri_err_t *err)
+{
+    num_t id = num(volume);
+    if (held_now(volume).stale) return 1;
+    PGresult *q = peri_db_prepared(
+        db, err, "SELECT 1 FROM volume WHERE id = $1::bigint AND counted IS NULL", 1,
+        (const char *const[]){id.text});
+    if (!q) return -1;
+    const int rows = PQntuples(q);
+    PQclear(q);
+    return rows;
+}
+
+int peri_usage_count(peri_db_t *db, const peri_confstorage_t *conf, int64_t volume,
+                     double until, peri_err_t *err)
+{
+    const peri_stop_t stop = {is_late, &until};
+    peri_err_t why = {0};
+    const int doubt = in_doubt(db, volume, err);
+    if (doubt <= 0 || is_late(&until)) return doubt < 0 ? -1 : 0;
+    int root = peri_volume_open_id(conf, volume, err);
+    if (root < 0) return -1;
+    held_stale(volume, false); /* first: what is written meanwhile is in doubt again */
+    int rc = peri_usage_recount(db, conf, volume, root, &stop, &why);
+    close(root);
+    if (rc) held_stale(volume, true);
+    if (rc == 0 || why.code == PERI_ECANCEL) return 0;
+    return peri_err_set(err, why.code, "%s", why.text);
 }
 
 int peri_usage_due(peri_db_t *db, double before, int64_t after, int64_t *volume,

@@ -33,6 +33,10 @@ bool peri_usage_note_doubts(peri_db_t *db);
  * Must be followed by _settle with the same amount. label: "ana/persistent". */
 int peri_usage_reserve(peri_db_t *db, const peri_confstorage_t *conf, int64_t volume,
                        const char *label, peri_amount_t need, peri_err_t *err);
+/* How much may still be written there, and the quota that this is left of: the nearest of
+ * those that hold for it. Nothing is reserved. */
+int peri_usage_left(peri_db_t *db, const peri_confstorage_t *conf, int64_t volume,
+                    int64_t *left, int64_t *quota, peri_err_t *err);
 /* What became of it: made was written, freed went. If the database does not answer the
  * volume stays marked and is counted anew. */
 void peri_usage_settle(peri_db_t *db, int64_t volume, peri_amount_t reserved,
@@ -50,6 +54,9 @@ int peri_usage_stale(peri_db_t *db, int64_t volume, peri_err_t *err);
  * counted is full. PERI_ECANCEL. */
 int peri_usage_recount(peri_db_t *db, const peri_confstorage_t *conf, int64_t volume,
                        int root, const peri_stop_t *stop, peri_err_t *err);
+/* The same now, if it is in doubt; until (peri_now()) at the latest, then it stays so. */
+int peri_usage_count(peri_db_t *db, const peri_confstorage_t *conf, int64_t volume,
+                     double until, peri_err_t *err);
 /* The next volume that has to be counted: marked, never counted, or not since `before`
  * (epoch); 0: none. after: ids up to it were tried. */
 int peri_usage_due(peri_db_t *db, double before, int64_t after, int64_t *volume,

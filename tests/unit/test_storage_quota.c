@@ -312,6 +312,54 @@ static void test_quota(void **state)
     assert_int_equal(sql_number("SELECT count(*) FROM volume WHERE counted < 0"), 0);
 }
 
+static void is_left(const peri_volume_t *v, int64_t left, int64_t quota)
+{
+    int64_t l, q;
+    assert_ok(peri_usage_left(fix->db, &conf, v->id, &l, &q, err));
+    assert_int_equal(l, left);
+    assert_int_equal(q, quota);
+}
+
+/* How much may be written by those who do not reserve it. */
+static void test_left(void **state)
+{
+    (void)state;
+    int64_t id;
+    peri_volume_t p = find(ana, "ana", "persistent");
+    is_left(&p, 10 * MB, 10 * MB);
+    assert_ok(peri_volume_make(fix->db, ana, 0, "more", "", &id, err));
+    peri_volume_t m = find(ana, "ana", "more");
+    peri_usage_change(fix->db, m.id, (peri_amount_t){MB, 1}, (peri_amount_t){0});
+    peri_usage_change(fix->db, p.id, (peri_amount_t){2 * MB, 1}, (peri_amount_t){0});
+    is_left(&p, 7 * MB, 10 * MB);
+    /* The nearer one of two; and never less than nothing. */
+    sql("UPDATE volume SET quota = 1000500 WHERE name = 'more'");
+    is_left(&m, 500, MB + 500);
+    is_left(&p, 7 * MB, 10 * MB);
+    sql("UPDATE account SET quota = 1000 WHERE name = 'Ana'");
+    is_left(&p, 0, 1000);
+    is_left(&m, 0, 1000);
+
+    /* Counted when it is in doubt, not otherwise, and not by who has no time. */
+    peri_err_t err = {0};
+    int64_t l, q;
+    const double soon = peri_now() + 60;
+    peri_usage_change(fix->db, p.id, (peri_amount_t){0}, (peri_amount_t){2 * MB, 1});
+    sql("UPDATE volume SET counted = 1");
+    peri_usage_change(fix->db, p.id, (peri_amount_t){5, 1}, (peri_amount_t){0});
+    assert_ok(peri_usage_count(fix->db, &conf, p.id, soon, err));
+    assert_int_equal(used(p.id), 5);
+    peri_usage_doubt(p.id);
+    assert_ok(peri_usage_count(fix->db, &conf, p.id, peri_now() - 1, err));
+    assert_int_equal(used(p.id), 5);
+    assert_true(peri_usage_doubts());
+    assert_ok(peri_usage_count(fix->db, &conf, p.id, soon, err));
+    assert_int_equal(used(p.id), 0);
+    assert_false(peri_usage_doubts());
+    assert_int_equal(peri_usage_left(fix->db, &conf, 1 << 20, &l, &q, &err), -1);
+    assert_int_equal(err.code, PERI_ENOTFOUND);
+}
+
 typedef struct {
     int64_t volume;
     int won;
@@ -489,7 +537,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, reset, NULL)
     const struct CMUnitTest tests[] = {T(test_volumes), T(test_edit),    T(test_quota),
-                                       T(test_writers), T(test_recount), T(test_orphans),
-                                       T(test_keeper)};
+                                       T(test_left),    T(test_writers), T(test_recount),
+                                       T(test_orphans), T(test_keeper)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -266,13 +266,21 @@ static const char *const rows_of[][16] = {
            "name = 'tng'",
            "INSERT INTO dataset_team SELECT d.id, t.id FROM dataset d, team t",
            "INSERT INTO descriptor (file, seal, name) VALUES ('/d/tng.yaml', '1', "
-           "'tng')"}};
+           "'tng')"},
+    [5] = {"INSERT INTO query (account, sql, parameters, context, format, state, cut, "
+           "rows, bytes, started, seconds, text, job, changed) SELECT id, 'SELECT 1', "
+           "'{\"x\": 1}', 'tng', 'csv', 'cut', 'rows', 5, 60, 1e9, 1.5, 'cut', 1, "
+           "'[{\"name\": \"t\"}]' FROM account WHERE name = 'bea'",
+           "INSERT INTO saved_query (account, name, sql, parameters, team) SELECT a.id, "
+           "'bright', 'SELECT $x', '[{\"name\": \"x\"}]', t.id FROM account a, team t "
+           "WHERE a.name = 'bea'"}};
 static const char *const tables_of[][12] = {
     [1] = {"job", "step", "task", "submission", "job_event", "dependency", "outbox"},
     [2] = {"replica"},
     [3] = {"account", "team", "team_member", "volume", "dataset", "access_grant",
            "share_link", "session", "token", "audit"},
-    [4] = {"dataset_team", "descriptor"}};
+    [4] = {"dataset_team", "descriptor"},
+    [5] = {"query", "saved_query"}};
 
 /* All rows of the tables that a version has, as one text with the columns in `columns`.
  */

@@ -1,5 +1,5 @@
-/* start.c - see start.h. Called while there is one thread only. */
-#include "jobs/launch/start.h"
+/* start.c - see start.h. What the child calls is safe while other threads hold locks. */
+#include "jobs/task/start.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,8 +27,8 @@ static void reset_signals(void)
 
 static int wire(const peri_start_t *s)
 {
-    int null = open("/dev/null", O_RDONLY);
-    if (null < 0 || dup2(null, 0) < 0 || dup2(s->out, 1) < 0 || dup2(s->err, 2) < 0)
+    const int in = s->in >= 0 ? s->in : open("/dev/null", O_RDONLY);
+    if (in < 0 || dup2(in, 0) < 0 || dup2(s->out, 1) < 0 || dup2(s->err, 2) < 0)
         return -1;
     /* Whatever the scheduler has left open is not the program's. */
     close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
@@ -36,13 +36,13 @@ static int wire(const peri_start_t *s)
     return 0;
 }
 
-/* The soft one: a program that only reserves much, as a sanitizer does, can raise it. */
-static void limit_data(uint64_t max)
+static void limit(const peri_startlimit_t *l)
 {
     struct rlimit r;
-    if (!max || getrlimit(RLIMIT_DATA, &r) || r.rlim_cur <= max) return;
-    r.rlim_cur = max;
-    setrlimit(RLIMIT_DATA, &r);
+    if (getrlimit(l->what, &r)) return;
+    if (r.rlim_cur > l->max) r.rlim_cur = l->max;
+    if (l->hard && r.rlim_max > l->max) r.rlim_max = l->max;
+    setrlimit(l->what, &r);
 }
 
 static void child(const peri_start_t *s, pid_t parent, int tell)
@@ -52,11 +52,11 @@ static void child(const peri_start_t *s, pid_t parent, int tell)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(125);
     if (s->cgroup >= 0) (void)!write(s->cgroup, "0", 1);
-    limit_data(s->data_max);
+    for (size_t i = 0; i < s->nlimits; i++) limit(&s->limits[i]);
     reset_signals();
     if (wire(s) == 0) {
-        r.in_dir = chdir(s->command->dir) != 0;
-        if (!r.in_dir) execve(s->command->path, s->command->argv, s->command->envp);
+        r.in_dir = chdir(s->dir) != 0;
+        if (!r.in_dir) execve(s->path, s->argv, s->envp);
     }
     r.error = errno;
     (void)!peri_write_all(tell, &r, sizeof(r));

@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+"""Whose tables a job finds by name: its own, its teams', those that others share, and no others. What it may do
+with them, and what is gone when a right is taken away, also while the job waits.
+"""
+import json
+import time
+import unittest
+
+import harness
+from portal_world import Portal
+
+
+class World(unittest.TestCase):
+    config = "limits: {requests_per_minute: 0}\nstorage: {persistent_quota: 10GB, team_quota: 5GB}\n"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.portal = Portal(cls.config + "schedulers: {local: {cores: 2}}\n").up()
+        cls.addClassCleanup(cls.portal.close)
+
+    @classmethod
+    def person(cls, name):
+        who = cls.portal.person(name)
+        who.ok("GET", "/volumes")  # they are made when they are first looked for
+        return who
+
+    def over(self, who, spec):
+        """(state, what it wrote on stdout, on stderr)"""
+        number = who.ok("POST", "/jobs", spec)["number"]
+        return self.wait(who, number)
+
+    def wait(self, who, number):
+        until = time.monotonic() + 60
+        while (job := who.ok("GET", f"/jobs/{number}"))["state"] in ("waiting", "queued", "submitting", "running"):
+            self.assertLess(time.monotonic(), until, job)
+            time.sleep(0.1)
+        logs = [who.get(f"/jobs/{number}/logs?stream={s}").body.decode() for s in ("stdout", "stderr")]
+        reason = " ".join(t["reason"] or "" for t in job["task_list"])
+        return job["state"], logs[0], logs[1] + reason
+
+    def schemas(self, who, **spec):
+        state, out, err = self.over(who, dict(spec, kind="script", command=["printenv", "PERIGEE_SCHEMAS"]))
+        self.assertEqual(state, "succeeded", err)
+        return {s["name"]: s for s in json.loads(out)}
+
+    def share(self, who, what, to, rights):
+        who.ok("POST", "/grants", {"kind": "volume", "thing": what, "to": to, "rights": rights})
+
+    def team(self, name, owner, *members, **more):
+        owner.ok("POST", "/teams", dict(name=name, **more))
+        for m in members:
+            owner.ok("POST", f"/teams/{name}/invitations", {"account": m.name})
+            m.ok("POST", f"/invitations/{name}/accept")
+
+
+class Names(World):
+    """PERIGEE_SCHEMAS, as a script sees it."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.ana, cls.bea, cls.carl = (cls.person(n) for n in ("ana", "bea", "carl-x"))
+
+    def test_own(self):
+        s = self.schemas(self.ana)
+        self.assertEqual(list(s), ["mydb", "ana", "user:ana"])
+        left = s["mydb"]["left"]
+        self.assertEqual(s["mydb"], {"name": "mydb", "folder": "/volumes/ana/persistent/mydb", "write": True,
+                                     "owner": "ana/persistent", "left": left, "quota": 10**10})
+        self.assertTrue(0 < left <= 10**10)
+        self.assertEqual(s["ana"], dict(s["mydb"], name="ana"))
+        mine = {"kind": "script", "command": ["true"], "env": {"PERIGEE_SCHEMAS": "[]"}}
+        self.assertEqual(self.ana.post("/jobs", mine).status, 400)
+
+    def test_quota(self):
+        """What is left is what no volume of the same quota has taken."""
+        boss = self.portal.person("boss", scopes=("all", "admin"), admin=True)
+        dora = self.portal.person("dora")
+        boss.ok("PATCH", "/admin/users/dora", {"quota": 10**6})
+        before = self.schemas(dora)["mydb"]
+        dora.ok("POST", "/volumes", {"name": "more"})
+        dora.ok("PUT", "/files/dora/persistent/a.bin", b"x" * 200000)
+        dora.ok("PUT", "/files/dora/more/b.bin", b"x" * 300000)
+        after = self.schemas(dora)["mydb"]
+        self.assertEqual(before["quota"], 10**6)
+        self.assertEqual(after["quota"], 10**6)
+        self.assertTrue(500000 <= before["left"] - after["left"] < 600000, (before, after))
+
+    def test_counted(self):
+        """What a job has written counts soon after it."""
+        state, _, err = self.over(self.ana, {"kind": "script", "command": [
+            "sh", "-c", "head -c 3000000 /dev/zero > /volumes/ana/scratch/zeros"]})
+        self.assertEqual(state, "succeeded", err)
+        until = time.monotonic() + 30
+        while self.ana.ok("GET", "/volumes/ana/scratch")["used"] < 3 * 10**6:
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.2)
+
+    def test_volumes_that_are_named(self):
+        """Its own tables are there also then; those of others only if their volume is named."""
+        self.share(self.bea, "bea/persistent:mydb", {"account": "ana"}, ["read"])
+        self.addCleanup(self.unshare, self.bea)
+        self.assertIn("bea", self.schemas(self.ana))
+        s = self.schemas(self.ana, volumes=["scratch"])
+        self.assertEqual(list(s), ["mydb", "ana", "user:ana"])
+        self.assertTrue(s["mydb"]["write"])
+        state, out, err = self.over(self.ana, {"kind": "script", "volumes": ["scratch"], "command": [
+            "sh", "-c", "cd /volumes/ana/persistent; ls -A; touch mydb/f && rm mydb/f; touch g"]})
+        self.assertEqual((state, out), ("failed", "mydb\n"), err)
+        self.assertIn("'g': Read-only", err)
+        s = self.schemas(self.ana, volumes=["persistent:ro", "bea/persistent"])
+        self.assertEqual(list(s), ["mydb", "ana", "user:ana", "bea", "user:bea"])
+        self.assertFalse(s["mydb"]["write"])
+        self.assertNotIn("left", s["mydb"])
+
+    def test_team(self):
+        gil, hal = self.person("gil"), self.person("hal")
+        self.team("mhd", gil, hal)
+        self.team("lab", gil, hal, kind="class")
+        for who, lectures in ((gil, True), (hal, False)):
+            s = self.schemas(who)
+            for name in ("mhd", "team:mhd"):
+                self.assertEqual(s[name], {"name": name, "folder": "/volumes/team:mhd/files/mydb", "write": True,
+                                           "owner": "team:mhd/files", "left": s[name]["left"], "quota": 5 * 10**9})
+            self.assertEqual(s["lab"]["folder"], "/volumes/team:lab/lectures/mydb")
+            self.assertEqual(s["lab"]["write"], lectures)
+        self.assertNotIn("mhd", self.schemas(self.carl))
+        hal.ok("POST", "/teams/mhd/leave")
+        self.assertNotIn("team:mhd", self.schemas(hal))
+
+    def test_shared_folder(self):
+        """As it is shared; what lies elsewhere makes no tables."""
+        cases = (("mydb", ["read"], False), ("mydb", ["read", "write"], True), ("", ["read"], False),
+                 ("mydb2", ["read"], None), ("other", ["read", "write"], None), ("mydb/deep/x.h5", ["read"], None))
+        for path, rights, write in cases:
+            with self.subTest(path=path, rights=rights):
+                self.share(self.carl, f"carl-x/persistent:{path}", {"account": "bea"}, rights)
+                s = self.schemas(self.bea)
+                self.unshare(self.carl)
+                if write is None:
+                    self.assertNotIn("carl-x", s)
+                    continue
+                self.assertEqual(s["carl-x"]["folder"], "/volumes/carl-x/persistent/mydb")
+                self.assertEqual(s["user:carl-x"], dict(s["carl-x"], name="user:carl-x"))
+                self.assertIs(s["carl-x"]["write"], write)
+                self.assertEqual("left" in s["carl-x"], write)
+
+    def test_shared_table(self):
+        """Only it is seen, and it cannot be changed: that takes the folder."""
+        for name in ("x.h5", "y.h5", "z.view.sql"):
+            self.put(self.ana, "mydb/" + name, name)
+        for path, rights in (("mydb/x.h5", ["read", "write"]), ("mydb/z.view.sql", ["read"]), ("mydb/no.h5", ["read"])):
+            self.share(self.ana, "ana/persistent:" + path, {"account": "bea"}, rights)
+        self.addCleanup(self.unshare, self.ana)
+        self.assertIs(self.schemas(self.bea)["ana"]["write"], False)
+        state, out, err = self.over(self.bea, {"kind": "script", "command": [
+            "sh", "-c", "cd /volumes/ana/persistent; ls -A . mydb; cat mydb/x.h5; cd mydb; mv x.h5 y.h5; touch n; "
+            "echo > z.view.sql"]})
+        self.assertEqual((state, out), ("failed", ".:\nmydb\n\nmydb:\nx.h5\nz.view.sql\nx.h5"), err)
+        self.assertIn("cannot move", err)
+        self.assertIn("'n': Read-only", err)
+        self.assertIn("z.view.sql: Read-only", err)
+
+    def test_replaced_while_it_is_read(self):
+        """Who reads has the table that was there when she started."""
+        self.put(self.ana, "mydb/r.h5", "before")
+        self.share(self.ana, "ana/persistent:mydb/r.h5", {"account": "bea"}, ["read"])
+        self.addCleanup(self.unshare, self.ana)
+        number = self.bea.ok("POST", "/jobs", {"kind": "script", "command": [
+            "sh", "-c", "echo up; cd /volumes/bea/persistent; until [ -e go ]; do sleep 0.1; done; rm go; "
+            "cat /volumes/ana/persistent/mydb/r.h5"]})["number"]
+        until = time.monotonic() + 30
+        while b"up" not in self.bea.get(f"/jobs/{number}/logs").body:
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.1)
+        self.put(self.ana, "mydb/new", "after")
+        self.ana.ok("POST", "/files/ana/persistent/mydb/new",
+                    {"action": "move", "to": "mydb/r.h5", "overwrite": True})
+        self.put(self.bea, "go", "")
+        self.assertEqual(self.wait(self.bea, number)[1], "up\nbefore")
+        self.assertEqual(self.over(self.bea, {"kind": "script", "command":
+                                              ["cat", "/volumes/ana/persistent/mydb/r.h5"]})[1], "after")
+
+    def test_name_that_two_have(self):
+        """The team's; with what is in front of it, each."""
+        eve, fay = self.person("eve"), self.person("fay")
+        self.team("eve", self.carl, fay)
+        self.team("mydb", self.carl, fay)
+        self.share(eve, "eve/persistent:mydb", {"account": "fay"}, ["read"])
+        s = self.schemas(fay)
+        self.assertEqual(s["eve"]["owner"], "team:eve/files")
+        self.assertEqual(s["user:eve"]["owner"], "eve/persistent")
+        self.assertEqual(s["mydb"]["owner"], "fay/persistent")
+        self.assertEqual(s["team:mydb"]["owner"], "team:mydb/files")
+
+    def unshare(self, who):
+        mine = who.ok("GET", f"/grants?kind=volume&thing={who.name}/persistent:")["grants"]
+        for g in mine:
+            who.ok("DELETE", f"/grants/{g['id']}")
+
+    def put(self, who, path, text):
+        if "/" in path:
+            who.ok("POST", f"/files/{who.name}/persistent/mydb", {"action": "mkdir", "parents": True})
+        who.ok("PUT", f"/files/{who.name}/persistent/{path}", text)
+
+
+if __name__ == "__main__":
+    harness.main()
