@@ -379,6 +379,17 @@ static int decide(const request_t *r, peri_err_t *err)
     return away;
 }
 
+/* For the program that asked for it. */
+static void tell(const peri_queryran_t *ran, double seconds)
+{
+    char text[80], rows[32];
+    snprintf(text, sizeof(text), "%s row%s in %.3g s", peri_human_count(ran->rows, rows),
+             ran->rows == 1 ? "" : "s", seconds);
+    peri_cli_word(json_pack("{s:i, s:I, s:f, s:I, s:n, s:s, s:[]}", "code", 0, "rows",
+                            (json_int_t)ran->rows, "seconds", seconds, "bytes",
+                            (json_int_t)ran->bytes, "cut", "text", text, "changed"));
+}
+
 static int run_anywhere(request_t *r, peri_err_t *err)
 {
     const int away = decide(r, err);
@@ -389,7 +400,10 @@ static int run_anywhere(request_t *r, peri_err_t *err)
     peri_cli_catch_interrupts();
     const peri_queryrun_t o = {.ranks = r->ranks, .quiet = r->quiet};
     peri_queryran_t ran;
-    return peri_query_run(&r->spec, &o, &ran, err);
+    const double started = peri_now();
+    if (peri_query_run(&r->spec, &o, &ran, err)) return -1;
+    tell(&ran, peri_now() - started);
+    return 0;
 }
 
 static void clear(request_t *r)
