@@ -4,17 +4,15 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "cli/launch.h"
 #include "cli/param.h"
-#include "cli/progress.h"
 #include "cli/query_portal.h"
+#include "cli/query_run.h"
 #include "core/base/util.h"
 #include "core/query/query.h"
 
@@ -325,50 +323,6 @@ static int take_sql(request_t *r, int argc, char **argv, peri_err_t *err)
     return 0;
 }
 
-static int default_ranks(void)
-{
-    const char *tasks = getenv("SLURM_JOB_ID") ? getenv("SLURM_NTASKS") : NULL;
-    int n = tasks ? atoi(tasks) : 1;
-    return n >= 1 ? n : 1;
-}
-
-static int on_tick(const peri_progress_t *p, void *arg)
-{
-    if (arg) peri_bar_update(arg, p->rows, p->rows_all, p->bytes);
-    return peri_cli_interrupted();
-}
-
-static int run_here(const request_t *r, peri_err_t *err)
-{
-    double started = peri_now();
-    peri_query_t *q = peri_query_new(&r->spec, 1, NULL, err);
-    if (!q) return -1;
-    bool bars = !r->spec.explain && peri_bar_wanted(r->quiet);
-    peri_bar_t *bar = bars ? peri_bar_new(stderr, "query", "rows") : NULL;
-    uint64_t rows;
-    int rc = peri_query_run_local(q, on_tick, bar, &rows, err);
-    peri_hostread_t here = {.name = peri_node_name()};
-    peri_session_progress(peri_query_session(q), &here.read);
-    if (bar && rc == 0)
-        peri_bar_update(bar, here.read.rows, here.read.rows_all, here.read.bytes);
-    peri_bar_finish(bar);
-    if (rc == 0 && !r->quiet && !r->spec.explain) {
-        char line[512];
-        peri_query_summary(q, rows, peri_now() - started, &here.read, line, sizeof(line));
-        fprintf(stderr, "%s\n", line);
-    }
-    if (rc == 0 && !r->spec.explain) rc = peri_query_report_write(rows, &here, 1, err);
-    peri_query_free(q);
-    return rc;
-}
-
-static int run_ranks(const request_t *r, int ranks, peri_err_t *err)
-{
-    peri_launchopts_t o = {.quiet = r->quiet};
-    memset(err, 0, sizeof(*err));
-    return peri_launch_query(&r->spec, ranks, &o, err);
-}
-
 /* ---- elsewhere ---- */
 
 static int check_elsewhere(const request_t *r, peri_err_t *err)
@@ -425,15 +379,6 @@ static int decide(const request_t *r, peri_err_t *err)
     return away;
 }
 
-/* ---- */
-
-static int cores(void)
-{
-    cpu_set_t mine;
-    CPU_ZERO(&mine);
-    return sched_getaffinity(0, sizeof(mine), &mine) ? 1 : CPU_COUNT(&mine);
-}
-
 static int run_anywhere(request_t *r, peri_err_t *err)
 {
     const int away = decide(r, err);
@@ -441,15 +386,10 @@ static int run_anywhere(request_t *r, peri_err_t *err)
     /* Ranks may start elsewhere: what is relative is so to this folder. */
     r->base = getcwd(NULL, 0);
     r->spec.base = r->base;
-
-    int ranks = r->ranks ? r->ranks : default_ranks();
     peri_cli_catch_interrupts();
-    if (ranks > 1) return run_ranks(r, ranks, err);
-    int rc = run_here(r, err);
-    /* Kernels are programs for MPI, and have no other way to use all cores. */
-    if (rc && err->code == PERI_EKERNEL)
-        rc = run_ranks(r, r->ranks ? r->ranks : cores(), err);
-    return rc;
+    const peri_queryrun_t o = {.ranks = r->ranks, .quiet = r->quiet};
+    peri_queryran_t ran;
+    return peri_query_run(&r->spec, &o, &ran, err);
 }
 
 static void clear(request_t *r)

@@ -32,36 +32,60 @@ static const char help_text[] =
     "  perigee query --saved heavy --param m=500\n"
     "  perigee saved ls\n";
 
+/* "NAME", or "OWNER/NAME" of a team's, as part of an address; the caller frees. */
+static char *address_of(const char *name)
+{
+    const char *slash = strchr(name, '/');
+    char *owner =
+        slash ? peri_xasprintf("%.*s", (int)(slash - name), name) : peri_xstrdup("");
+    char *a = peri_url_escape(owner), *b = peri_url_escape(slash ? slash + 1 : name),
+         *out = peri_xasprintf("/saved-queries/%s%s%s", a, slash ? "/" : "", b);
+    free(owner);
+    free(a);
+    free(b);
+    return out;
+}
+
 json_t *peri_saved_get(peri_client_t *c, const char *name, peri_err_t *err)
 {
-    char *word = peri_url_escape(name);
-    json_t *q = peri_client_get(c, 0, NULL, err, "/saved-queries/%s", word);
-    free(word);
+    char *path = address_of(name);
+    json_t *q = peri_client_get(c, 0, NULL, err, "%s", path);
+    free(path);
     return q;
 }
 
-static const char *type_of(const json_t *v)
+/* The declaration of a parameter whose value was this. */
+static json_t *declare(const char *name, json_t *v)
 {
-    if (json_is_integer(v)) return "BIGINT";
-    if (json_is_real(v)) return "DOUBLE";
-    return json_is_boolean(v) ? "BOOLEAN" : "VARCHAR";
+    const char *type = json_is_number(v)    ? "number"
+                       : json_is_boolean(v) ? "boolean"
+                                            : "text";
+    return json_pack("{s:s, s:s, s:O}", "name", name, "type", type, "default", v);
 }
 
 int peri_saved_put(peri_client_t *c, const peri_portalquery_t *q, peri_err_t *err)
 {
     const char *name;
     json_t *v, *list = json_array();
-    json_object_foreach(q->params, name, v)
-        json_array_append_new(list, json_pack("{s:s, s:s, s:O}", "name", name, "type",
-                                              type_of(v), "default", v));
-    char *word = peri_url_escape(q->save);
-    json_t *j = peri_client_send(c, err, "PUT",
-                                 peri_body("{s:s, s:s*, s:o}", "sql", q->sql, "context",
-                                           q->context, "parameters", list),
-                                 "/saved-queries/%s", word);
-    free(word);
+    peri_err_t ignored = {0};
+    const char *me = peri_client_account(c, &ignored);
+    json_object_foreach(q->params, name, v) json_array_append_new(list, declare(name, v));
+    /* What it is for stays, and who sees it. */
+    json_t *old = peri_saved_get(c, q->save, &ignored);
+    const bool mine = me && !strcasecmp(peri_json_str(old, "owner"), me);
+    char *path = address_of(q->save);
+    json_t *j = peri_client_send(
+        c, err, "PUT",
+        peri_body("{s:s, s:s*, s:o, s:O*, s:O*}", "sql", q->sql, "context", q->context,
+                  "parameters", list, "description",
+                  mine ? json_object_get(old, "description") : NULL, "team",
+                  mine ? json_object_get(old, "team") : NULL),
+        "%s", path);
+    free(path);
+    json_decref(old);
+    if (!j) return peri_err_prefix(err, "it is not saved as %s", q->save);
     json_decref(j);
-    return j ? 0 : peri_err_prefix(err, "it is not saved as %s", q->save);
+    return 0;
 }
 
 /* ---- verbs ---- */
@@ -171,7 +195,7 @@ static int verb_rm(int argc, char **argv)
     peri_client_t *c = peri_talk(&status);
     if (!c) return status;
     return peri_talk_delete_each(c, argc - optind, argv + optind, "/saved-queries", json,
-                                 "saved query", "is deleted");
+                                 "the saved query", "is deleted");
 }
 
 int peri_cmd_saved(int argc, char **argv)

@@ -44,6 +44,7 @@ typedef struct {
     size_t nhosts;
     peri_err_t told;    /* by rank 0 */
     peri_err_t crashed; /* the last words of some rank */
+    peri_err_t refused; /* why our caller ended it */
     double cancelled;   /* when we asked the task to end; 0: not */
     int insisted;       /* 1: SIGTERM sent, 2: SIGKILL */
     bool warned;        /* the task knows that its time is nearly over */
@@ -406,6 +407,8 @@ static int attend(launch_t *l)
             {l->errors, POLLIN, 0}, {l->listener, POLLIN, 0}, {l->control, POLLIN, 0}};
         poll(p, 3, l->cancelled > 0 ? 20 : 100);
         if (peri_cli_interrupted() && l->cancelled == 0) cancel(l);
+        if (l->o->check && l->cancelled == 0 && l->o->check(l->o->arg, &l->refused))
+            cancel(l);
         if (peri_cli_time_is_up() && !l->warned && l->cancelled == 0) warn(l);
         if (l->watch_reader && l->cancelled == 0 && lost_reader()) {
             l->reader_gone = true;
@@ -462,11 +465,23 @@ static int died(launch_t *l, int status, peri_err_t *err)
                         sig ? sig : WEXITSTATUS(status));
 }
 
+static void tell_counts(const launch_t *l)
+{
+    peri_progress_t sum = {0};
+    for (size_t i = 0; i < l->nhosts; i++) peri_progress_add(&sum, &l->hosts[i].read);
+    if (l->o->rows) *l->o->rows = l->rows;
+    if (l->o->bytes) *l->o->bytes = sum.bytes;
+}
+
 static int conclude(launch_t *l, int status, peri_err_t *err)
 {
     /* When one rank dies, mpirun ends the others as if the user had cancelled. */
     bool asked = l->cancelled > 0;
     bool by_slurm = l->slurm && WIFEXITED(status) && WEXITSTATUS(status) == 130;
+    if (l->refused.code && (status || l->told.code)) {
+        *err = l->refused;
+        return -1;
+    }
     if (l->reader_gone && (status || l->told.code))
         return peri_err_set(err, PERI_ECLOSED, "the reader of the output has gone");
     if (l->told.code && (l->told.code != PERI_ECANCEL || asked)) {
@@ -474,7 +489,9 @@ static int conclude(launch_t *l, int status, peri_err_t *err)
         return -1;
     }
     if (l->told.code == PERI_OK && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-        if (l->summary && !l->o->quiet) fprintf(stderr, "%s\n", l->summary);
+        tell_counts(l);
+        if (l->summary && !l->o->quiet && !l->o->silent)
+            fprintf(stderr, "%s\n", l->summary);
         return l->nhosts ? peri_query_report_write(l->rows, l->hosts, l->nhosts, err) : 0;
     }
     if (asked) return peri_err_set(err, PERI_ECANCEL, "cancelled");
@@ -505,8 +522,8 @@ static void close_all(const launch_t *l)
         if (fds[i] >= 0) close(fds[i]);
 }
 
-int peri_launch_query(const peri_queryspec_t *spec, int nranks,
-                      const peri_launchopts_t *o, peri_err_t *err)
+int peri_launch_once(const peri_queryspec_t *spec, int nranks, const peri_launchopts_t *o,
+                     peri_err_t *err)
 {
     launch_t l = {.o = o, .listener = -1, .control = -1, .errors = -1};
     int rc = -1;

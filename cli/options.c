@@ -12,8 +12,27 @@
 #define MAX_VERBS   16
 #define FIRST       256 /* behind all letters */
 
+/* "--list" once more: 0, or 2. */
+static int add_to_list(const char *command, peri_optionlist_t *l, const char *value)
+{
+    if (l->n == PERI_OPTION_LIST_MAX) {
+        fprintf(stderr, "perigee: --%s may be given at most %d times.\n", l->name,
+                PERI_OPTION_LIST_MAX);
+        return peri_cli_usage(command);
+    }
+    l->v[l->n++] = value;
+    return 0;
+}
+
 int peri_options_read(int argc, char **argv, const char *help, const peri_option_t *o,
                       size_t n)
+{
+    return peri_options_read_lists(argc, argv, help, o, n, NULL, 0);
+}
+
+int peri_options_read_lists(int argc, char **argv, const char *help,
+                            const peri_option_t *o, size_t n, peri_optionlist_t *lists,
+                            size_t nlists)
 {
     struct option table[MAX_OPTIONS + 2] = {{"help", no_argument, NULL, 'h'}};
     char letters[2 * MAX_OPTIONS + 2] = "h", *end = letters + 1;
@@ -24,6 +43,9 @@ int peri_options_read(int argc, char **argv, const char *help, const peri_option
         if (o[i].letter && o[i].text) *end++ = ':';
     }
     *end = '\0';
+    for (size_t i = 0; i < nlists && n + i < MAX_OPTIONS; i++)
+        table[n + i + 1] =
+            (struct option){lists[i].name, required_argument, NULL, FIRST + (int)(n + i)};
     optind = 1;
     for (int c; (c = getopt_long(argc, argv, letters, table, NULL)) != -1;) {
         if (c == 'h') {
@@ -33,11 +55,12 @@ int peri_options_read(int argc, char **argv, const char *help, const peri_option
         for (size_t i = 0; c < FIRST && i < n; i++)
             if (o[i].letter == c) c = FIRST + (int)i;
         if (c < FIRST) return peri_cli_usage(argv[0]);
-        const peri_option_t *found = &o[c - FIRST];
-        if (found->text)
-            *found->text = optarg;
-        else
-            *found->flag = true;
+        const size_t i = (size_t)(c - FIRST);
+        if (i >= n && add_to_list(argv[0], &lists[i - n], optarg)) return 2;
+        if (i < n && o[i].text)
+            *o[i].text = optarg;
+        else if (i < n)
+            *o[i].flag = true;
     }
     return -1;
 }

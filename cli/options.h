@@ -13,10 +13,21 @@ typedef struct {
     char letter;       /* "-l", or 0 */
 } peri_option_t;
 
+/* An option with an argument that may be given again and again. */
+#define PERI_OPTION_LIST_MAX 256
+typedef struct {
+    const char *name;
+    const char *v[PERI_OPTION_LIST_MAX];
+    size_t n;
+} peri_optionlist_t;
+
 /* --help and -h are always there and print `help`. argv[0] is the command. -1: go on, the
  * words behind begin at optind; else the exit status. */
 int peri_options_read(int argc, char **argv, const char *help, const peri_option_t *o,
                       size_t n);
+int peri_options_read_lists(int argc, char **argv, const char *help,
+                            const peri_option_t *o, size_t n, peri_optionlist_t *lists,
+                            size_t nlists);
 
 /* Commands with verbs, as `perigee team create`. */
 typedef struct {

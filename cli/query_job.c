@@ -8,6 +8,7 @@
 #include "cli/query_portal.h"
 #include "cli/saved.h"
 #include "core/base/util.h"
+#include "core/mydb/statement.h"
 #include "jobs/spec/spec.h"
 
 void peri_query_say_job(const json_t *job, bool quiet)
@@ -26,42 +27,77 @@ void peri_query_say_job(const json_t *job, bool quiet)
             number, number, number);
 }
 
-/* The text and dataset of what is to run: of a saved query they are the portal's. */
-static int take_saved(peri_client_t *c, const peri_portalquery_t *q, json_t **saved,
-                      const char **sql, const char **context, peri_err_t *err)
+/* What runs: text and dataset; of a saved query they are the portal's. */
+typedef struct {
+    json_t *saved;  /* owned; NULL: none */
+    json_t *params; /* owned; given values before defaults; NULL: none */
+    const char *sql, *context;
+} what_t;
+
+static void what_clear(what_t *w)
 {
-    *sql = q->sql;
-    *context = q->context;
+    json_decref(w->saved);
+    json_decref(w->params);
+}
+
+static int what_find(peri_client_t *c, const peri_portalquery_t *q, what_t *w,
+                     peri_err_t *err)
+{
+    const json_t *p;
+    size_t i;
+    *w = (what_t){.sql = q->sql,
+                  .context = q->context,
+                  .params = q->params ? json_copy(q->params) : NULL};
     if (!q->saved) return 0;
-    *saved = peri_saved_get(c, q->saved, err);
-    if (!*saved) return -1;
-    *sql = peri_json_str(*saved, "sql");
-    if (!*context && *peri_json_str(*saved, "context"))
-        *context = peri_json_str(*saved, "context");
+    w->saved = peri_saved_get(c, q->saved, err);
+    if (!w->saved) return -1;
+    w->sql = peri_json_str(w->saved, "sql");
+    if (!w->context && *peri_json_str(w->saved, "context"))
+        w->context = peri_json_str(w->saved, "context");
+    json_array_foreach(json_object_get(w->saved, "parameters"), i, p)
+    {
+        const char *name = peri_json_str(p, "name");
+        json_t *value = json_object_get(p, "default");
+        if (!value || json_object_get(w->params, name)) continue;
+        if (!w->params) w->params = json_object();
+        json_object_set(w->params, name, value);
+    }
     return 0;
+}
+
+/* A job's SQL has its values in it. */
+static int make_spec(const what_t *w, const peri_portalquery_t *q,
+                     const peri_queryjob_t *o, peri_buf_t *spec, peri_err_t *err)
+{
+    const bool table = q->format == PERI_FMT_TABLE;
+    const peri_specopts_t s = {.ranks = o->ranks,
+                               .cpus = o->threads,
+                               .memory = o->memory,
+                               .time = o->time,
+                               .context = w->context,
+                               .into = q->into,
+                               .overwrite = q->overwrite,
+                               .format = table ? NULL : peri_format_name(q->format)};
+    const char *sql = w->sql;
+    peri_arena_t *a = peri_arena_new();
+    int rc = w->params ? peri_script_bind(sql, strlen(sql), w->params, a, &sql, err) : 0;
+    if (rc == 0) rc = peri_spec_from_sql(sql, &s, spec, err);
+    peri_arena_free(a);
+    return rc;
 }
 
 static json_t *submit(peri_client_t *c, const peri_portalquery_t *q,
                       const peri_queryjob_t *o, peri_err_t *err)
 {
-    json_t *saved = NULL, *job = NULL;
+    what_t w;
     peri_buf_t spec;
-    peri_specopts_t s = {
-        .ranks = o->ranks,
-        .cpus = o->threads,
-        .memory = o->memory,
-        .time = o->time,
-        .into = q->into,
-        .overwrite = q->overwrite,
-        .format = q->format != PERI_FMT_TABLE ? peri_format_name(q->format) : NULL};
-    const char *sql;
+    json_t *job = NULL;
     char *key = peri_key_new();
     peri_buf_init(&spec, PERI_SPEC_MAX + 1);
-    if (take_saved(c, q, &saved, &sql, &s.context, err) == 0 &&
-        peri_spec_from_sql(sql, &s, &spec, err) == 0)
+    if (what_find(c, q, &w, err) == 0 && make_spec(&w, q, o, &spec, err) == 0)
         job = peri_client_post(
             c, &(peri_post_t){.path = "/jobs", .body = &spec, .key = key}, err);
-    json_decref(saved);
+    what_clear(&w);
     peri_buf_free(&spec);
     free(key);
     return job;

@@ -32,6 +32,7 @@
 #include "portal/helper/client.h"
 #include "portal/log.h"
 #include "portal/jobs/manager.h"
+#include "portal/quick/history.h"
 #include "portal/storage/storage.h"
 #include "portal/storage/upload.h"
 #include "portal/web/waiting.h"
@@ -258,6 +259,15 @@ enum { LOCAL, WEB, TRANSFER, NDOORS };
 static peri_server_t *doors[NDOORS];
 static int kept[NDOORS] = {-1, -1, -1}; /* for the successor */
 
+/* What was under way has ended with the daemon before this one. */
+static int start_history(peri_portal_t *p, peri_err_t *err)
+{
+    peri_db_t *db = peri_dbpool_get(p->db, err);
+    const int rc = db ? peri_history_start(db, err) : -1;
+    if (db) peri_dbpool_put(p->db, db);
+    return rc;
+}
+
 static int open_doors(peri_portal_t *p, peri_err_t *err)
 {
     const peri_config_t *c = p->config;
@@ -268,6 +278,7 @@ static int open_doors(peri_portal_t *p, peri_err_t *err)
         [WEB] = {PERI_DOOR_WEB, who, c->web_socket, 0600, 4, 32u << 10},
         [TRANSFER] = {PERI_DOOR_WEB, who, c->transfer_socket, 0600, 4, 512u << 10}};
     peri_waiting_start();
+    if (start_history(p, err)) return -1;
     p->uploads = peri_uploads_start(p->db, &c->storage, peri_portal_news, err);
     if (!p->uploads || peri_storage_start(p, err)) return -1;
     for (int i = 0; i < NDOORS; i++)

@@ -2,10 +2,11 @@
  * aren't, and reading bytes of them.
  *
  * Links and the places they may lead to: link.c and policy.c. A file is shared by
- * threads; everything but the reference count and the list of linked files is fixed at
- * open.
+ * threads; everything but the reference count and the lists of linked and of held files
+ * is fixed at open.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -39,6 +40,52 @@ static uint64_t stored_end(int fd, uint64_t at)
     memcpy(&end, b + end_at, 8);
     return le64toh(end);
 }
+
+/* ---- held files ---- */
+
+static pthread_mutex_t held_lock = PTHREAD_MUTEX_INITIALIZER;
+static peri_h5file_t *held; /* few */
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+void peri_h5file_hold(peri_h5file_t *f)
+{
+    pthread_mutex_lock(&held_lock);
+    if (f->holds++ == 0) {
+        f->next_held = held;
+        held = f;
+    }
+    pthread_mutex_unlock(&held_lock);
+    peri_h5file_ref(f);
+}
+
+void peri_h5file_release(peri_h5file_t *f)
+{
+    pthread_mutex_lock(&held_lock);
+    if (--f->holds == 0) {
+        peri_h5file_t **at = &held;
+        while (*at != f) at = &(*at)->next_held;
+        *at = f->next_held;
+    }
+    pthread_mutex_unlock(&held_lock);
+    peri_h5file_unref(f);
+}
+
+/* A new reference, or NULL. */
+static peri_h5file_t *find_held(const char *path, const char *root)
+{
+    pthread_mutex_lock(&held_lock);
+    peri_h5file_t *f = held;
+    while (f && !(same_text(f->path, path) && same_text(f->root, root))) f = f->next_held;
+    if (f) peri_h5file_ref(f);
+    pthread_mutex_unlock(&held_lock);
+    return f;
+}
+
+/* ---- opening ---- */
 
 /* HDF5 refused the file: find out why by looking ourselves. */
 static int explain(const char *path, uint64_t size, const char *why, peri_err_t *err)
@@ -118,11 +165,13 @@ peri_h5file_t *peri_h5file_open(const char *path, const char *root, peri_err_t *
 {
     struct stat st;
     char *real = NULL;
+    peri_h5file_t *f = find_held(path, root);
+    if (f) return f;
     if (look(path, root, &real, &st, err) != 0) {
         free(real);
         return NULL;
     }
-    peri_h5file_t *f = peri_xcalloc(1, sizeof(*f));
+    f = peri_xcalloc(1, sizeof(*f));
     atomic_init(&f->refs, 1);
     f->hid = -1;
     f->path = peri_xstrdup(path);

@@ -78,7 +78,12 @@ typedef struct peri_h5file peri_h5file_t;
  * size), PERI_EIO. */
 peri_h5file_t *peri_h5file_open(const char *path, const char *root, peri_err_t *err);
 peri_h5file_t *peri_h5file_ref(peri_h5file_t *f);
-void peri_h5file_unref(peri_h5file_t *f);      /* accepts NULL */
+void peri_h5file_unref(peri_h5file_t *f); /* accepts NULL */
+/* Until _release, peri_h5file_open of this path and root gives this very file in this
+ * process, also when another has been renamed into its place meanwhile. Both take and
+ * give a reference; holds of one file add up. */
+void peri_h5file_hold(peri_h5file_t *f);
+void peri_h5file_release(peri_h5file_t *f);
 hid_t peri_h5file_hid(const peri_h5file_t *f); /* borrowed; use under peri_h5_lock */
 const char *peri_h5file_path(const peri_h5file_t *f);
 void peri_h5file_stat(const peri_h5file_t *f, uint64_t *size, int64_t *mtime_ns,

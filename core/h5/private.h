@@ -69,6 +69,8 @@ struct peri_h5file {
     uint64_t base;          /* bytes before the superblock */
     peri_h5file_t **linked; /* opened through external links; under the lock */
     size_t nlinked;
+    unsigned holds;           /* both under the lock of the list (file.c) */
+    peri_h5file_t *next_held; /* while there are any */
 };
 
 /* Read exactly n bytes at off, else PERI_EFORMAT (short) or PERI_EIO. */

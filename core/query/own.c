@@ -1,15 +1,13 @@
 /* own.c - tables of schemas: the user's own, teams', those that others share.
  *
  * Schemas are read once a query. What `a` means in `a.t`: mydb is always the user's own
- * tables; else a dataset called so counts before a schema.
+ * tables; else a dataset called so counts before a schema. Such a table is replaced by
+ * others at any time; the files that a query has met are held until it ends.
  */
-#include <limits.h>
 #include <stdlib.h>
-#include <string.h>
-#include <strings.h>
 
 #include "core/base/util.h"
-#include "core/mydb/store.h"
+#include "core/mydb/read.h"
 #include "core/query/private.h"
 
 /* The schemas, or NULL with the reason. */
@@ -57,48 +55,36 @@ int peri_query_no_schema(peri_query_t *q, const char *name, peri_err_t *err)
     return -1;
 }
 
-/* A table's file lies in the folder itself, and nothing in it leads out of there. */
-static peri_table_t *resolve(const peri_schema_t *s, const char *name, peri_err_t *err)
+static void keep(peri_query_t *q, peri_h5file_t *held)
 {
-    char root[PATH_MAX], *path = peri_mydb_path(s, name),
-                         *shown = peri_xasprintf("%s.%s", s->name, name);
-    const char *files[] = {path};
-    const peri_tablespec_t spec = {.name = shown,
-                                   .description = "",
-                                   .files = files,
-                                   .nfiles = 1,
-                                   .root = realpath(s->folder, root),
-                                   .path = "/"};
-    peri_table_t *t = NULL;
-    if (!spec.root)
-        peri_err_set(err, PERI_EIO, "the folder %s cannot be opened: %m", s->folder);
-    else
-        t = peri_table_resolve(&spec, err);
-    free(path);
-    free(shown);
+    heldfile_t *h = peri_arena_alloc(q->arena, sizeof(*h));
+    h->file = held;
+    h->next = q->held;
+    q->held = h;
+}
+
+peri_table_t *peri_query_own_table(peri_query_t *q, const peri_schema_t *s,
+                                   const char *table, peri_err_t *err)
+{
+    peri_h5file_t *held;
+    peri_table_t *t = peri_mydb_table(s, table, &held, err);
+    if (t) keep(q, held);
     return t;
 }
 
-peri_table_t *peri_query_own_table(const peri_schema_t *s, const char *table,
-                                   peri_err_t *err)
+int peri_query_hold(peri_query_t *q, const peri_table_t *t, peri_err_t *err)
 {
-    char name[PERI_MYDB_NAME];
-    /* What cannot be a name is near to one that is. */
-    if (peri_mydb_name(table, name, NULL)) {
-        (void)peri_mydb_nowhere(s, table, err);
-        return NULL;
-    }
-    switch (peri_mydb_kind(s, name)) {
-    case PERI_MYDB_TABLE:
-        return resolve(s, name, err);
-    case PERI_MYDB_VIEW:
-        peri_err_set(err, PERI_EUNSUPP,
-                     "%s.%s is a view, and only the text of a query may name one",
-                     s->name, name);
-        return NULL;
-    case PERI_MYDB_NONE:
-        break;
-    }
-    (void)peri_mydb_nowhere(s, name, err);
-    return NULL;
+    if (!t->replaced || t->nfiles != 1) return 0;
+    peri_h5file_t *held = peri_mydb_hold(t, err);
+    if (!held) return -1;
+    keep(q, held);
+    return 0;
+}
+
+void peri_query_release(peri_query_t *q)
+{
+    for (heldfile_t *h = q->held; h; h = h->next) peri_h5file_release(h->file);
+    q->held = NULL;
+    peri_schemas_free(q->schemas);
+    q->schemas = NULL;
 }

@@ -170,7 +170,7 @@ static int unpack_relation(peri_query_t *q, size_t id, peri_reader_t *r, peri_er
     uint64_t n;
     const void *table = peri_get_bytes(r, &n);
     rel->table = peri_table_unpack(table, n, err);
-    if (!rel->table) return -1;
+    if (!rel->table || peri_query_hold(q, rel->table, err)) return -1;
     rel->virtuals = (unsigned)peri_get_u64(r);
     if (peri_get_u64(r)) rel->index = peri_index_open_table(rel->table);
     rel->placed = peri_get_u64(r) != 0;

@@ -22,6 +22,12 @@ typedef struct opened_dataset {
     peri_dataset_t *dataset;
 } opened_dataset_t;
 
+/* A file of a table that may be replaced, as the query has met it. */
+typedef struct heldfile {
+    struct heldfile *next;
+    peri_h5file_t *file;
+} heldfile_t;
+
 /* A relation of the plan: a table and the rows of it that can matter. */
 typedef struct {
     peri_table_t *table;
@@ -47,6 +53,7 @@ struct peri_query {
     peri_tempdir_t temp;
     known_t *known;
     opened_dataset_t *datasets;
+    heldfile_t *held;
     peri_schemas_t *schemas; /* NULL until a statement names something of them */
     peri_session_t *session;
     peri_plan_t *plan; /* NULL on workers */
@@ -69,8 +76,12 @@ int peri_query_schema(peri_query_t *q, const char *name, const peri_schema_t **o
                       peri_err_t *err);
 /* The sentence for a name that no dataset and no schema has. */
 int peri_query_no_schema(peri_query_t *q, const char *name, peri_err_t *err);
-peri_table_t *peri_query_own_table(const peri_schema_t *s, const char *table,
-                                   peri_err_t *err);
+peri_table_t *peri_query_own_table(peri_query_t *q, const peri_schema_t *s,
+                                   const char *table, peri_err_t *err);
+/* On a worker: if the table may be replaced, take hold of the version that the root has
+ * met; PERI_ECONFLICT if that is gone. */
+int peri_query_hold(peri_query_t *q, const peri_table_t *t, peri_err_t *err);
+void peri_query_release(peri_query_t *q);
 
 /* The files that rows are taken from, also those that kernels read (output.c). */
 const peri_outsource_t *peri_query_sources(const peri_query_t *q, peri_arena_t *arena,

@@ -131,7 +131,7 @@ static peri_table_t *named_table(peri_query_t *q, const char *name, const char *
         return NULL;
     }
     if (peri_query_schema(q, name, &own, err)) return NULL;
-    if (own) return peri_query_own_table(own, table, err);
+    if (own) return peri_query_own_table(q, own, table, err);
     (void)peri_query_no_schema(q, name, err);
     return NULL;
 }
@@ -317,7 +317,7 @@ void peri_query_free(peri_query_t *q)
         peri_index_unref(k->index);
     }
     for (opened_dataset_t *d = q->datasets; d; d = d->next) peri_dataset_free(d->dataset);
-    peri_schemas_free(q->schemas);
+    peri_query_release(q);
     for (size_t i = 0; i < q->nout_types; i++)
         duckdb_destroy_logical_type(&q->out_types[i]);
     free(q->out_types);

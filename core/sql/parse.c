@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/base/textplace.h"
 #include "core/base/util.h"
 #include "core/sql/ast.h"
 #include "core/sql/duck.h"
@@ -25,24 +26,10 @@ static int syntax_error(const char *sql, const char *message, long position,
     size_t at = position < 0 ? len : (size_t)position > len ? len : (size_t)position;
     while (position > 0 && at == len && at > 0 && isspace((unsigned char)sql[at - 1]))
         at--;
-    int line = 1;
-    size_t start = 0;
-    for (size_t i = 0; i < at; i++)
-        if (sql[i] == '\n') line++, start = i + 1;
-    size_t end = start + strcspn(sql + start, "\n");
-    int column = 1; /* in characters */
-    for (size_t i = start; i < at; i++) column += ((unsigned char)sql[i] & 0xC0) != 0x80;
     if (position < 0)
         return peri_err_set(err, PERI_EINVAL, "the SQL is not valid: %s", message);
-    size_t from = at - start > 50 ? at - 50 : start; /* show a part of long lines */
-    while (from > start && ((unsigned char)sql[from] & 0xC0) == 0x80) from++;
-    size_t to = end - from > 78 ? from + 78 : end;
-    while (to < end && to > from && ((unsigned char)sql[to] & 0xC0) == 0x80) to--;
-    int pad = 0;
-    for (size_t i = from; i < at; i++) pad += ((unsigned char)sql[i] & 0xC0) != 0x80;
-    return peri_err_set(err, PERI_EINVAL,
-                        "the SQL is not valid at line %d, column %d: %s\n  %.*s\n  %*s^",
-                        line, column, message, (int)(to - from), sql + from, pad, "");
+    return peri_err_set_place(err, PERI_EINVAL, "the SQL is not valid", sql, len, at,
+                              message);
 }
 
 /* ---- which statement is it? ---- */

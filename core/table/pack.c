@@ -18,7 +18,7 @@
 #include "core/table/limits.h"
 
 #define MAGIC   0x31425450u /* "PTB1" */
-#define VERSION 3u
+#define VERSION 4u
 
 /* ---- out ---- */
 
@@ -125,6 +125,7 @@ int peri_table_pack(const peri_table_t *t, peri_buf_t *out, peri_err_t *err)
     put_str(out, t->name);
     put_str(out, t->description);
     put_str(out, t->root);
+    put_uint(out, t->replaced);
     put_uint(out, t->has_snapnum);
     put_double(out, t->box_size);
     put_uint(out, t->ncolumns);
@@ -291,6 +292,7 @@ static peri_table_t *read_table(reader_t *r)
     t->name = get_str(r);
     t->description = get_str(r);
     t->root = get_str_or_null(r);
+    t->replaced = get_uint_max(r, 1);
     t->has_snapnum = get_uint_max(r, 1);
     t->box_size = get_double(r);
 

@@ -341,6 +341,7 @@ peri_table_t *peri_resolve_settle(peri_resolver_state_t *r, peri_err_t *err)
     t->root = peri_arena_strdup(s.arena, r->spec->root);
     t->columns = s.columns;
     t->ncolumns = s.n;
+    t->replaced = r->spec->replaced;
     t->box_size = r->box_size;
     t->description = settle_description(&s, t);
     const char **notes = peri_arena_calloc(s.arena, r->nnotes, sizeof(*notes));

@@ -93,6 +93,8 @@ typedef struct peri_table {
     const peri_file_t *files; /* sorted: snapnum, then number in the set, then name */
     size_t nfiles;
     peri_drow_t rows; /* all files */
+    bool
+        replaced; /* its files are replaced while queries run: whoever reads holds them */
     bool has_snapnum; /* every file has one: virtual column `snapnum` exists */
     double box_size;  /* of a simulation, in the position's unit; 0 = unknown */
     const peri_storage_t *storages; /* where its files lie; not packed */
@@ -147,6 +149,7 @@ typedef struct {
     const peri_storage_t *storages; /* instead of base and root; files are relative */
     size_t nstorages;
     bool partial;    /* only what this node sees: gaps are noted, no file is no error */
+    bool replaced;   /* see peri_table_t */
     bool nodes_only; /* leave out shared storages */
 } peri_tablespec_t;
 

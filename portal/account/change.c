@@ -179,6 +179,8 @@ static int delete_account(peri_db_t *db, int64_t id, peri_err_t *err)
         "DELETE FROM team_member WHERE account = $1",
         "DELETE FROM account_identity WHERE account = $1",
         "DELETE FROM upload WHERE account = $1",
+        "DELETE FROM query WHERE account = $1",
+        "DELETE FROM saved_query WHERE account = $1",
         "UPDATE account SET name = 'deleted.' || id, full_name = '', email = NULL, "
         "email_known = false, state = 'disabled', admin = false, password = NULL, totp = "
         "NULL, totp_new = NULL, recovery = '{}', unix_uid = NULL, settings = "

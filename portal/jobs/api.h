@@ -24,6 +24,8 @@ int peri_api_events(peri_request_t *r, peri_err_t *err);       /* api_events.c *
 int peri_api_replicas(peri_request_t *r, peri_err_t *err);     /* api_replicas.c */
 int peri_api_replicas_put(peri_request_t *r, peri_err_t *err); /* api_replicas.c */
 
+/* As peri_api_job_create, of this spec instead of the body. */
+int peri_api_job_of(peri_request_t *r, const char *spec, size_t len, peri_err_t *err);
 /* The job that param[0] names, if the one who asks has these rights (PERI_RIGHT_*). */
 int peri_api_find(peri_request_t *r, peri_db_t *db, unsigned rights,
                   char uuid[PERI_UUID_LEN + 1], peri_err_t *err);

@@ -186,7 +186,7 @@ static int create(peri_request_t *r, const char *text, size_t len, const char *b
 
 /* ---- handlers ---- */
 
-int peri_api_job_create(peri_request_t *r, peri_err_t *err)
+int peri_api_job_of(peri_request_t *r, const char *spec, size_t len, peri_err_t *err)
 {
     const origin_t o = {.idem_key = peri_request_header(r, "Idempotency-Key")};
     const char *dir = peri_request_header(r, "X-Perigee-Dir");
@@ -195,11 +195,16 @@ int peri_api_job_create(peri_request_t *r, peri_err_t *err)
                             KEY_MAX);
     if (dir && dir[0] != '/')
         return peri_err_set(err, PERI_EINVAL, "X-Perigee-Dir must be an absolute path");
+    return create(r, spec, len, dir, &o, err);
+}
+
+int peri_api_job_create(peri_request_t *r, peri_err_t *err)
+{
     if (r->body_len == 0)
         return peri_err_set(err, PERI_EINVAL,
                             "the request has no job in it: send a job spec as JSON "
                             "(docs/jobs.md)");
-    return create(r, r->body, r->body_len, dir, &o, err);
+    return peri_api_job_of(r, r->body, r->body_len, err);
 }
 
 static int on_spec(const peri_jobrow_t *row, void *arg)

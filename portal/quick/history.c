@@ -27,6 +27,13 @@ int peri_history_begin(peri_db_t *db, int64_t account, const peri_historyentry_t
                             "it as a job",
                             strlen(e->sql), PERI_HISTORY_SQL_MAX);
     char *parameters = json_text(e->parameters, "{}");
+    if (strlen(parameters) > PERI_HISTORY_VALUES_MAX) {
+        free(parameters);
+        return peri_err_set(err, PERI_EINVAL,
+                            "the values of the parameters have more than %u bytes: what "
+                            "is large is better put into a table",
+                            PERI_HISTORY_VALUES_MAX);
+    }
     snprintf(who, sizeof(who), "%lld", (long long)account);
     const char *const v[] = {who, e->sql, parameters, e->context ? e->context : "",
                              e->format ? e->format : ""};

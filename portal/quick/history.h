@@ -27,7 +27,8 @@ typedef struct {
     const json_t *changed; /* an array, as in the process's word; NULL: none */
 } peri_historyend_t;
 
-#define PERI_HISTORY_SQL_MAX (1u << 20)
+#define PERI_HISTORY_SQL_MAX    (1u << 20)
+#define PERI_HISTORY_VALUES_MAX (64u << 10) /* of the parameters, as JSON */
 
 /* All in any transaction, with the rights of the account or the daemon's own. */
 

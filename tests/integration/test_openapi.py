@@ -104,7 +104,7 @@ class TheServer(unittest.TestCase):
         ana = self.who(self.portal.signed_in("ana"))
         ben = self.who(self.portal.signed_in("ben"))
         for part in (self.service, self.admin, self.account, self.providers, self.storage, self.teams, self.datasets, self.jobs,
-                     self.sharing, self.problems):
+                     self.queries, self.sharing, self.problems):
             with self.subTest(part=part.__name__):
                 part(machine, nobody, ana, ben)
         self.assertEqual(sorted(set(self.faults)), [])
@@ -396,6 +396,30 @@ class TheServer(unittest.TestCase):
         self.number = job["number"]
         ana.fails(404, "GET", f"/jobs/{job['number']}")
         machine.fails(400, "POST", "/jobs", {"kind": "sql", "sql": 7})
+
+    def queries(self, machine, nobody, ana, ben):
+        one = self.portal.asked(ana, "SELECT 42", changed='[{"schema": "mydb", "name": "t", "rows": 1, '
+                                '"what": "created"}]', cut="rows", state="cut", seconds=0.5)
+        ana.ok("GET", "/queries?q=select&limit=1")
+        self.assertEqual(ana.ok("GET", f"/queries/{one}")["cut"], "rows")
+        ana.ok("POST", f"/queries/{one}/job?check=1", {})
+        job = ana.ok("POST", f"/queries/{one}/job", {"into": "x.csv", "ranks": 1})
+        ana.ok("POST", f"/jobs/{job['number']}/cancel")
+        ben.fails(404, "GET", f"/queries/{one}")
+        ana.fails(400, "GET", "/queries?before=x")
+        ana.fails(400, "POST", f"/queries/{one}/job", {"ranks": 0})
+        ana.ok("DELETE", f"/queries/{one}")
+        ana.fails(409, "DELETE", f"/queries/{self.portal.asked(ana, 'SELECT 1', state='running')}")
+        saved = {"sql": "SELECT $x", "parameters": [{"name": "x", "type": "number", "default": 1}],
+                 "team": "cosmo"}
+        ana.ok("PUT", "/saved-queries/bright", saved)
+        tag = ana.get("/saved-queries/ana/bright").headers["ETag"]
+        ana.ok("PUT", "/saved-queries/bright", saved)
+        ana.fails(412, "PUT", "/saved-queries/bright", saved, headers={"If-Match": tag})
+        ana.ok("GET", "/saved-queries?limit=1")
+        ana.fails(400, "PUT", "/saved-queries/b.c", {"sql": ""})
+        ben.fails(404, "GET", "/saved-queries/ana/bright")
+        ana.ok("DELETE", "/saved-queries/bright")
 
     def sharing(self, machine, nobody, ana, ben):
         grant = machine.ok("POST", "/grants", {

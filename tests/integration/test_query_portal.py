@@ -1,0 +1,369 @@
+"""`perigee query`, `history`, `saved` and `table` at a portal, as people use them: through the real nginx,
+perigeed and sandbox, each person with a home of her own; and what becomes of a query whose connection, command
+or patience ends.
+"""
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+import unittest
+
+import h5py
+
+import harness
+from test_jobs_cli import until
+from test_portal_cli import PASSWORD, Someone
+from portal_world import Portal
+
+CONFIG = """user: root
+accounts: {sign_up: open}
+limits: {requests_per_minute: 0}
+#quick: {seconds: 20, rows: 5000}
+"""
+LONG = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE hash(a.range, b.range) = 1"
+GROUPS = "SELECT idx, GroupMass, GroupPos FROM tng.groups ORDER BY idx LIMIT 50"
+ROWS = re.compile(rb"^\d+ rows", re.M)
+
+
+class Cutter:
+    """A way to the portal that breaks off after so many bytes of an answer (0: it never does)."""
+
+    def __init__(self, port):
+        self.port, self.after, self.held = port, 0, None
+        self.door = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.door.getsockname()[1]}"
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                client, _ = self.door.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self.port))
+            threading.Thread(target=self.pump, args=(client, server), daemon=True).start()
+
+    def pump(self, client, server):
+        left = self.after or 1 << 62
+        with client, server:
+            while left > 0:
+                for s in select.select([client, server], [], [])[0]:
+                    try:
+                        data = s.recv(min(left, 65536))
+                        if not data:
+                            return
+                        (server if s is client else client).sendall(data)
+                    except OSError:
+                        return
+                    left -= len(data) if s is server else 0
+
+    def close(self):
+        self.door.close()
+
+
+class World(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        if not shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin"):
+            raise unittest.SkipTest("nginx is not installed")
+        if not harness.can_sandbox():
+            raise unittest.SkipTest("no sandbox can be made here")
+        cls.portal = Portal(CONFIG)
+        cls.shelf = cls.portal.work.file("shelf")
+        os.mkdir(cls.shelf)
+        with open(cls.shelf + "/tng.yaml", "w", encoding="utf-8") as f:
+            f.write(f"name: tng\ntitle: some groups\nroot: {harness.EXAMPLE}\ntables:\n"
+                    "  groups: {files: 'groups_023/*.hdf5', path: /Group}\n")
+        with open(cls.portal.config, "a", encoding="utf-8") as f:
+            f.write(f"datasets: [{cls.shelf}]\n")
+        cls.portal.up()
+        cls.addClassCleanup(cls.portal.close)
+        cls.url = json.loads(cls.portal.run("status", "--json").out)["web"]["url"]
+        cls.ana, cls.ben = cls.newcomer("ana"), cls.newcomer("ben")
+
+    @classmethod
+    def newcomer(cls, name):
+        p = Someone(cls, name)
+        p.ok("signup", "--name", name, "--email", f"{name}@example.org", "--stdin", cls.url, stdin=PASSWORD + "\n")
+        p.ok("login", "--name", name, "--stdin", cls.url, stdin=PASSWORD + "\n")
+        with open(p.logins, encoding="utf-8") as f:
+            p.token = json.load(f)["portals"][cls.url]["token"]
+        return p
+
+    def start(self, who, *words, env=None):
+        return subprocess.Popen([f"{harness.BIN}/perigee", *words], cwd=who.home, env=dict(who.env, **(env or {})),
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def last(self, who):
+        return who.json("history")[0]
+
+    def state_of(self, who, mark):
+        return [q["state"] for q in who.json("history", "--search", mark)]
+
+    def nothing_left(self, who):
+        self.assertEqual([n for n in os.listdir(who.home) if n.endswith(".tmp")], [])
+
+
+class Where(World):
+    """Portal or here?"""
+
+    def test_login_decides(self):
+        eve = Someone(self, "eve")
+        self.assertIn("7", eve.ok("query", "--format", "csv", "SELECT 3 + 4 AS seven"))
+        eve.fails(2, "portal keeps saved queries.*perigee login", "query", "--saved", "x")
+        eve = self.newcomer("eve")
+        asked = "SELECT 5 AS five"
+        self.assertEqual(eve.ok("query", "--format", "csv", asked), "five\n5\n")
+        self.assertEqual(self.last(eve)["sql"], asked)
+        # Not asked of the portal:
+        for env, options in (({}, ["--here"]), ({"PERIGEE_PORTAL": "local"}, []), ({"PERIGEE_SCHEMAS": "[]"}, []),
+                             ({"PERIGEE_TASK": "x"}, []), ({"PERIGEE_SOCKET": "/nowhere"}, []),
+                             ({}, ["--portal", "local"])):
+            out = eve.ok("query", *options, "--format", "csv", "SELECT 6 AS six", env=env)
+            self.assertEqual(out, "six\n6\n", (env, options))
+        self.assertEqual(len(eve.json("history")), 1)
+        eve.ok("logout")
+        self.assertEqual(eve.ok("query", "--format", "csv", "SELECT 8 AS eight"), "eight\n8\n")
+
+    def test_no_such_portal(self):
+        self.ana.fails(1, "not logged in to http://127.0.0.1:1:", "query", "--portal", "http://127.0.0.1:1", "SELECT 1")
+        done = self.ana.fails(1, "no portal answers at http://127.0.0.1:1", "query", "SELECT 1",
+                              env={"PERIGEE_PORTAL": "http://127.0.0.1:1", "PERIGEE_TOKEN": self.ana.token})
+        self.assertEqual(done.count("\n"), 1)
+        self.ana.fails(2, "does not name a portal", "query", "--portal", "http://example.org", "SELECT 1")
+
+    def test_old_token(self):
+        flo = self.newcomer("flo")
+        old = flo.token
+        flo.ok("login", "--name", "flo", "--stdin", self.url, stdin=PASSWORD + "\n")
+        flo.fails(1, "perigee login", "query", "SELECT 1", env={"PERIGEE_TOKEN": old})
+        flo.fails(1, "perigee login", "table", "ls", env={"PERIGEE_TOKEN": old})
+        flo.fails(1, "perigee login", "history", env={"PERIGEE_TOKEN": old})
+
+    def test_options(self):
+        for option in (["-n", "2"], ["-t", "2"], ["--memory", "1GB"], ["--root", "/"], ["--explain"], ["--no-index"],
+                       ["--temp-dir", "/tmp"], ["--allow-missing"], ["--broadcast-limit", "1MB"]):
+            err = self.ana.fails(2, "--here", "query", *option, "SELECT 1")
+            self.assertEqual("--job" in err, option[0] in ("-n", "-t", "--memory"), err)
+        self.ana.fails(2, "exclude each other", "query", "--here", "--job", "SELECT 1")
+        self.ana.fails(2, "no --limit", "query", "--job", "--limit", "3", "SELECT 1")
+        self.ana.fails(2, "NAME=VALUE", "query", "--param", "x", "SELECT 1")
+        self.ana.fails(2, "twice", "query", "--param", "x=1", "--param", "x=2", "SELECT $x")
+        self.ana.fails(2, "has its SQL already", "query", "--saved", "x", "SELECT 1")
+        self.assertEqual([q for q in self.ana.json("history", "--all") if q["sql"] == "SELECT 1"], [])
+
+    def test_files_of_this_machine(self):
+        """... the portal does not see: --here does."""
+        path = f"{harness.EXAMPLE}/groups_023/*.hdf5"
+        sql = f"SELECT count(*) AS n FROM '{path}:/Group'"
+        self.ana.fails(1, r"is a file of this machine.*--here", "query", sql)
+        self.assertRegex(self.ana.ok("query", "--here", "--format", "csv", sql), r"^n\n\d+\n$")
+        err = self.ana.fails(1, "", "query", "SELECT * FROM 'nowhere.hdf5:/x'")
+        self.assertNotIn("--here", err)
+
+
+class Answers(World):
+    def here(self, *words):
+        return self.ana.ok("query", "--here", "-q", *words, env={"PERIGEE_DATASETS": self.shelf})
+
+    def test_as_here(self):
+        """The same text, whoever answers."""
+        for options in (["--format", "csv"], ["--format", "tsv"], ["--format", "json"], ["--format", "ndjson"],
+                        ["--rows", "10"], ["--limit", "7"]):
+            for env in ({"LC_ALL": "C.UTF-8", "COLUMNS": "40"}, {"LC_ALL": "C"}):
+                at, here = (self.ana.ok("query", "-q", *options, *more, GROUPS, env=dict(env, **data))
+                            for more, data in (([], {}), (["--here"], {"PERIGEE_DATASETS": self.shelf})))
+                self.assertEqual(at, here, (options, env))
+        out = self.ana.ok("query", "-q", "-c", "tng", "--format", "csv", "SELECT count(*) AS n FROM groups")
+        self.assertEqual(out, self.here("-c", "tng", "--format", "csv", "SELECT count(*) AS n FROM groups"))
+        done = self.ana.run("query", "--format", "csv", GROUPS)
+        self.assertRegex(done.err, r"^50 rows in ")
+        # Nothing but rows on stdout, and no summary where it is not wanted.
+        self.assertEqual(self.ana.run("query", "-q", "--format", "csv", GROUPS).err, "")
+
+    def test_into_files(self):
+        magic = {"csv": b"idx,", "tsv": b"idx\t", "json": b"[", "ndjson": b"{", "parquet": b"PAR1",
+                 "h5": b"\x89HDF", "fits": b"SIMPLE", "vot": b"<?xml"}
+        for ending, first in magic.items():
+            path = f"{self.ana.home}/groups.{ending}"
+            self.assertEqual(self.ana.ok("query", "--into", path, GROUPS), "")
+            with open(path, "rb") as f:
+                self.assertTrue(f.read().startswith(first), ending)
+        with h5py.File(f"{self.ana.home}/groups.h5") as f:
+            self.assertEqual(f["idx"].shape, (50,))
+        path = f"{self.ana.home}/groups.csv"
+        before = harness.text_of(path)
+        self.assertEqual(before, self.here("--format", "csv", GROUPS))
+        self.ana.fails(2, "exists already", "query", "--into", path, "SELECT 1 AS a")
+        self.assertEqual(harness.text_of(path), before)
+        self.ana.ok("query", "--overwrite", "--into", path, "SELECT 1 AS a")
+        self.assertEqual(harness.text_of(path), "a\n1\n")
+        self.ana.fails(1, "no folder", "query", "--into", "none/x.csv", "SELECT 1")
+        self.ana.fails(2, "format of x.what", "query", "--into", "x.what", "SELECT 1")
+        self.ana.fails(2, "no column|not found", "query", "--into", "broken.csv", "SELECT nothing FROM tng.groups")
+        self.assertFalse(os.path.exists(f"{self.ana.home}/broken.csv"))
+        self.nothing_left(self.ana)
+
+    def test_where_sql_comes_from(self):
+        with open(f"{self.ana.home}/q.sql", "w", encoding="utf-8") as f:
+            f.write("SELECT 'ä''€' AS s")
+        for words, stdin in ((["-f", "q.sql"], None), (["-"], "SELECT 'ä''€' AS s")):
+            self.assertEqual(self.ana.ok("query", "-q", "--format", "csv", *words, stdin=stdin), "s\nä'€\n")
+        self.ana.fails(2, "(?i)syntax", "query", "SELEC 1")
+
+    def test_parameters(self):
+        out = self.ana.ok("query", "-q", "--format", "csv", "--param", "a=7", "--param", "b=it's", "--param", "c=\"7\"",
+                          "--param", "d=null", "SELECT $a + 1 AS a, $b AS b, $c || 'x' AS c, $d IS NULL AS d")
+        self.assertEqual(out, "a,b,c,d\n8,it's,7x,true\n")
+        self.ana.fails(2, "x", "query", "--param", "a=1", "SELECT $x")
+
+    def test_cut(self):
+        """The limit of the portal is told, and how to have all; a limit of one's own is none to tell of."""
+        done = self.ana.run("query", "--format", "csv", "SELECT range AS r FROM range(20000)")
+        self.assertEqual((done.status, done.out.count("\n")), (0, 5001))
+        id = self.last(self.ana)["id"]
+        self.assertRegex(done.err, rf"cut after 5,000 rows(?s:.*)perigee history job {id[:8]}\n")
+        self.assertEqual(self.last(self.ana)["state"], "cut")
+        job = self.ana.json("history", "job", id[:8], "--output", "persistent:all")
+        self.ana.ok("wait", job["number"], timeout=120)
+        self.assertEqual(self.ana.ok("cat", "persistent:all/result.csv").count("\n"), 20001)
+        self.assertIn(str(job["number"]), self.ana.ok("history", "show", id))
+        done = self.ana.run("query", "--format", "csv", "--limit", "3", "SELECT range AS r FROM range(20000)")
+        self.assertEqual(done.out.count("\n"), 4)
+        self.assertNotIn("cut", done.err)
+
+    def test_job(self):
+        done = self.ana.run("query", "--job", "--ranks", "2", "-q", "SELECT count(*) AS n FROM tng.groups")
+        self.ana.ok("wait", done.out.strip(), timeout=120)
+        self.assertEqual(self.ana.ok("results", done.out.strip(), "result.csv"),
+                         self.here("--format", "csv", "SELECT count(*) AS n FROM tng.groups"))
+        done = self.ana.run("query", "--job", "SELECT 1 AS one")
+        self.assertRegex(done.out, r"^job \d+ ")
+        self.assertRegex(done.err, r"perigee wait \d+")
+
+    def test_closed_pipe(self):
+        p = self.start(self.ana, "query", "--format", "csv", "SELECT * FROM range(5000)")
+        p.stdout.close()
+        self.assertEqual(p.wait(20), 141)
+        self.assertEqual(p.stderr.read(), b"")
+        p.stderr.close()
+
+
+class Broken(World):
+    """It ends in the middle."""
+
+    def cut_off(self, after, *words):
+        cutter = Cutter(int(self.url.rsplit(":", 1)[1]))
+        self.addCleanup(cutter.close)
+        cutter.after = after
+        return self.ana.run(*words, env={"PERIGEE_PORTAL": cutter.url, "PERIGEE_TOKEN": self.ana.token})
+
+    def test_connection(self):
+        sql = "SELECT range AS r, repeat('x', 200) AS s FROM range(5000)"
+        for words in (["--into", "cut.csv"], ["--format", "csv"]):
+            done = self.cut_off(100000, "query", *words, sql)
+            self.assertEqual(done.status, 1)
+            self.assertIn("broke off", done.err)
+            self.assertNotIn("5,000 rows", done.err)
+        self.assertFalse(os.path.exists(f"{self.ana.home}/cut.csv"))
+        self.nothing_left(self.ana)
+        done = self.cut_off(0, "query", "--into", "whole.csv", sql)
+        self.assertEqual(done.status, 0, done.err)
+
+    def test_nginx_is_killed(self):
+        p = self.start(self.ana, "query", "--into", "killed.csv", LONG + " -- nginx")
+        until(lambda: self.state_of(self.ana, "nginx") == ["running"], 20, "the query")
+        with open(f"{self.portal.state}/web/nginx.pid", encoding="ascii") as f:
+            master = int(f.read())
+        with open(f"/proc/{master}/task/{master}/children", encoding="ascii") as f:
+            for worker in f.read().split():
+                os.kill(int(worker), signal.SIGKILL)
+        _, err = p.communicate(timeout=20)
+        self.assertEqual(p.returncode, 1, err)
+        self.assertIn(b"broke off", err)
+        self.assertFalse(os.path.exists(f"{self.ana.home}/killed.csv"))
+        until(lambda: self.state_of(self.ana, "nginx") == ["cancelled"], 20, "its end")
+
+    def test_interrupted(self):
+        for mark, words in (("alone", []), ("file", ["--into", "long.csv"])):
+            p = self.start(self.ana, "query", *words, f"{LONG} -- {mark}")
+            until(lambda m=mark: self.state_of(self.ana, m) == ["running"], 20, "the query")
+            p.send_signal(signal.SIGINT)
+            _, err = p.communicate(timeout=10)
+            self.assertEqual(p.returncode, 130, err)
+            self.assertIn(b"interrupted", err)
+            until(lambda m=mark: self.state_of(self.ana, m) == ["cancelled"], 10, "its end")
+        self.assertFalse(os.path.exists(f"{self.ana.home}/long.csv"))
+        self.nothing_left(self.ana)
+
+    def test_timeout(self):
+        began = time.monotonic()
+        self.ana.fails(1, "1 second.*--timeout", "query", "--timeout", "1s", LONG + " -- late")
+        self.assertLess(time.monotonic() - began, 5)
+        until(lambda: self.state_of(self.ana, "late") == ["cancelled"], 10, "its end")
+
+
+class Memory(World):
+    """What the portal remembers of queries."""
+
+    def test_history(self):
+        gil = self.newcomer("gil")
+        self.assertIn("asked nothing", gil.run("history").err)
+        gil.ok("query", "-q", "SELECT 41 AS n")
+        gil.ok("query", "-q", "-c", "tng", "SELECT count(*) AS groups FROM groups")
+        gil.run("query", "SELECT nonsense FROM tng.groups")
+        listed = gil.ok("history")
+        self.assertRegex(listed, r"(?s)ID +STARTED +STATE +ROWS.*failed.*nonsense.*done +1 .*groups.*done +1 .*41")
+        failed, counted, first = gil.json("history", "ls")
+        self.assertRegex(gil.ok("history", "--search", "GROUPS"), r"count\(\*\)")
+        self.assertNotIn("41", gil.ok("history", "--search", "groups"))
+        shown = gil.ok("history", "show", counted["id"][:8])
+        self.assertRegex(shown, r"State +done")
+        self.assertRegex(shown, r"Dataset +tng")
+        self.assertIn("SELECT count(*) AS groups FROM groups", shown)
+        self.assertRegex(gil.ok("history", "show", failed["id"]), "(?s)failed.*nonsense")
+        self.assertRegex(gil.ok("history", "run", counted["id"][:8], "--format", "csv"), r"^groups\n\d+\n$")
+        gil.fails(1, "none of your queries begins with", "history", "show", "0000fff")
+        gil.fails(2, "no ID", "history", "show", "xyz")
+        gil.fails(2, "no ID", "history", "rm", "12")
+        self.ana.fails(1, "no query", "history", "show", first["id"])
+        self.assertIn("forgotten", gil.ok("history", "rm", first["id"], failed["id"][:13]))
+        self.assertEqual([q["id"] for q in gil.json("history")][-1:], [counted["id"]])
+        gil.ok("history", "--all")
+        for i in range(22):
+            gil.ok("query", "-q", f"SELECT {i} AS i")
+        self.assertEqual(len(gil.json("history")), 20)
+        self.assertEqual(len(gil.json("history", "--all")), 24)
+
+    def test_saved(self):
+        hal = self.newcomer("hal")
+        self.assertIn("No query is saved", hal.run("saved").err)
+        hal.ok("query", "-q", "--save", "more", "--param", "m=2", "--param", "s=x",
+               "SELECT $m * 2 AS m, $s AS s")
+        self.assertRegex(hal.ok("saved"), r'more +hal .*m=2 s="x"')
+        self.assertEqual(hal.ok("query", "-q", "--format", "csv", "--saved", "more"), "m,s\n4,x\n")
+        self.assertEqual(hal.ok("query", "-q", "--format", "csv", "--saved", "more", "--param", "m=2.5"), "m,s\n5.0,x\n")
+        self.assertIn("$m * 2", hal.ok("saved", "show", "more"))
+        # What went wrong is not kept.
+        hal.fails(2, "(?i)syntax", "query", "--save", "bad", "SELEC 1")
+        hal.fails(2, "not saved as a/b/c|name", "query", "--save", "-x", "SELECT 1")
+        hal.fails(1, "no saved query", "saved", "show", "bad")
+        hal.fails(1, "no saved query", "query", "--saved", "bad")
+        hal.fails(2, "no parameter", "query", "--saved", "more", "--param", "z=1")
+        self.ana.fails(1, "no saved query", "query", "--saved", "hal/more")
+        job = hal.run("query", "-q", "--job", "--saved", "more", "--param", "m=21").out.strip()
+        hal.ok("wait", job, timeout=120)
+        self.assertEqual(hal.ok("results", job, "result.csv"), "m,s\n42,x\n")
+        self.assertIn("is deleted", hal.ok("saved", "rm", "more"))
+        hal.fails(1, "no saved query", "saved", "rm", "more")
+
+
+if __name__ == "__main__":
+    harness.main()

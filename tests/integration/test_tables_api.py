@@ -1,0 +1,232 @@
+#!/usr/bin/env python3
+"""Tables and queries over HTTP at a real portal: what was asked is kept, paged, searched and becomes a
+job; queries are saved under names, with parameters, for a team.
+"""
+import json
+import os
+import signal
+import time
+import unittest
+
+import harness
+from portal_world import Portal
+
+FINAL = ("succeeded", "failed", "cancelled")
+
+
+def problem(test, answer, status, *words):
+    test.assertEqual(answer.status, status, answer.body[:500])
+    for w in words:
+        test.assertIn(w, answer.json["detail"])
+
+
+class Tables(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.portal = Portal("limits: {requests_per_minute: 0}\n").up()
+        cls.addClassCleanup(cls.portal.close)
+        for name in ("ana", "ben", "cyd"):
+            setattr(cls, name, cls.portal.person(name))
+        cls.portal.machine.name = cls.portal.machine.ok("GET", "/account")["name"]
+
+
+class History(Tables):
+    def test_pages_and_search(self):
+        p = self.portal.person("pat")
+        for i in range(25):  # some at the very same time
+            self.portal.asked(p, f"SELECT {i} FROM stars", started=1e9 + i // 3, text=f"row {i}")
+        self.portal.asked(p, "SELECT Mass\nFROM 'halos'", started=2e9, state="failed", text="no such FILE")
+        seen, before, pages = [], "", 0
+        while before is not None:
+            page = p.ok("GET", f"/queries?limit=7&before={before}")
+            self.assertLessEqual(len(page["queries"]), 7)
+            seen += page["queries"]
+            before = page["next"]
+            pages += 1
+        self.assertEqual(pages, 4)
+        self.assertEqual(len({q["id"] for q in seen}), 26)
+        self.assertEqual([q["started"] for q in seen], sorted((q["started"] for q in seen), reverse=True))
+        self.assertEqual(seen[0]["sql"], "SELECT Mass\nFROM 'halos'")
+        self.assertEqual(set(seen[0]), {"id", "sql", "parameters", "context", "format", "state", "cut", "rows",
+                                        "bytes", "started", "seconds", "text", "job", "changed"})
+
+        def found(words):
+            return [q["sql"] for q in p.ok("GET", f"/queries?q={words}")["queries"]]
+        self.assertEqual(len(found("mass")), 1)
+        self.assertEqual(len(found("MASS%20file%20such")), 1)
+        self.assertEqual(len(found("stars")), 25)
+        self.assertEqual(found("mass%20stars"), [])
+        self.assertEqual(found("%25"), [])  # no pattern
+        self.assertEqual(self.ben.ok("GET", "/queries?q=stars")["queries"], [])
+        for bad in ("limit=0", "limit=x", "before=1", "before=1_x", "before=nan_" + seen[0]["id"],
+                    "before=1e9999e9_" + seen[0]["id"], "q=" + "x" * 500, "before=%00"):
+            self.assertEqual(p.get("/queries?" + bad).status, 400, bad)
+
+    def test_one_and_forget(self):
+        long = "SELECT '" + "x" * 9000 + "'"
+        one = self.portal.asked(self.ana, long, changed='[{"schema": "mydb", "name": "t"}]')
+        listed = self.ana.ok("GET", "/queries?limit=1&q=xxx")["queries"][0]
+        self.assertEqual(listed["sql"], long[:4000])
+        q = self.ana.ok("GET", f"/queries/{one}")
+        self.assertEqual((q["sql"], q["changed"][0]["name"]), (long, "t"))
+        for who in (self.ben, self.portal.machine):
+            for ask in (who.get, who.delete):
+                self.assertEqual(ask(f"/queries/{one}").status, 404)
+            self.assertEqual(who.post(f"/queries/{one}/job").status, 404)
+        self.assertEqual(self.portal.nobody.get("/queries").status, 401)
+        for odd in ("x", "1", one[:-1], one.upper() + "%27"):
+            self.assertEqual(self.ana.get(f"/queries/{odd}").status, 404, odd)
+        runs = self.portal.asked(self.ana, "SELECT 1", state="running")
+        problem(self, self.ana.delete(f"/queries/{runs}"), 409, "cancel")
+        self.assertEqual(self.ana.delete(f"/queries/{one}").status, 204)
+        self.assertEqual(self.ana.get(f"/queries/{one}").status, 404)
+        weak = self.portal.signed_in("ana", scopes=("files:read",))
+        problem(self, weak.get("/queries"), 403, "sql")
+        weak = self.portal.signed_in("ana", scopes=("sql",))
+        weak.ok("GET", "/queries")
+        problem(self, weak.post(f"/queries/{runs}/job"), 403, "jobs:write")
+
+    def test_job(self):
+        machine = self.portal.machine
+        # Those of this machine's user run without a sandbox.
+        one = self.portal.asked(machine, "SELECT 41 + 1 AS answer")
+        done = machine.ask("POST", f"/queries/{one}/job", {"into": "a.csv", "ranks": 2, "name": "of a query"})
+        self.assertEqual(done.status, 201, done)
+        job = done.json
+        self.assertEqual((job["kind"], job["name"]), ("sql", "of a query"))
+        self.assertEqual(machine.ok("GET", f"/queries/{one}")["job"], job["number"])
+        end = time.monotonic() + 60
+        while (now := machine.ok("GET", f"/jobs/{job['number']}"))["state"] not in FINAL:
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.1)
+        self.assertEqual(now["state"], "succeeded", now)
+        self.assertEqual(now["spec"]["resources"], {"ranks": 2})
+        self.assertEqual(machine.ok("GET", f"/jobs/{job['number']}/files/a.csv?download=1"),
+                         b"answer\n42\n")
+        key = {"Idempotency-Key": "once"}
+        again = [machine.ask("POST", f"/queries/{one}/job", {}, headers=key) for _ in range(2)]
+        self.assertEqual([a.status for a in again], [201, 200])
+        self.assertEqual(again[0].json["id"], again[1].json["id"])
+        plan = machine.ok("POST", f"/queries/{one}/job?check=1", {"memory": "2GB"})
+        self.assertIn("plan", plan)
+        # Nothing of what was refused is noted.
+        self.assertEqual(machine.ok("GET", f"/queries/{one}")["job"], again[0].json["number"])
+        problem(self, machine.post(f"/queries/{one}/job", {"ranks": -3}), 400, "ranks")
+        problem(self, machine.post(f"/queries/{one}/job", {"sql": "x"}), 400, "sql")
+        problem(self, machine.post(f"/queries/{one}/job", {"scheduler": "pbs"}), 400, "scheduler")
+        problem(self, machine.post(f"/queries/{one}/job", {"output": "nowhere:x"}), 403, "nowhere")
+
+    def test_a_dead_daemon(self):
+        p = self.portal.person("dora")
+        one = self.portal.asked(p, "SELECT 1", state="running")
+        two = self.portal.asked(p, "SELECT 1", state="done", text="1 row")
+        os.kill(self.portal.pid(), signal.SIGKILL)
+        self.portal.up()
+        q = p.ok("GET", f"/queries/{one}")
+        self.assertEqual(q["state"], "failed")
+        self.assertIn("started anew", q["text"])
+        self.assertEqual(p.ok("GET", f"/queries/{two}")["text"], "1 row")
+
+
+class Saved(Tables):
+    BRIGHT = {"sql": "SELECT * FROM stars WHERE mag < $limit AND kind = $kind", "context": "tng",
+              "description": "Bright ones", "parameters": [
+                  {"name": "limit", "type": "number", "default": 6.5, "help": "magnitude"},
+                  {"name": "kind", "type": "text"}]}
+
+    def test_life(self):
+        ana = self.ana
+        made = ana.put("/saved-queries/bright", self.BRIGHT)
+        self.assertEqual(made.status, 201, made)
+        self.assertEqual({k: made.json[k] for k in self.BRIGHT}, self.BRIGHT)
+        self.assertEqual((made.json["owner"], made.json["name"], made.json["team"]), ("ana", "bright", None))
+        self.assertEqual(ana.ok("GET", "/saved-queries/bright"), made.json)
+        self.assertEqual(ana.ok("GET", "/saved-queries/ana/bright"), made.json)
+        tag = made.headers["ETag"]
+        self.assertEqual(ana.get("/saved-queries/bright", headers={"If-None-Match": tag}).status, 304)
+        again = ana.put("/saved-queries/ana/bright", {"sql": "SELECT 2"}, headers={"If-Match": tag})
+        self.assertEqual((again.status, again.json["sql"], again.json["parameters"]), (200, "SELECT 2", []))
+        self.assertEqual(ana.put("/saved-queries/bright", {"sql": "x"}, headers={"If-Match": tag}).status, 412)
+        self.assertEqual(ana.put("/saved-queries/bright", {"sql": "x"},
+                                 headers={"If-None-Match": "*"}).status, 412)
+        self.assertEqual(ana.delete("/saved-queries/bright", headers={"If-Match": tag}).status, 412)
+        self.assertEqual(ana.delete("/saved-queries/bright").status, 204)
+        self.assertEqual(ana.delete("/saved-queries/bright").status, 404)
+        self.assertEqual(ana.get("/saved-queries/bright").status, 404)
+
+    def test_what_is_wrong(self):
+        def p(**more):
+            return [dict({"name": "x", "type": "text"}, **more)]
+        for body, word in (({}, "sql"), ({"sql": ""}, "empty"), ({"sql": " \n"}, "empty"), ({"sql": 7}, "text"),
+                           ({"sql": "a\x01b"}, "control"), ({"sql": "a\0b"}, "NUL"), ({"sql": "x" * 131072}, "131071"),
+                           ({"sql": "x", "name": "other"}, "other"), ({"sql": "x", "id": 1}, "id"),
+                           ({"sql": "x", "parameters": {}}, "list"), ({"sql": "x", "parameters": [1]}, "object"),
+                           ({"sql": "x", "parameters": p(name="a b")}, "name"),
+                           ({"sql": "x", "parameters": p(name="")}, "name"),
+                           ({"sql": "x", "parameters": p(type="blob")}, "type"),
+                           ({"sql": "x", "parameters": p(default=1)}, "default"),
+                           ({"sql": "x", "parameters": p(default="a\0b")}, "NUL"),
+                           ({"sql": "x", "parameters": p(size=1)}, "size"), ({"sql": "x", "parameters": p(default="y" * 65536)}, "bytes"),
+                           ({"sql": "x", "parameters": p() * 2}, "two parameters"),
+                           ({"sql": "x", "parameters": [{"name": f"p{i}", "type": "text"} for i in range(65)]},
+                            "64"),
+                           ({"sql": "x", "team": "nobodys"}, "nobodys")):
+            a = self.ana.put("/saved-queries/x", body)
+            self.assertIn(a.status, (400, 403), body)
+            self.assertIn(word, a.json["detail"], body)
+        for name in ("-x", ".x", "a%20b", "a%27", "x" * 65, "%C3%A4", "..%2fx", ""):
+            self.assertIn(self.ana.put(f"/saved-queries/{name}", {"sql": "x"}).status, (400, 404), name)
+        self.assertEqual(self.ana.get("/saved-queries/x").status, 404)
+
+    def test_team(self):
+        ana, ben, cyd = self.ana, self.ben, self.cyd
+        ana.ok("POST", "/teams", {"name": "stars"})
+        ana.ok("POST", "/teams/stars/invitations", {"account": "ben"})
+        ana.ok("PUT", "/saved-queries/ours", {"sql": "SELECT 'ana'", "team": "stars"})
+        ana.ok("PUT", "/saved-queries/mine", {"sql": "SELECT 1"})
+        problem(self, ben.put("/saved-queries/x", {"sql": "x", "team": "stars"}), 403, "stars")
+        self.assertEqual(ben.get("/saved-queries/ours").status, 404)  # invited only
+        ben.ok("POST", "/invitations/stars/accept")
+        self.assertEqual(ben.ok("GET", "/saved-queries/ours")["owner"], "ana")
+        self.assertEqual([(q["owner"], q["name"]) for q in ben.ok("GET", "/saved-queries")["queries"]],
+                         [("ana", "ours")])
+        problem(self, ben.put("/saved-queries/ana/ours", {"sql": "x"}), 403, "somebody else's")
+        problem(self, ben.delete("/saved-queries/ana/ours"), 403, "somebody else's")
+        for name in ("ana/mine", "ana/none", "nobody/ours"):
+            self.assertEqual(ben.put(f"/saved-queries/{name}", {"sql": "x"}).status, 404)
+            self.assertEqual(ben.delete(f"/saved-queries/{name}").status, 404)
+        for who in (cyd, self.portal.machine):
+            self.assertEqual(who.get("/saved-queries/ana/ours").status, 404)
+        # One's own of the same name goes before.
+        ben.ok("PUT", "/saved-queries/ours", {"sql": "SELECT 'ben'", "team": "stars"})
+        self.assertEqual(ben.ok("GET", "/saved-queries/ours")["owner"], "ben")
+        self.assertEqual(ben.ok("GET", "/saved-queries/ana/ours")["owner"], "ana")
+        ana.ok("POST", "/teams/stars/invitations", {"account": "cyd"})
+        cyd.ok("POST", "/invitations/stars/accept")
+        problem(self, cyd.get("/saved-queries/ours"), 400, "ana/ours")
+        self.assertEqual(cyd.ok("GET", "/saved-queries/ben/ours")["sql"], "SELECT 'ben'")
+        seen, after = [], ""
+        while after is not None:
+            page = cyd.ok("GET", f"/saved-queries?limit=1{after and '&after=' + after}")
+            seen += [f"{q['owner']}/{q['name']}" for q in page["queries"]]
+            after = page["next"]
+        self.assertEqual(seen, ["ana/ours", "ben/ours"])
+        self.assertEqual(cyd.get("/saved-queries?after=x").status, 400)
+        # Who leaves takes hers along, and sees the others' no more.
+        ben.ok("POST", "/teams/stars/leave")
+        self.assertEqual(ben.get("/saved-queries/ana/ours").status, 404)
+        self.assertEqual(cyd.get("/saved-queries/ben/ours").status, 404)
+        self.assertEqual(ben.ok("GET", "/saved-queries/ours")["sql"], "SELECT 'ben'")
+        self.assertEqual(self.portal.nobody.get("/saved-queries").status, 401)
+
+    def test_account_that_goes(self):
+        eva = self.portal.person("eva")
+        eva.ok("PUT", "/saved-queries/last", {"sql": "SELECT 1"})
+        self.portal.asked(eva, "SELECT 'evas'")
+        self.portal.machine.ok("DELETE", "/admin/users/eva")
+        self.assertEqual(self.portal.database("SELECT count(*) FROM saved_query WHERE name = 'last'"), "0")
+        self.assertEqual(self.portal.database("SELECT count(*) FROM query WHERE sql ~ 'evas'"), "0")
+
+
+if __name__ == "__main__":
+    harness.main()

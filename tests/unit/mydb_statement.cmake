@@ -1,0 +1,1 @@
+peri_unit_test(statement peri_statement)
