@@ -12,7 +12,7 @@
 #include "cli/cli.h"
 #include "cli/param.h"
 #include "cli/query_portal.h"
-#include "cli/query_run.h"
+#include "cli/query_script.h"
 #include "core/base/util.h"
 #include "core/query/query.h"
 
@@ -146,7 +146,7 @@ typedef struct {
     int ranks; /* 0: not said */
     bool format_said, quiet, help;
     bool here, job;
-    const char *save, *saved;
+    const char *save, *saved, *table;      /* table: that --into names */
     const char *memory, *timeout;          /* as they were written */
     const char *local_option, *own_option; /* one that was given, or NULL */
     json_t *params;                        /* owned; NULL: none */
@@ -387,11 +387,16 @@ static int run_anywhere(request_t *r, peri_err_t *err)
     r->base = getcwd(NULL, 0);
     r->spec.base = r->base;
     peri_cli_catch_interrupts();
-    const peri_queryrun_t o = {.ranks = r->ranks, .quiet = r->quiet};
-    peri_queryran_t ran;
-    if (peri_query_run(&r->spec, &o, &ran, err)) return -1;
-    peri_query_word(&ran);
-    return 0;
+    const peri_queryscript_t o = {.spec = &r->spec,
+                                  .params = r->params,
+                                  .table = r->table,
+                                  .ranks = r->ranks,
+                                  .quiet = r->quiet};
+    peri_scriptend_t end;
+    const int rc = peri_query_script(&o, &end, err);
+    if (rc == 0) peri_query_word(&end);
+    json_decref(end.changed);
+    return rc;
 }
 
 static void clear(request_t *r)
@@ -420,6 +425,10 @@ int peri_cmd_query(int argc, char **argv)
         fputs(help_text, stdout);
         rc = 0;
         goto out;
+    }
+    if (r.spec.into && !r.format_said && peri_query_into_table(r.spec.into)) {
+        r.table = r.spec.into;
+        r.spec.into = NULL;
     }
     if (r.spec.into && !r.format_said &&
         peri_format_from_path(r.spec.into, &r.spec.format, &err))

@@ -80,34 +80,15 @@ static int cores(void)
     return sched_getaffinity(0, sizeof(mine), &mine) ? 1 : CPU_COUNT(&mine);
 }
 
-static int run(const peri_queryspec_t *spec, const peri_queryrun_t *o,
-               peri_queryran_t *ran, peri_err_t *err)
+int peri_query_run(const peri_queryspec_t *spec, const peri_queryrun_t *o,
+                   peri_queryran_t *ran, peri_err_t *err)
 {
     const int ranks = o->ranks ? o->ranks : default_ranks();
+    *ran = (peri_queryran_t){0};
     if (ranks > 1) return run_ranks(spec, ranks, o, ran, err);
     int rc = run_here(spec, o, ran, err);
     /* Kernels are programs for MPI, and have no other way to use all cores. */
     if (rc && err->code == PERI_EKERNEL)
         rc = run_ranks(spec, o->ranks ? o->ranks : cores(), o, ran, err);
     return rc;
-}
-
-int peri_query_run(const peri_queryspec_t *spec, const peri_queryrun_t *o,
-                   peri_queryran_t *ran, peri_err_t *err)
-{
-    const double started = peri_now();
-    *ran = (peri_queryran_t){0};
-    int rc = run(spec, o, ran, err);
-    ran->seconds = peri_now() - started;
-    return rc;
-}
-
-void peri_query_word(const peri_queryran_t *ran)
-{
-    char text[80], rows[32];
-    snprintf(text, sizeof(text), "%s row%s in %.3g s", peri_human_count(ran->rows, rows),
-             ran->rows == 1 ? "" : "s", ran->seconds);
-    peri_cli_word(json_pack("{s:i, s:I, s:f, s:I, s:n, s:s, s:[]}", "code", 0, "rows",
-                            (json_int_t)ran->rows, "seconds", ran->seconds, "bytes",
-                            (json_int_t)ran->bytes, "cut", "text", text, "changed"));
 }

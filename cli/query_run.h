@@ -17,14 +17,11 @@ typedef struct {
 typedef struct {
     uint64_t rows;  /* of the result */
     uint64_t bytes; /* read from files */
-    double seconds;
 } peri_queryran_t;
 
 /* Needs peri_cli_catch_interrupts(). A query that calls kernels goes to ranks, as many as
  * there are cores if none are said. */
 int peri_query_run(const peri_queryspec_t *spec, const peri_queryrun_t *o,
                    peri_queryran_t *ran, peri_err_t *err);
-/* For a program that wants to know how it went (cli.h). */
-void peri_query_word(const peri_queryran_t *ran);
 
 #endif

@@ -7,7 +7,7 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/query_portal.h"
-#include "cli/query_run.h"
+#include "cli/query_script.h"
 #include "cli/table.h"
 #include "cli/table_here.h"
 #include "core/base/util.h"
@@ -28,7 +28,7 @@ static int choose_format(const get_t *o, peri_format_t *f, peri_err_t *err)
 static int get(const get_t *o, const peri_heretable_t *t, peri_err_t *err)
 {
     peri_queryspec_t spec;
-    peri_queryran_t ran;
+    peri_scriptend_t end = {0};
     peri_buf_t sql;
     peri_queryspec_init(&spec);
     peri_buf_init(&sql, 4096);
@@ -43,9 +43,11 @@ static int get(const get_t *o, const peri_heretable_t *t, peri_err_t *err)
     int rc = peri_buf_check(&sql, "the query", err);
     if (rc == 0) rc = choose_format(o, &spec.format, err);
     peri_terminal_look(&spec.width, &spec.utf8);
-    const peri_queryrun_t run = {.ranks = 1, .quiet = o->quiet, .silent = !o->into};
-    if (rc == 0) rc = peri_query_run(&spec, &run, &ran, err);
-    if (rc == 0) peri_query_word(&ran);
+    const peri_queryscript_t script = {
+        .spec = &spec, .ranks = 1, .quiet = o->quiet || !o->into};
+    if (rc == 0) rc = peri_query_script(&script, &end, err);
+    if (rc == 0) peri_query_word(&end);
+    json_decref(end.changed);
     peri_buf_free(&sql);
     free(base);
     return rc;
