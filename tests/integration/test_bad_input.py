@@ -67,7 +67,7 @@ class BadInput(harness.Case):
 
     def tearDown(self):
         super().tearDown()
-        self.assertEqual(set(os.listdir(self.w.path)) - self.before - {"state"}, set(),
+        self.assertEqual(set(os.listdir(self.w.path)) - self.before - {"state", "mydb"}, set(),
                          "something was left in the working folder")
 
     def refused(self, words, *args, status=None, **more):
