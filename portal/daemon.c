@@ -33,6 +33,7 @@
 #include "portal/log.h"
 #include "portal/jobs/manager.h"
 #include "portal/quick/history.h"
+#include "portal/quick/run.h"
 #include "portal/storage/storage.h"
 #include "portal/storage/upload.h"
 #include "portal/web/waiting.h"
@@ -280,7 +281,7 @@ static int open_doors(peri_portal_t *p, peri_err_t *err)
     peri_waiting_start();
     if (start_history(p, err)) return -1;
     p->uploads = peri_uploads_start(p->db, &c->storage, peri_portal_news, err);
-    if (!p->uploads || peri_storage_start(p, err)) return -1;
+    if (!p->uploads || peri_storage_start(p, err) || peri_quick_begin(p, err)) return -1;
     for (int i = 0; i < NDOORS; i++)
         if (!(doors[i] = peri_server_start(p, peri_api_tables, &where[i], err)))
             return -1;
@@ -290,6 +291,7 @@ static int open_doors(peri_portal_t *p, peri_err_t *err)
 /* The one with the long requests first: while they end, the others are open. */
 static void close_doors(peri_portal_t *p, bool keep)
 {
+    peri_quick_stop();   /* who waits for rows hears why there are none */
     peri_waiting_stop(); /* who is put aside answers now */
     for (int i = NDOORS - 1; i >= 0; i--)
         if (keep)

@@ -69,6 +69,18 @@ typedef struct {
     double link_days;         /* the longest; 30 */
 } peri_confstorage_t;
 
+/* What one command of a quick query may use, and how many run. */
+typedef struct {
+    double seconds;      /* 60 */
+    int64_t rows;        /* 100000; 0: any number */
+    int64_t memory;      /* bytes; 2 GB */
+    int64_t bytes;       /* of an answer; 1 GB */
+    int processes;       /* at once, and half as many that take long; 2 for each core */
+    int per_account;     /* 2 */
+    int64_t upload;      /* bytes of a file that becomes a table; 10 GB */
+    double history_days; /* what was asked is kept so long; 90; 0: for ever */
+} peri_confquick_t;
+
 typedef struct {
     const char *source;  /* the file, or NULL: all defaults */
     const char *state;   /* absolute folder */
@@ -98,6 +110,7 @@ typedef struct {
     peri_confoidc_t *oidc; /* providers */
     size_t noidc;
     peri_confstorage_t storage;
+    peri_confquick_t quick;
     const char *const *datasets; /* folders of descriptors, the first of a name counts */
     size_t ndatasets;
     double requests_per_minute; /* of an account; a quarter for an address; 0: any */

@@ -14,8 +14,8 @@
 #define DATASETS_MAX  64
 
 const char *const peri_conf_portal_keys[PERI_CONF_NPORTAL] = {
-    "accounts",         "mail",           "oidc",    "storage", "limits", "identity",
-    "identity_min_uid", "identity_group", "datasets"};
+    "accounts",         "mail",           "oidc",     "storage", "limits", "identity",
+    "identity_min_uid", "identity_group", "datasets", "quick"};
 
 int peri_conf_word(peri_confload_t *l, peri_node_t *at, const char *what,
                    const char *const *words, int *out, peri_err_t *err)
@@ -249,6 +249,7 @@ int peri_conf_portal(peri_confload_t *l, peri_node_t *const *s, peri_err_t *err)
         read_mail(l, s[PERI_CONF_MAIL], err) || read_oidc(l, s[PERI_CONF_OIDC], err) ||
         read_storage(l, s[PERI_CONF_STORAGE], err) ||
         read_limits(l, s[PERI_CONF_LIMITS], err) ||
+        peri_conf_quick(l, s[PERI_CONF_QUICK], err) ||
         read_datasets(l, s[PERI_CONF_DATASETS], err))
         return -1;
     l->c->identity = (peri_identity_t)identity;

@@ -28,6 +28,9 @@ int peri_conf_size(peri_confload_t *l, peri_node_t *at, const char *what, int64_
 /* config_web.c: the section web; at NULL: its defaults. */
 int peri_conf_web(peri_confload_t *l, peri_node_t *at, peri_err_t *err);
 
+/* config_quick.c: the section quick; at NULL: its defaults. */
+int peri_conf_quick(peri_confload_t *l, peri_node_t *at, peri_err_t *err);
+
 /* config_portal.c: the sections accounts, mail, oidc, storage, limits; identity. */
 enum {
     PERI_CONF_ACCOUNTS,
@@ -39,6 +42,7 @@ enum {
     PERI_CONF_IDENTITY_LEAST,
     PERI_CONF_IDENTITY_GROUP,
     PERI_CONF_DATASETS,
+    PERI_CONF_QUICK,
     PERI_CONF_NPORTAL
 };
 extern const char *const peri_conf_portal_keys[PERI_CONF_NPORTAL];

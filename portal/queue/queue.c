@@ -154,6 +154,15 @@ bool peri_queue_age(peri_queue_t *q, peri_turn_t *t)
     return is_old;
 }
 
+bool peri_queue_drop(peri_queue_t *q, peri_turn_t *t)
+{
+    pthread_mutex_lock(&q->lock);
+    atomic_store(&t->stop, true);
+    const bool waited = t->state == PERI_TURN_WAITS;
+    pthread_mutex_unlock(&q->lock);
+    return waited;
+}
+
 void peri_queue_leave(peri_queue_t *q, peri_turn_t *t)
 {
     pthread_mutex_lock(&q->lock);
@@ -215,4 +224,12 @@ void peri_queue_stop(peri_queue_t *q)
     for (peri_turn_t *t = q->first; t; t = t->next) atomic_store(&t->stop, true);
     while (any_runs(q)) pthread_cond_wait(&q->ended, &q->lock);
     pthread_mutex_unlock(&q->lock);
+}
+
+bool peri_queue_ends(peri_queue_t *q)
+{
+    pthread_mutex_lock(&q->lock);
+    const bool ends = q->closing;
+    pthread_mutex_unlock(&q->lock);
+    return ends;
 }

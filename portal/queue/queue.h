@@ -65,6 +65,8 @@ bool peri_queue_put(peri_queue_t *q, peri_turn_t *t);
 /* By its thread: it takes long. Gives its place to a new one if there is room for an old
  * one, true; ask again later otherwise. */
 bool peri_queue_age(peri_queue_t *q, peri_turn_t *t);
+/* It is stopped; true: before it was started, and it will not be. */
+bool peri_queue_drop(peri_queue_t *q, peri_turn_t *t);
 /* The request has ended: it is stopped. */
 void peri_queue_leave(peri_queue_t *q, peri_turn_t *t);
 
@@ -81,5 +83,6 @@ bool peri_queue_with(peri_queue_t *q, int64_t account, const char *id,
                      void (*each)(peri_turn_t *, void *), void *arg);
 /* Stops all and takes no more; returns when none runs. */
 void peri_queue_stop(peri_queue_t *q);
+bool peri_queue_ends(peri_queue_t *q);
 
 #endif

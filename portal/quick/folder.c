@@ -1,0 +1,121 @@
+/* folder.c - see folder.h. */
+#include "portal/quick/folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/util.h"
+#include "jobs/task/folder.h"
+#include "jobs/task/io.h"
+
+/* /tmp and /dev/shm, which are memory; what does not fit there goes into the folder. */
+#define SHM_MAX (128ull << 20)
+
+static const char *folder_of(const peri_portal_t *p, const char *id, peri_arena_t *a)
+{
+    return peri_arena_printf(a, "%s/quick/%s", p->config->spool, id);
+}
+
+/* Nobody needs it after a crash: it is not synced. */
+static int write_launch(const char *folder, const peri_launch_t *l, peri_arena_t *a,
+                        peri_err_t *err)
+{
+    const char *path = peri_arena_printf(a, "%s/launch.json", folder);
+    peri_buf_t json;
+    peri_buf_init(&json, 64u << 20);
+    int rc = peri_launch_to_json(l, &json, err);
+    const int fd = rc ? -1 : open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (rc == 0 && (fd < 0 || peri_write_all(fd, json.data, json.len)))
+        rc = peri_err_set(err, PERI_EIO, "cannot write %s: %m", path);
+    if (fd >= 0) close(fd);
+    peri_buf_free(&json);
+    return rc;
+}
+
+static const peri_env_t *environment(const peri_binds_t *b, const peri_quicktask_t *task,
+                                     const char *tmp, peri_arena_t *a, size_t *n)
+{
+    const char *columns = task->width ? peri_arena_printf(a, "%u", task->width) : NULL;
+    const peri_env_t all[] = {{"PERIGEE_WORD", "1"},
+                              {"TMPDIR", tmp},
+                              {"LC_ALL", task->ascii ? "C" : "C.UTF-8"},
+                              {"COLUMNS", columns},
+                              {"PERIGEE_SCHEMAS", b->schemas},
+                              {"PERIGEE_DATASETS", b->datasets},
+                              {"PERIGEE_KERNELS", b->kernels}};
+    peri_env_t *env = peri_arena_calloc(a, sizeof(all) / sizeof(*all), sizeof(*env));
+    *n = 0;
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+        if (all[i].value) env[(*n)++] = all[i];
+    return env;
+}
+
+int peri_quickfolder_make(const peri_portal_t *p, peri_db_t *db,
+                          const peri_quicktask_t *task, peri_arena_t *a,
+                          peri_binds_t *binds, const char **path, peri_err_t *err)
+{
+    static const peri_spec_t any = {0}; /* all volumes that she may use */
+    const char *folder = folder_of(p, task->id, a);
+    const char *tmp = peri_arena_printf(a, "%s/0", folder);
+    const char **argv = peri_arena_calloc(a, task->argc + 1, sizeof(*argv));
+    if (peri_binds_make(p, db, task->account, &any, NULL, a, binds, err)) return -1;
+    for (size_t i = 0; i < task->argc; i++) argv[i] = task->argv[i];
+    argv[0] = peri_arena_printf(a, "%s/%s", p->config->bin, argv[0]);
+    peri_launch_t l = {.uuid = task->id,
+                       .step = "quick",
+                       .argv = argv,
+                       .argc = task->argc,
+                       .dir = binds->dir,
+                       .nodes = 1,
+                       .ranks = 1,
+                       .cpus = 1,
+                       .memory = SHM_MAX,
+                       .sandbox = &binds->sandbox};
+    l.env = environment(binds, task, tmp, a, &l.nenv);
+    if (mkdir(folder, 0700) || mkdir(tmp, 0700))
+        return peri_err_set(err, PERI_EIO, "cannot make the folder %s: %m", tmp);
+    *path = folder;
+    return write_launch(folder, &l, a, err);
+}
+
+void peri_quickfolder_remove(const peri_portal_t *p, const char *id)
+{
+    peri_arena_t *a = peri_arena_new();
+    peri_folder_sweep(folder_of(p, id, a));
+    peri_arena_free(a);
+}
+
+int peri_quickfolder_sweep(const peri_portal_t *p, peri_err_t *err)
+{
+    char *all = peri_xasprintf("%s/quick", p->config->spool);
+    peri_folder_sweep(all);
+    int rc = peri_mkdirs(all, err);
+    if (rc == 0 && chmod(all, 0700))
+        rc = peri_err_set(err, PERI_EIO, "cannot set the mode of %s: %m", all);
+    free(all);
+    return rc;
+}
+
+/* Not all network systems make files without a name. */
+static int nameless(const char *folder)
+{
+    int fd = open(folder, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR)) return fd;
+    char *name = peri_xasprintf("%s/rows-XXXXXX", folder);
+    fd = mkostemp(name, O_CLOEXEC);
+    if (fd >= 0) unlink(name);
+    free(name);
+    return fd;
+}
+
+int peri_quickfolder_file(const peri_portal_t *p, peri_err_t *err)
+{
+    char *all = peri_xasprintf("%s/quick", p->config->spool);
+    const int fd = nameless(all);
+    if (fd < 0) peri_err_set(err, PERI_EIO, "cannot make a file in %s: %m", all);
+    free(all);
+    return fd;
+}
