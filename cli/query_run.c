@@ -39,6 +39,7 @@ static int run_here(const peri_queryspec_t *spec, const peri_queryrun_t *o,
     peri_hostread_t here = {.name = peri_node_name()};
     peri_session_progress(peri_query_session(q), &here.read);
     ran->bytes = here.read.bytes;
+    ran->cut = peri_query_cut(q);
     if (h.bar && rc == 0)
         peri_bar_update(h.bar, here.read.rows, here.read.rows_all, here.read.bytes);
     peri_bar_finish(h.bar);
@@ -47,6 +48,9 @@ static int run_here(const peri_queryspec_t *spec, const peri_queryrun_t *o,
         peri_query_summary(q, ran->rows, peri_now() - started, &here.read, line,
                            sizeof(line));
         fprintf(stderr, "%s\n", line);
+        if (ran->cut)
+            fprintf(stderr, "the result was cut: there are more rows (limit of %s)\n",
+                    ran->cut);
     }
     if (rc == 0 && !spec->explain) rc = peri_query_report_write(ran->rows, &here, 1, err);
     peri_query_free(q);
