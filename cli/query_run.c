@@ -67,7 +67,14 @@ static int run_ranks(const peri_queryspec_t *spec, int ranks, const peri_queryru
                                       .rows = &ran->rows,
                                       .bytes = &ran->bytes};
     memset(err, 0, sizeof(*err));
-    return peri_launch_query(spec, ranks, &launch, err);
+    if (!spec->max_rows || (spec->limit >= 0 && (uint64_t)spec->limit <= spec->max_rows))
+        return peri_launch_query(spec, ranks, &launch, err);
+    /* They do not look whether there is one more. */
+    peri_queryspec_t most = *spec;
+    most.limit = (int64_t)spec->max_rows;
+    const int rc = peri_launch_query(&most, ranks, &launch, err);
+    if (rc == 0 && ran->rows == spec->max_rows) ran->cut = "rows";
+    return rc;
 }
 
 static int default_ranks(void)

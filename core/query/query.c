@@ -414,13 +414,6 @@ bool peri_query_is_placed(const peri_query_t *q)
     return false;
 }
 
-/* One row more than there may be shows that there are more; many ranks keep no count. */
-static int64_t rows_wanted(const peri_queryspec_t *spec, int nranks)
-{
-    if (!spec->max_rows || spec->max_rows >= INT64_MAX) return -1;
-    return (int64_t)spec->max_rows + (nranks == 1);
-}
-
 peri_query_t *peri_query_new(const peri_queryspec_t *spec, int nranks,
                              const peri_locator_t *where, peri_err_t *err)
 {
@@ -432,8 +425,10 @@ peri_query_t *peri_query_new(const peri_queryspec_t *spec, int nranks,
         .arg = q, .resolve = on_resolve, .bind = on_bind, .ready = on_ready};
     peri_planopts_t opts = {
         .nranks = nranks, .broadcast_limit = spec->broadcast_limit, .limit = spec->limit};
-    const int64_t most = rows_wanted(spec, nranks);
-    if (most >= 0 && (opts.limit < 0 || opts.limit > most)) opts.limit = most;
+    /* One row more than there may be shows that there are more. */
+    const uint64_t most = spec->max_rows < INT64_MAX ? spec->max_rows : 0;
+    if (nranks == 1 && most && (opts.limit < 0 || (uint64_t)opts.limit > most))
+        opts.limit = (int64_t)most + 1;
     q->plan = peri_plan_new(peri_session_connection(q->session), q->spec.sql, &resolver,
                             &opts, err);
     if (!q->plan) {

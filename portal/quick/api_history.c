@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/mydb/statement.h"
 #include "jobs/task/folder.h"
 #include "portal/access/thing.h"
 #include "portal/jobs/api.h"
 #include "portal/quick/api.h"
+#include "portal/quick/run.h"
 
 #define SEARCH_MAX 400
 #define SQL_SHOWN  "4000" /* characters, in lists */
@@ -158,6 +160,14 @@ int peri_api_query_delete(peri_request_t *r, peri_err_t *err)
     return rc;
 }
 
+int peri_api_query_cancel(peri_request_t *r, peri_err_t *err)
+{
+    r->json = get(r, err);
+    if (!r->json) return -1;
+    if (is_open(r->json)) peri_quick_cancel(r->actor.account, r->param[0]);
+    return 0;
+}
+
 /* ---- a job of it ---- */
 
 /* Where a key of the request stands in a job's spec. */
@@ -195,6 +205,18 @@ static char *job_spec(const json_t *asked, const char *sql, const char *context)
     return text;
 }
 
+/* A job's SQL has no parameters: their values are put in. */
+static char *make_spec(peri_request_t *r, const json_t *asked, const json_t *q,
+                       peri_err_t *err)
+{
+    const json_t *values = json_object_get(q, "parameters");
+    const char *sql = json_string_value(json_object_get(q, "sql"));
+    if (json_object_size(values) &&
+        peri_script_bind(sql, strlen(sql), values, r->arena, &sql, err))
+        return NULL;
+    return job_spec(asked, sql, json_string_value(json_object_get(q, "context")));
+}
+
 /* The job is there: a row that cannot be told so is no reason to say that it is not. */
 static void note_job(peri_request_t *r)
 {
@@ -215,9 +237,9 @@ int peri_api_query_job(peri_request_t *r, peri_err_t *err)
     const json_t *asked = peri_request_json(r, JOB_KEYS, err);
     json_t *o = asked ? get(r, err) : NULL;
     if (!o) return -1;
-    char *spec = job_spec(asked, json_string_value(json_object_get(o, "sql")),
-                          json_string_value(json_object_get(o, "context")));
+    char *spec = make_spec(r, asked, o, err);
     json_decref(o);
+    if (!spec) return -1;
     const int rc = peri_api_job_of(r, spec, strlen(spec), err);
     free(spec);
     if (rc == 0) note_job(r);

@@ -233,16 +233,3 @@ int peri_api_query(peri_request_t *r, peri_err_t *err)
     json_decref(a.parameters);
     return rc ? -1 : 0;
 }
-
-int peri_api_query_cancel(peri_request_t *r, peri_err_t *err)
-{
-    /* Of others' queries nobody learns that they are there. */
-    if (peri_quick_cancel(r->actor.account, r->param[0])) {
-        r->status = 202;
-        r->json = json_pack("{s:s, s:s}", "id", r->param[0], "state", "cancelled");
-        return 0;
-    }
-    return peri_err_set(err, PERI_ENOTFOUND,
-                        "no query %.60s of yours runs: it has ended, or there was none",
-                        r->param[0]);
-}
