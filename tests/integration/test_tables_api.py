@@ -6,12 +6,13 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
 import unittest
 
 import harness
-from portal_world import Portal
+from portal_world import Person, Portal
 
 FINAL = ("succeeded", "failed", "cancelled")
 
@@ -235,11 +236,39 @@ class Saved(Tables):
         self.assertEqual(self.portal.database("SELECT count(*) FROM query WHERE sql ~ 'evas'"), "0")
 
 
+class Restored(Tables):
+    def test_backup(self):
+        one = self.portal.asked(self.ana, "SELECT 1 AS kept", text="1 row")
+        runs = self.portal.asked(self.ana, "SELECT 2", state="running")
+        self.ana.ok("PUT", "/saved-queries/kept", Saved.BRIGHT)
+        place = self.portal.work.file("backup")
+        done = self.portal.run("backup", place)
+        self.assertEqual(done.status, 0, done)
+        other = Portal("limits: {requests_per_minute: 0}\n")
+        self.addCleanup(other.close)
+        done = other.run("restore", os.path.join(place, os.listdir(place)[0]))
+        self.assertEqual(done.status, 0, done)
+        other.up()
+        ana = Person(other, "ana", token=self.ana.token)
+        self.assertEqual(ana.ok("GET", "/saved-queries/kept"), self.ana.ok("GET", "/saved-queries/kept"))
+        self.assertEqual(ana.ok("GET", f"/queries/{one}"), self.ana.ok("GET", f"/queries/{one}"))
+        self.assertEqual(ana.ok("GET", f"/queries/{runs}")["state"], "failed")
+        ben = Person(other, "ben", token=self.ben.token)
+        self.assertEqual(ben.get(f"/queries/{one}").status, 404)
+        self.assertEqual(ben.put("/saved-queries/kept", {"sql": "SELECT 3"}).status, 201)
+
+
 CSV = b"id,name,mag,seen\n1,Alkaid,1.85,2020-01-02\n2,,0.03,\n9007199254740993,Vega,-1.5,1999-12-31\n"
 HOSTILE = ("..", "%2e%2e", "x.y", "-o", "--help", "a%20b", "a;b", "%27", "x" * 65, "1x", "%C3%A4", "a%0Ab", "*")
 
 
-@unittest.skipUnless(harness.can_sandbox(), "bubblewrap makes no sandbox here")
+def has_tables():
+    """Whether the command has `perigee table load`."""
+    return "load" in subprocess.run([os.path.join(harness.BIN, "perigee"), "table", "--help"], text=True,
+                                    capture_output=True, check=False).stdout
+
+
+@unittest.skipUnless(harness.can_sandbox() and has_tables(), "no sandbox, or no `perigee table`")
 class Loading(Tables):
     def load(self, who, name, body=CSV, query="format=csv", status=201):
         a = who.put(f"/tables/mydb/{name}?{query}", body, headers={"Content-Type": "application/octet-stream"})
