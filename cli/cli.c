@@ -1,4 +1,4 @@
-/* cli.c - what the sub-commands share: errors, interrupts. */
+/* cli.c - what the sub-commands share: errors, the word for a program, interrupts. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -9,15 +9,51 @@
 
 static volatile sig_atomic_t interrupted, time_is_up;
 
+/* ---- the word ---- */
+
+static bool word_is_wanted(void)
+{
+    const char *s = getenv("PERIGEE_WORD");
+    return s && strcmp(s, "1") == 0;
+}
+
+void peri_cli_word(json_t *take)
+{
+    if (take && word_is_wanted()) {
+        char *text = json_dumps(take, JSON_COMPACT);
+        fflush(stdout);
+        if (text) fprintf(stderr, "\x1e%s\n", text);
+        fflush(stderr);
+        free(text);
+    }
+    json_decref(take);
+}
+
+static void word_of_failure(peri_code_t code, const char *text)
+{
+    /* A name in the sentence may be any bytes. */
+    json_t *words = json_string(text);
+    if (!words) words = json_string("it failed; the reason is not UTF-8");
+    peri_cli_word(json_pack("{s:i, s:o}", "code", (int)code, "text", words));
+}
+
 int peri_cli_fail(const peri_err_t *err)
 {
-    if (err->code != PERI_ECLOSED) fprintf(stderr, "perigee: %s\n", err->text);
+    if (word_is_wanted())
+        word_of_failure(err->code, err->text);
+    else if (err->code != PERI_ECLOSED)
+        fprintf(stderr, "perigee: %s\n", err->text);
     return peri_err_exit_status(err);
 }
 
 int peri_cli_usage(const char *command)
 {
     fprintf(stderr, "Try 'perigee %s --help'.\n", command);
+    if (word_is_wanted()) {
+        char text[200];
+        snprintf(text, sizeof(text), "perigee %.100s cannot be called so", command);
+        word_of_failure(PERI_EINVAL, text);
+    }
     return 2;
 }
 
@@ -78,6 +114,7 @@ int peri_cli_done(int status)
 {
     if (fflush(stdout) == 0 && !ferror(stdout)) return status;
     if (errno == EPIPE) return 141;
-    fprintf(stderr, "perigee: the output could not be written: %s\n", strerror(errno));
-    return 1;
+    peri_err_t err = {0};
+    peri_err_set(&err, PERI_EIO, "the output could not be written: %s", strerror(errno));
+    return peri_cli_fail(&err);
 }

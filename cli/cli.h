@@ -5,6 +5,7 @@
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -59,6 +60,13 @@ int peri_cmd_restore(int argc, char **argv);
 
 /* Print the error as a command does; returns its exit status. */
 int peri_cli_fail(const peri_err_t *err);
+/* For a program that has started this one: where it asked for that with PERIGEE_WORD=1,
+ * the last line on stderr is the byte 0x1e and one JSON object. After a failure that is
+ * {"code", "text"}, which peri_cli_fail writes instead of its sentence; after a success
+ * what `take` has: "code" 0, "text", and if they are known "rows", "seconds", "bytes"
+ * (read from files), "cut" (why rows are missing) and "changed", an array of what has
+ * become of tables: {"schema", "name", "rows", "what"}. Takes the reference. */
+void peri_cli_word(json_t *take);
 /* After getopt_long said '?': points to --help; returns 2. */
 int peri_cli_usage(const char *command);
 /* An option's whole number from min to max: 0, or says what is wrong and returns 2. */

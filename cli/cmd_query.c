@@ -12,7 +12,7 @@
 #include "cli/cli.h"
 #include "cli/param.h"
 #include "cli/query_portal.h"
-#include "cli/query_run.h"
+#include "cli/query_script.h"
 #include "core/base/util.h"
 #include "core/query/query.h"
 
@@ -146,7 +146,7 @@ typedef struct {
     int ranks; /* 0: not said */
     bool format_said, quiet, help;
     bool here, job;
-    const char *save, *saved;
+    const char *save, *saved, *table;      /* table: that --into names */
     const char *memory, *timeout;          /* as they were written */
     const char *local_option, *own_option; /* one that was given, or NULL */
     json_t *params;                        /* owned; NULL: none */
@@ -379,6 +379,18 @@ static int decide(const request_t *r, peri_err_t *err)
     return away;
 }
 
+/* For the program that asked for it. */
+static void tell(const peri_scriptend_t *end)
+{
+    char text[80], rows[32];
+    snprintf(text, sizeof(text), "%s row%s in %.3g s", peri_human_count(end->rows, rows),
+             end->rows == 1 ? "" : "s", end->seconds);
+    peri_cli_word(json_pack("{s:i, s:I, s:f, s:I, s:n, s:s, s:O}", "code", 0, "rows",
+                            (json_int_t)end->rows, "seconds", end->seconds, "bytes",
+                            (json_int_t)end->bytes, "cut", "text",
+                            *end->text ? end->text : text, "changed", end->changed));
+}
+
 static int run_anywhere(request_t *r, peri_err_t *err)
 {
     const int away = decide(r, err);
@@ -387,9 +399,16 @@ static int run_anywhere(request_t *r, peri_err_t *err)
     r->base = getcwd(NULL, 0);
     r->spec.base = r->base;
     peri_cli_catch_interrupts();
-    const peri_queryrun_t o = {.ranks = r->ranks, .quiet = r->quiet};
-    peri_queryran_t ran;
-    return peri_query_run(&r->spec, &o, &ran, err);
+    const peri_queryscript_t o = {.spec = &r->spec,
+                                  .params = r->params,
+                                  .table = r->table,
+                                  .ranks = r->ranks,
+                                  .quiet = r->quiet};
+    peri_scriptend_t end;
+    const int rc = peri_query_script(&o, &end, err);
+    if (rc == 0) tell(&end);
+    json_decref(end.changed);
+    return rc;
 }
 
 static void clear(request_t *r)
@@ -418,6 +437,10 @@ int peri_cmd_query(int argc, char **argv)
         fputs(help_text, stdout);
         rc = 0;
         goto out;
+    }
+    if (r.spec.into && !r.format_said && peri_query_into_table(r.spec.into)) {
+        r.table = r.spec.into;
+        r.spec.into = NULL;
     }
     if (r.spec.into && !r.format_said &&
         peri_format_from_path(r.spec.into, &r.spec.format, &err))

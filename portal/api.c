@@ -10,7 +10,6 @@
 #include "portal/storage/api_upload.h"
 #include "portal/h5/h5.h"
 #include "portal/quick/api.h"
-#include "portal/quick/quick.h"
 #include "portal/storage/storage.h"
 
 static const peri_route_t peri_own_routes[] = {
@@ -32,7 +31,6 @@ const peri_routes_t peri_api_tables[] = {{peri_own_routes, &peri_own_nroutes},
                                          {peri_storage_routes, &peri_storage_nroutes},
                                          {peri_h5_routes, &peri_h5_nroutes},
                                          {peri_mydb_routes, &peri_mydb_nroutes},
-                                         {peri_quick_routes, &peri_quick_nroutes},
                                          {NULL, NULL}};
 
 int peri_api_list_routes(peri_request_t *r, peri_err_t *err)

@@ -33,8 +33,8 @@ static int run_plain(duckdb_connection con, const char *sql, peri_err_t *err)
 
 static int columns_register(peri_session_t *s, peri_err_t *err);
 
-/* The order matters: the spill folder must be known before external access is switched
- * off, and the lock comes last. */
+/* The order matters: the spill folder and the file must be known before external access is
+ * switched off, and the lock comes last. */
 static int lock_down(duckdb_connection con, const peri_limits_t *l, int threads,
                      peri_err_t *err)
 {
@@ -55,10 +55,14 @@ static int lock_down(duckdb_connection con, const peri_limits_t *l, int threads,
                     "SET autoload_known_extensions=false;"
                     "SET autoinstall_known_extensions=false;"
                     "SET allow_community_extensions=false;"
-                    "SET TimeZone='UTC';"
-                    "SET enable_external_access=false;"
-                    "SET lock_configuration=true;",
+                    "SET TimeZone='UTC';",
                     (unsigned long long)temp, (unsigned long long)memory, threads);
+    if (l->file) {
+        peri_buf_puts(&b, "SET allowed_paths=[");
+        peri_buf_put_quoted(&b, l->file, '\'');
+        peri_buf_puts(&b, "];");
+    }
+    peri_buf_puts(&b, "SET enable_external_access=false;SET lock_configuration=true;");
     int rc = peri_buf_check(&b, "the settings", err);
     if (rc == 0) rc = run_plain(con, b.data, err);
     peri_buf_free(&b);

@@ -21,6 +21,7 @@ typedef struct {
     uint64_t memory;      /* bytes for DuckDB; 0 = 70 % of the machine's */
     const char *temp_dir; /* spill folder; NULL = none: a query that needs it fails */
     uint64_t temp_size;   /* bytes; 0 = 10 GB */
+    const char *file;     /* the one file that statements may read; NULL = none */
 } peri_limits_t;
 
 typedef struct peri_session peri_session_t;

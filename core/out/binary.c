@@ -154,13 +154,30 @@ static int convert(const peri_field_t *f, idx_t row, peri_binary_t k, void *out,
     return 0;
 }
 
+/* Quiet, and with a payload as R has it in its NA. */
+static const uint32_t null_f32 = 0x7fc007a2;
+static const uint64_t null_f64 = 0x7ff80000000007a2;
+
+bool peri_binary_is_null_nan(peri_binary_t k, const void *p)
+{
+    return k == PERI_BIN_F32   ? memcmp(p, &null_f32, sizeof(null_f32)) == 0
+           : k == PERI_BIN_F64 ? memcmp(p, &null_f64, sizeof(null_f64)) == 0
+                               : false;
+}
+
+void peri_binary_put_nan(peri_binary_t k, void *p)
+{
+    if (k == PERI_BIN_F32) memcpy(p, &(float){NAN}, sizeof(float));
+    if (k == PERI_BIN_F64) memcpy(p, &(double){NAN}, sizeof(double));
+}
+
 static void put_null(peri_binary_t k, char *out, size_t n)
 {
     for (size_t i = 0; i < n; i++, out += sizes[k]) {
         if (k == PERI_BIN_F32)
-            memcpy(out, &(float){NAN}, sizeof(float));
+            memcpy(out, &null_f32, sizeof(null_f32));
         else if (k == PERI_BIN_F64)
-            memcpy(out, &(double){NAN}, sizeof(double));
+            memcpy(out, &null_f64, sizeof(null_f64));
         else
             memset(out, 0, sizes[k]);
     }

@@ -2,10 +2,13 @@
  *
  * Strings need a width in the header, before the first row. A result without them streams
  * into the file; one with them is spooled, row by row, into an unnamed file beside it
- * until the longest string of each column is known. The standard allows ASCII only: other
- * characters are written as \uXXXX.
+ * until the longest string of each column is known.
+ *
+ * Texts are such that readers of FITS see what they can see, and ours all of it: the
+ * standard allows ASCII only, so other characters are written as \uXXXX; NULL is the
+ * standard's null string, whose first byte is NUL; and as trailing spaces count for
+ * nothing, a text of n spaces is written as n + 1: one for the empty text.
  */
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fitsio.h>
@@ -14,69 +17,16 @@
 #include <unistd.h>
 
 #include "core/base/util.h"
-#include "core/out/binary.h"
-#include "core/out/format.h"
+#include "core/out/fitscol.h"
 #include "core/out/text.h"
 
 #define COLUMNS_MAX 999 /* of the standard */
 #define TEXT_WIDTH                                                                       \
     32767 /* every row is as wide as the longest string: keep it bearable */
-#define PIECE_MAX ((size_t)4 << 20)
-
-/* How a kind is stored: FITS has no signed bytes and no unsigned integers of other
- * widths, but an offset, which amounts to flipping the top bit. `null` is the native
- * value that stands for NULL, tnull the same as stored. */
-static const struct {
-    char code;
-    const char *zero;
-    bool flip;
-    uint64_t null;
-    int64_t tnull;
-} stored[] = {
-    [PERI_BIN_TEXT] = {'A', NULL, false, 0, 0},
-    [PERI_BIN_BOOL] = {'L', NULL, false, 0, 0},
-    [PERI_BIN_I8] = {'B', "-128", true, 0x80, 0},
-    [PERI_BIN_I16] = {'I', NULL, false, 0x8000, INT16_MIN},
-    [PERI_BIN_I32] = {'J', NULL, false, 0x80000000, INT32_MIN},
-    [PERI_BIN_I64] = {'K', NULL, false, 0x8000000000000000, INT64_MIN},
-    [PERI_BIN_U8] = {'B', NULL, false, UINT8_MAX, UINT8_MAX},
-    [PERI_BIN_U16] = {'I', "32768", true, UINT16_MAX, INT16_MAX},
-    [PERI_BIN_U32] = {'J', "2147483648", true, UINT32_MAX, INT32_MAX},
-    [PERI_BIN_U64] = {'K', "9223372036854775808", true, UINT64_MAX, INT64_MAX},
-    [PERI_BIN_F32] = {'E', NULL, false, 0, 0},
-    [PERI_BIN_F64] = {'D', NULL, false, 0, 0},
-};
-
-typedef struct {
-    peri_binary_t kind;
-    size_t width;            /* numbers a row */
-    size_t item;             /* bytes in a spooled row; 0 for text */
-    size_t offset;           /* there */
-    size_t longest;          /* text so far */
-    bool has_null, has_mark; /* has_mark: a value that looks like the mark for NULL */
-} column_t;
-
-typedef struct {
-    fitsfile *file;
-    column_t *cols;
-    size_t ntexts;
-    size_t fixed; /* bytes of a row without texts */
-    size_t piece; /* rows handled at a time */
-    FILE *spool;
-    uint64_t written;
-    char *rows;   /* piece * fixed */
-    char *values; /* of one column, native */
-    peri_buf_t text;
-} fits_t;
-
-static bool is_integer(peri_binary_t k)
-{
-    return k >= PERI_BIN_I8 && k <= PERI_BIN_U64;
-}
 
 /* ---- errors ---- */
 
-static int fail_fits(const peri_writer_t *w, int status, peri_err_t *err)
+int peri_fits_fail(const peri_writer_t *w, int status, peri_err_t *err)
 {
     int number = errno;
     char why[FLEN_STATUS];
@@ -92,114 +42,29 @@ static int fail_fits(const peri_writer_t *w, int status, peri_err_t *err)
     return peri_err_set(err, PERI_EIO, "cannot write %s: cfitsio says \"%s\"", path, why);
 }
 
-static int fail_spool(const peri_writer_t *w, peri_err_t *err)
+int peri_fits_fail_spool(const peri_writer_t *w, peri_err_t *err)
 {
     return peri_err_set(err, PERI_EIO,
                         "cannot write %s: its folder has no room for the temporary file "
-                        "that strings need (%s)",
+                        "that strings and NULLs need (%s)",
                         peri_target_path(w->target), strerror(errno));
 }
 
-/* ---- the header ---- */
-
-static const char *ascii(fits_t *t, const char *s)
+FILE *peri_fits_spool(const peri_writer_t *w, const char *ending)
 {
-    peri_buf_clear(&t->text);
-    peri_text_ascii(&t->text, s, strlen(s));
-    return t->text.data ? t->text.data : "";
-}
-
-static void put_key(fits_t *t, const char *stem, size_t c, const char *value, int *status)
-{
-    char key[FLEN_KEYWORD];
-    if (!*value) return;
-    fits_make_keyn(stem, (int)c + 1, key, status);
-    fits_update_key_longstr(t->file, key, ascii(t, value), NULL, status);
-}
-
-/* A line of the text is a card, or more. */
-static void put_history(fits_t *t, const char *text, int *status)
-{
-    while (*text) {
-        size_t n = strcspn(text, "\n");
-        peri_buf_clear(&t->text);
-        peri_text_ascii(&t->text, text, n);
-        if (t->text.len) fits_write_history(t->file, t->text.data, status);
-        text += n + (text[n] == '\n');
-    }
-}
-
-static void put_provenance(peri_writer_t *w, fits_t *t, int *status)
-{
-    fits_update_key_longstr(t->file, "CREATOR", ascii(t, w->prov.version),
-                            "program that wrote this file", status);
-    fits_update_key_str(t->file, "DATE", w->created, "UTC", status);
-    if (*w->prov.query) {
-        put_history(t, "query:", status);
-        put_history(t, w->prov.query, status);
-    }
-    if (w->prov.nsources) put_history(t, "rows were taken from:", status);
-    for (size_t i = 0; i < w->prov.nsources; i++) {
-        const peri_outsource_t *s = &w->prov.sources[i];
-        char when[PERI_MOMENT_MAX];
-        *peri_moment_timestamp(when, s->mtime_ns, 1000000000, 1, PERI_STYLE_ISO) = '\0';
-        char *line = peri_arena_printf(w->arena, "%s (%llu bytes, modified %s)", s->path,
-                                       (unsigned long long)s->size, when);
-        put_history(t, line, status);
-    }
-}
-
-static int create_file(peri_writer_t *w, fits_t *t, peri_err_t *err)
-{
-    int status = 0;
-    char **ttype = peri_arena_calloc(w->arena, w->ncols, sizeof(*ttype));
-    char **tform = peri_arena_calloc(w->arena, w->ncols, sizeof(*tform));
-    for (size_t c = 0; c < w->ncols; c++) {
-        const column_t *col = &t->cols[c];
-        size_t n = col->kind != PERI_BIN_TEXT ? col->width
-                   : col->longest             ? col->longest
-                                              : 1;
-        /* Names may be longer than fits_create_tbl takes: they follow. */
-        ttype[c] = peri_arena_printf(w->arena, "C%zu", c + 1);
-        tform[c] = peri_arena_printf(w->arena, "%zu%c", n, stored[col->kind].code);
-    }
-    errno = 0;
-    fits_create_diskfile(&t->file, peri_target_temp(w->target), &status);
-    fits_create_tbl(t->file, BINARY_TBL, 0, (int)w->ncols, ttype, tform, NULL, "RESULT",
-                    &status);
-    for (size_t c = 0; c < w->ncols && !status; c++) {
-        const peri_outcol_t *out = &w->cols[c];
-        const char *zero = stored[t->cols[c].kind].zero;
-        put_key(t, "TTYPE", c, out->name, &status);
-        put_key(t, "TUNIT", c, out->unit, &status);
-        put_key(t, "TCOMM", c, out->description, &status);
-        put_key(t, "TUCD", c, out->ucd, &status);
-        if (zero) {
-            char card[FLEN_CARD]; /* 2^63 fits none of cfitsio's integer arguments */
-            snprintf(card, sizeof(card), "TSCAL%-3zu= %20d", c + 1, 1);
-            fits_write_record(t->file, card, &status);
-            snprintf(card, sizeof(card), "TZERO%-3zu= %20s", c + 1, zero);
-            fits_write_record(t->file, card, &status);
-        }
-    }
-    if (!status) put_provenance(w, t, &status);
-    /* Room for TNULLn, so that adding them does not move the data. */
-    fits_set_hdrsize(t->file, (int)w->ncols, &status);
-    fits_set_hdustruc(t->file, &status);
-    return status ? fail_fits(w, status, err) : 0;
-}
-
-static int open_spool(peri_writer_t *w, fits_t *t, peri_err_t *err)
-{
-    /* Beside the target: that disk has room for the result, /tmp may not. */
-    char *name = peri_xasprintf("%s.spool", peri_target_temp(w->target));
+    char *name = peri_xasprintf("%s.%s", peri_target_temp(w->target), ending);
     int fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd >= 0) unlink(name);
     free(name);
-    t->spool = fd >= 0 ? fdopen(fd, "w+") : NULL;
-    if (t->spool) return 0;
-    if (fd >= 0) close(fd);
-    return fail_spool(w, err);
+    FILE *f = fd >= 0 ? fdopen(fd, "w+") : NULL;
+    if (!f && fd >= 0) close(fd);
+    return f;
+}
+
+static int open_spool(peri_writer_t *w, peri_fits_t *t, peri_err_t *err)
+{
+    t->spool = peri_fits_spool(w, "spool");
+    return t->spool ? 0 : peri_fits_fail_spool(w, err);
 }
 
 static int open_fits(peri_writer_t *w, peri_err_t *err)
@@ -209,13 +74,13 @@ static int open_fits(peri_writer_t *w, peri_err_t *err)
                             "fits tables have at most %d columns, this result has %zu: "
                             "name fewer, or choose hdf5 or parquet",
                             COLUMNS_MAX, w->ncols);
-    fits_t *t = peri_xcalloc(1, sizeof(*t));
+    peri_fits_t *t = peri_xcalloc(1, sizeof(*t));
     w->state = t;
     t->cols = peri_xcalloc(w->ncols, sizeof(*t->cols));
     peri_buf_init(&t->text, w->text.max);
     size_t widest = 1;
     for (size_t c = 0; c < w->ncols; c++) {
-        column_t *col = &t->cols[c];
+        peri_fitscol_t *col = &t->cols[c];
         col->kind = peri_binary_kind(&w->fields[c], false, &col->width);
         col->item = peri_binary_size(col->kind) * col->width;
         col->offset = t->fixed;
@@ -223,72 +88,18 @@ static int open_fits(peri_writer_t *w, peri_err_t *err)
         t->ntexts += col->kind == PERI_BIN_TEXT;
         if (col->item > widest) widest = col->item;
     }
-    t->piece = PIECE_MAX / (t->fixed + 1);
+    t->piece = PERI_FITS_PIECE / (t->fixed + 1);
     if (t->piece > duckdb_vector_size()) t->piece = duckdb_vector_size();
     if (t->piece < 1) t->piece = 1;
     t->rows = peri_xmalloc(t->piece * t->fixed + 1);
     t->values = peri_xmalloc(t->piece * widest);
-    return t->ntexts ? open_spool(w, t, err) : create_file(w, t, err);
+    return t->ntexts ? open_spool(w, t, err) : peri_fits_create(w, t, err);
 }
 
 /* ---- rows ---- */
 
-/* n numbers, native, to where they belong, big-endian. */
-static void encode(peri_binary_t k, const char *in, char *out, size_t n)
-{
-    size_t size = peri_binary_size(k);
-    for (size_t i = 0; i < n; i++, in += size, out += size) {
-        uint16_t v16;
-        uint32_t v32;
-        uint64_t v64;
-        switch (size) {
-        case 1:
-            *out = k == PERI_BIN_BOOL ? (*in ? 'T' : 'F') : *in;
-            break;
-        case 2:
-            memcpy(&v16, in, size);
-            v16 = htobe16(v16);
-            memcpy(out, &v16, size);
-            break;
-        case 4:
-            memcpy(&v32, in, size);
-            v32 = htobe32(v32);
-            memcpy(out, &v32, size);
-            break;
-        default:
-            memcpy(&v64, in, size);
-            v64 = htobe64(v64);
-            memcpy(out, &v64, size);
-        }
-        if (stored[k].flip) *out = (char)(*out ^ 0x80);
-    }
-}
-
-/* Put the mark for NULL into t->values, and see whether a value looks like it. */
-static void mark_nulls(const peri_field_t *f, fits_t *t, column_t *col, idx_t first,
-                       idx_t n)
-{
-    size_t size = peri_binary_size(col->kind);
-    const peri_field_t *kid = f->type == DUCKDB_TYPE_ARRAY ? &f->kids[0] : f;
-    uint64_t mark = stored[col->kind].null;
-    for (size_t i = 0; i < n * col->width; i++) {
-        uint64_t v = 0;
-        char *p = t->values + i * size;
-        memcpy(&v, p, size); /* little-endian hosts only: see the assertion below */
-        bool null = peri_field_is_null(f, first + i / col->width) ||
-                    peri_field_is_null(kid, first * col->width + i);
-        if (null) {
-            memcpy(p, &mark, size);
-            col->has_null = true;
-        } else if (v == mark) {
-            col->has_mark = true;
-        }
-    }
-}
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "mark_nulls");
-
 /* FITS has a third logical value, a zero byte. */
-static void blank_nulls(const peri_field_t *f, const column_t *col, idx_t first,
+static void blank_nulls(const peri_field_t *f, const peri_fitscol_t *col, idx_t first,
                         char *out, idx_t n, size_t step)
 {
     const peri_field_t *kid = f->type == DUCKDB_TYPE_ARRAY ? &f->kids[0] : f;
@@ -299,31 +110,62 @@ static void blank_nulls(const peri_field_t *f, const column_t *col, idx_t first,
                 out[i * step + j] = 0;
 }
 
-static int take_numbers(peri_writer_t *w, fits_t *t, size_t c, idx_t first, idx_t n,
+/* A NaN that looks like our NULL is another NaN. */
+static void unmark_nans(const peri_field_t *f, peri_fits_t *t, const peri_fitscol_t *col,
+                        idx_t first, idx_t n)
+{
+    const peri_field_t *kid = f->type == DUCKDB_TYPE_ARRAY ? &f->kids[0] : f;
+    size_t size = peri_binary_size(col->kind);
+    for (size_t i = 0; i < n * col->width; i++)
+        if (peri_binary_is_null_nan(col->kind, t->values + i * size) &&
+            !peri_field_is_null(f, first + i / col->width) &&
+            !peri_field_is_null(kid, first * col->width + i))
+            peri_binary_put_nan(col->kind, t->values + i * size);
+}
+
+static int take_numbers(peri_writer_t *w, peri_fits_t *t, size_t c, idx_t first, idx_t n,
                         peri_err_t *err)
 {
-    column_t *col = &t->cols[c];
+    peri_fitscol_t *col = &t->cols[c];
     const peri_field_t *f = &w->fields[c];
-    if (peri_binary_rows(f, first, n, col->kind, t->values, "fits", err)) return -1;
-    if (is_integer(col->kind)) mark_nulls(f, t, col, first, n);
+    if (peri_binary_rows(f, first, n, col->kind, t->values, "fits", err) ||
+        peri_binary_decimals(f, first, n, "fits", err))
+        return -1;
+    if (peri_fits_is_integer(col->kind)) {
+        if (peri_fits_mark(w, t, c, first, n, err)) return -1;
+    } else if (col->kind != PERI_BIN_BOOL) {
+        unmark_nans(f, t, col, first, n);
+    }
     char *out = t->rows + col->offset;
     for (idx_t i = 0; i < n; i++)
-        encode(col->kind, t->values + i * col->item, out + i * t->fixed, col->width);
+        peri_fits_encode(col->kind, t->values + i * col->item, out + i * t->fixed,
+                         col->width);
     if (col->kind == PERI_BIN_BOOL) blank_nulls(f, col, first, out, n, t->fixed);
     return 0;
 }
 
-static int spool_text(peri_writer_t *w, fits_t *t, size_t c, idx_t row, peri_err_t *err)
+/* The value as the file will have it, in t->text; NULL is no bytes. */
+static void write_text(peri_writer_t *w, peri_fits_t *t, size_t c, idx_t row)
 {
+    peri_buf_clear(&t->text);
+    if (peri_field_is_null(&w->fields[c], row)) return;
     peri_buf_t value;
     peri_buf_init(&value, w->text.max);
     peri_field_text(&w->fields[c], row, PERI_STYLE_ISO, &value);
-    peri_buf_clear(&t->text);
     if (value.len) peri_text_ascii(&t->text, value.data, value.len);
-    bool failed = value.failed || t->text.failed;
+    size_t spaces = 0;
+    while (spaces < t->text.len && t->text.data[spaces] == ' ') spaces++;
+    if (spaces == t->text.len) peri_buf_putc(&t->text, ' ');
+    if (value.failed) t->text.failed = true;
     peri_buf_free(&value);
+}
+
+static int spool_text(peri_writer_t *w, peri_fits_t *t, size_t c, idx_t row,
+                      peri_err_t *err)
+{
+    write_text(w, t, c, row);
     uint32_t n = (uint32_t)t->text.len;
-    if (failed || t->text.len > TEXT_WIDTH)
+    if (t->text.failed || t->text.len > TEXT_WIDTH)
         return peri_err_set(
             err, PERI_EUNSUPP,
             "column \"%s\" has a text of more than %d bytes in row %llu, too "
@@ -334,15 +176,16 @@ static int spool_text(peri_writer_t *w, fits_t *t, size_t c, idx_t row, peri_err
     if (n > t->cols[c].longest) t->cols[c].longest = n;
     if (fwrite(&n, sizeof(n), 1, t->spool) != 1 ||
         (n && fwrite(t->text.data, n, 1, t->spool) != 1))
-        return fail_spool(w, err);
+        return peri_fits_fail_spool(w, err);
     return 0;
 }
 
-static int spool_rows(peri_writer_t *w, fits_t *t, idx_t first, idx_t n, peri_err_t *err)
+static int spool_rows(peri_writer_t *w, peri_fits_t *t, idx_t first, idx_t n,
+                      peri_err_t *err)
 {
     for (idx_t i = 0; i < n; i++) {
         if (t->fixed && fwrite(t->rows + i * t->fixed, t->fixed, 1, t->spool) != 1)
-            return fail_spool(w, err);
+            return peri_fits_fail_spool(w, err);
         for (size_t c = 0; c < w->ncols; c++)
             if (t->cols[c].kind == PERI_BIN_TEXT && spool_text(w, t, c, first + i, err))
                 return -1;
@@ -350,7 +193,7 @@ static int spool_rows(peri_writer_t *w, fits_t *t, idx_t first, idx_t n, peri_er
     return 0;
 }
 
-static int write_rows(peri_writer_t *w, fits_t *t, const char *rows, size_t n,
+static int write_rows(peri_writer_t *w, peri_fits_t *t, const char *rows, size_t n,
                       size_t row_size, peri_err_t *err)
 {
     int status = 0;
@@ -358,13 +201,13 @@ static int write_rows(peri_writer_t *w, fits_t *t, const char *rows, size_t n,
     fits_write_tblbytes(t->file, (LONGLONG)t->written + 1, 1, (LONGLONG)(n * row_size),
                         (unsigned char *)rows, &status);
     t->written += n;
-    return status ? fail_fits(w, status, err) : 0;
+    return status ? peri_fits_fail(w, status, err) : 0;
 }
 
 static int chunk_fits(peri_writer_t *w, duckdb_data_chunk chunk, idx_t n, peri_err_t *err)
 {
     (void)chunk;
-    fits_t *t = w->state;
+    peri_fits_t *t = w->state;
     for (idx_t first = 0; first < n;) {
         idx_t k = n - first < t->piece ? n - first : t->piece;
         for (size_t c = 0; c < w->ncols; c++)
@@ -381,11 +224,11 @@ static int chunk_fits(peri_writer_t *w, duckdb_data_chunk chunk, idx_t n, peri_e
 /* ---- close ---- */
 
 /* The next row of the spool, texts at their full width. */
-static int read_spooled(const peri_writer_t *w, fits_t *t, char *out)
+static int read_spooled(const peri_writer_t *w, peri_fits_t *t, char *out)
 {
     if (t->fixed && fread(t->rows, t->fixed, 1, t->spool) != 1) return -1;
     for (size_t c = 0; c < w->ncols; c++) {
-        const column_t *col = &t->cols[c];
+        const peri_fitscol_t *col = &t->cols[c];
         if (col->kind != PERI_BIN_TEXT) {
             memcpy(out, t->rows + col->offset, col->item);
             out += col->item;
@@ -401,20 +244,19 @@ static int read_spooled(const peri_writer_t *w, fits_t *t, char *out)
     return 0;
 }
 
-static int unspool(peri_writer_t *w, fits_t *t, peri_err_t *err)
+static int unspool(peri_writer_t *w, peri_fits_t *t, peri_err_t *err)
 {
-    size_t row_size = t->fixed;
-    for (size_t c = 0; c < w->ncols; c++)
-        if (t->cols[c].kind == PERI_BIN_TEXT)
-            row_size += t->cols[c].longest ? t->cols[c].longest : 1;
-    size_t piece = PIECE_MAX / row_size + 1;
+    size_t row_size = t->row_size;
+    size_t piece = PERI_FITS_PIECE / row_size + 1;
     char *rows = peri_xmalloc(piece * row_size);
     int rc = 0;
-    if (fflush(t->spool) || fseek(t->spool, 0, SEEK_SET)) rc = fail_spool(w, err);
+    if (fflush(t->spool) || fseek(t->spool, 0, SEEK_SET))
+        rc = peri_fits_fail_spool(w, err);
     for (uint64_t left = w->rows; left > 0 && !rc;) {
         size_t n = left < piece ? (size_t)left : piece;
         for (size_t i = 0; i < n && !rc; i++)
-            if (read_spooled(w, t, rows + i * row_size)) rc = fail_spool(w, err);
+            if (read_spooled(w, t, rows + i * row_size))
+                rc = peri_fits_fail_spool(w, err);
         if (!rc) rc = write_rows(w, t, rows, n, row_size, err);
         left -= n;
     }
@@ -422,41 +264,21 @@ static int unspool(peri_writer_t *w, fits_t *t, peri_err_t *err)
     return rc;
 }
 
-static int put_null_marks(peri_writer_t *w, fits_t *t, peri_err_t *err)
-{
-    int status = 0;
-    for (size_t c = 0; c < w->ncols; c++) {
-        const column_t *col = &t->cols[c];
-        if (!col->has_null || !is_integer(col->kind)) continue;
-        if (col->has_mark)
-            return peri_err_set(
-                err, PERI_EUNSUPP,
-                "column \"%s\" has NULLs and also the %s value of its type, "
-                "which a fits table needs to mark them: cast it to a wider "
-                "type, or replace the NULLs with coalesce",
-                w->cols[c].name, col->kind >= PERI_BIN_U8 ? "largest" : "smallest");
-        char key[FLEN_KEYWORD];
-        fits_make_keyn("TNULL", (int)c + 1, key, &status);
-        fits_update_key_lng(t->file, key, stored[col->kind].tnull, "marks NULL", &status);
-    }
-    return status ? fail_fits(w, status, err) : 0;
-}
-
 static int close_fits(peri_writer_t *w, peri_err_t *err)
 {
-    fits_t *t = w->state;
+    peri_fits_t *t = w->state;
     int status = 0;
-    if (t->ntexts && (create_file(w, t, err) || unspool(w, t, err))) return -1;
-    if (put_null_marks(w, t, err)) return -1;
+    if (t->ntexts && (peri_fits_create(w, t, err) || unspool(w, t, err))) return -1;
+    if (peri_fits_choose_marks(w, t, err)) return -1;
     errno = 0;
     fits_close_file(t->file, &status);
     t->file = NULL;
-    return status ? fail_fits(w, status, err) : 0;
+    return status ? peri_fits_fail(w, status, err) : 0;
 }
 
 static void free_fits(peri_writer_t *w)
 {
-    fits_t *t = w->state;
+    peri_fits_t *t = w->state;
     int status = 0;
     if (!t) return;
     if (t->file) {
@@ -464,6 +286,8 @@ static void free_fits(peri_writer_t *w)
         fits_clear_errmsg();
     }
     if (t->spool) fclose(t->spool);
+    if (t->nulls) fclose(t->nulls);
+    for (size_t c = 0; c < w->ncols; c++) free(t->cols[c].used);
     peri_buf_free(&t->text);
     free(t->cols);
     free(t->rows);

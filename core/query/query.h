@@ -51,9 +51,9 @@ typedef struct {
     double time_limit;    /* seconds; 0: none */
     uint64_t broadcast_limit;
     const char *checkpoint; /* folder where kernels save what they have, or NULL */
+    const char *shown_sql;  /* what the result says it is from; NULL: sql */
     /* The rest is no part of the task file. */
-    const char *shown_sql; /* what the result says it is from; NULL: sql */
-    const char *results;   /* folder with the rows of kernels: see PERI_KERNEL_CATALOG */
+    const char *results; /* folder with the rows of kernels: see PERI_KERNEL_CATALOG */
     const peri_kernelresult_t *result; /* each; borrowed as long as there are queries */
     size_t nresults;
     bool results_on_nodes; /* each node has a folder of that name of its own */

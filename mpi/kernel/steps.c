@@ -281,7 +281,7 @@ int peri_steps_run(MPI_Comm comm, const peri_registry_t *registry,
     MPI_Comm_rank(comm, &rank);
     if (rank == 0 && spec) {
         own = *spec;
-        own.shown_sql = spec->sql;
+        if (!own.shown_sql) own.shown_sql = spec->sql;
         own.sql = find_calls(&s, spec->sql, err);
         spec = &own;
     }

@@ -9,11 +9,12 @@ extern const peri_route_t peri_mydb_routes[];
 extern const size_t peri_mydb_nroutes;
 
 /* Handlers, by file. */
+int peri_api_query(peri_request_t *r, peri_err_t *err); /* api_query.c */
+int peri_api_query_cancel(peri_request_t *r, peri_err_t *err);
 int peri_api_queries(peri_request_t *r, peri_err_t *err); /* api_history.c */
 int peri_api_query_get(peri_request_t *r, peri_err_t *err);
 int peri_api_query_delete(peri_request_t *r, peri_err_t *err);
 int peri_api_query_job(peri_request_t *r, peri_err_t *err);
-int peri_api_query_cancel(peri_request_t *r, peri_err_t *err);
 int peri_api_table_list(peri_request_t *r, peri_err_t *err); /* api_tables.c */
 int peri_api_table(peri_request_t *r, peri_err_t *err);
 int peri_api_table_data(peri_request_t *r, peri_err_t *err);

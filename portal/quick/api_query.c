@@ -1,34 +1,80 @@
-/* api_query.c - POST /query: from what was asked to the words of `perigee query`. */
+/* api_query.c - POST /query: from what was asked to the words of `perigee query`, with a
+ * row of it in the history; and ending one that runs.
+ */
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "jobs/task/folder.h"
+#include "core/base/util.h"
+#include "core/mydb/statement.h"
 #include "jobs/task/io.h"
+#include "portal/log.h"
+#include "portal/quick/api.h"
 #include "portal/quick/format.h"
-#include "portal/quick/quick.h"
+#include "portal/quick/history.h"
 #include "portal/quick/run.h"
+#include "portal/quick/saved.h"
 
-#define KEYS    "sql parameters format rows context width utf8 table_rows"
-#define SQL_MAX (1u << 20)
+#define KEYS "sql saved parameters format rows context width utf8 table_rows"
 enum { WORDS = 32 };
+
+/* ---- what is asked ---- */
 
 typedef struct {
     const char *sql, *context;
+    const char *bound;  /* the SQL with its parameters as literals */
+    json_t *parameters; /* owned; NULL: none */
     const peri_rowformat_t *format;
-    int64_t rows, width, table_rows;
-    bool utf8;
+    int64_t rows, width, table_rows; /* rows -1: not said */
+    bool utf8, writes;
 } asked_t;
 
-static int read_body(peri_request_t *r, asked_t *a, peri_err_t *err)
+static int take_saved(peri_request_t *r, const json_t *o, const char *name, asked_t *a,
+                      peri_err_t *err)
 {
-    const char *format = "ndjson";
-    const json_t *o = peri_request_json(r, KEYS, err);
-    *a = (asked_t){.rows = -1, .utf8 = true};
-    if (!o || peri_json_text(o, "sql", true, SQL_MAX, &a->sql, err) ||
-        peri_json_text(o, "format", false, 40, &format, err) ||
+    peri_saved_t s;
+    peri_db_t *db = peri_request_db(r, err);
+    int rc = db ? peri_saved_find(r, db, name, &s, err) : -1;
+    if (db) peri_dbpool_put(r->portal->db, db);
+    if (rc) return -1;
+    a->sql = s.sql;
+    if (!a->context && *s.context) a->context = s.context;
+    a->parameters =
+        peri_parameters_bind(s.parameters, json_object_get(o, "parameters"), err);
+    json_decref(s.parameters);
+    return a->parameters ? 0 : -1;
+}
+
+static int take_sql(peri_request_t *r, const json_t *o, asked_t *a, peri_err_t *err)
+{
+    const char *saved = NULL;
+    json_t *given = json_object_get(o, "parameters");
+    if (peri_json_text(o, "saved", false, 2 * PERI_SAVED_NAME_MAX, &saved, err))
+        return -1;
+    const json_t *sql = json_object_get(o, "sql");
+    const bool has_sql = sql && !json_is_null(sql);
+    if (saved && has_sql)
+        return peri_err_set(err, PERI_EINVAL,
+                            "\"saved\" has its SQL already: leave out \"sql\"");
+    if (saved) return take_saved(r, o, saved, a, err);
+    /* SQL has lines: no peri_json_text. */
+    a->sql = json_string_value(sql);
+    if (!a->sql || strlen(a->sql) != json_string_length(sql))
+        return peri_err_set(err, PERI_EINVAL, "\"sql\" is to be the text of a query");
+    if (given && !json_is_null(given) && !json_is_object(given))
+        return peri_err_set(err, PERI_EINVAL,
+                            "\"parameters\" is an object of names and values");
+    if (given && !json_is_null(given)) a->parameters = json_incref(given);
+    return 0;
+}
+
+static int read_shape(const json_t *o, asked_t *a, peri_err_t *err)
+{
+    const char *format = NULL;
+    if (peri_json_text(o, "format", false, 40, &format, err) ||
         peri_json_text(o, "context", false, 200, &a->context, err) ||
         peri_json_number(o, "rows", false, 0, INT64_MAX, &a->rows, err) ||
         peri_json_number(o, "width", false, 0, 10000, &a->width, err) ||
@@ -36,10 +82,33 @@ static int read_body(peri_request_t *r, asked_t *a, peri_err_t *err)
         peri_json_bool(o, "utf8", &a->utf8, err))
         return -1;
     a->format = peri_rowformat_find(format ? format : "ndjson", err);
-    if (!a->format) return -1;
-    if (a->sql[strspn(a->sql, " \t\r\n;")]) return 0;
-    return peri_err_set(err, PERI_EINVAL, "\"sql\" is empty");
+    return a->format ? 0 : -1;
 }
+
+/* What cannot be cut into statements the command refuses, in the same words. */
+static int look_at_sql(peri_request_t *r, asked_t *a, peri_err_t *err)
+{
+    peri_script_t script;
+    if (strlen(a->sql) > PERI_HISTORY_SQL_MAX)
+        return peri_err_set(err, PERI_EINVAL,
+                            "the query has %zu bytes, and a quick one can have %u: "
+                            "put what is large into a table",
+                            strlen(a->sql), PERI_HISTORY_SQL_MAX);
+    if (!a->sql[strspn(a->sql, " \t\r\n;")])
+        return peri_err_set(err, PERI_EINVAL, "\"sql\" is empty");
+    if (peri_script_bind(a->sql, strlen(a->sql), a->parameters, r->arena, &a->bound, err))
+        return -1;
+    a->writes =
+        peri_script_parse(a->bound, strlen(a->bound), r->arena, &script, NULL) == 0 &&
+        script.writes;
+    if (a->writes && !(r->actor.scopes & PERI_SCOPE_FILES_WRITE))
+        return peri_err_set(err, PERI_EDENIED,
+                            "this token may not do that: it lacks the scope "
+                            "\"files:write\", which a query that writes tables needs");
+    return 0;
+}
+
+/* ---- the command ---- */
 
 /* SQL may be longer than one word of a command. */
 static int input_of(const char *sql, peri_err_t *err)
@@ -71,45 +140,93 @@ static void put_number(words_t *w, const char *word, int64_t n)
     put(w, word, peri_arena_printf(w->arena, "%lld", (long long)n));
 }
 
-static void put_limits(words_t *w, const peri_confquick_t *c, int64_t rows)
+static void put_words(words_t *w, const asked_t *a, const peri_confquick_t *c)
 {
-    const int64_t most = rows < 0 || (c->rows && rows > c->rows) ? c->rows : rows;
-    put(w, "--quiet", NULL);
-    if (rows >= 0 || c->rows) put_number(w, "--limit", most);
+    put(w, "query", "--quiet");
+    if (a->rows >= 0) put_number(w, "--limit", a->rows);
     put(w, "--timeout", peri_arena_printf(w->arena, "%g", c->seconds));
     put_number(w, "--memory", c->memory);
     put_number(w, "--temp-size", c->memory);
+    put(w, "--format", a->format->name);
+    if (a->context) put(w, "--context", a->context);
+    if (a->table_rows) put_number(w, "--rows", a->table_rows);
+    put(w, "-", NULL);
 }
 
-static int query(peri_request_t *r, peri_err_t *err)
+/* ---- the row of it ---- */
+
+static void note_end(peri_portal_t *p, void *arg, const peri_quickend_t *end)
 {
-    int rc;
-    asked_t a;
+    peri_err_t err = {0};
+    const peri_historyend_t e = {.state = end->code == PERI_ECANCEL ? "cancelled"
+                                          : end->code               ? "failed"
+                                          : end->cut                ? "cut"
+                                                                    : "done",
+                                 .cut = end->cut,
+                                 .rows = end->code ? -1 : end->rows,
+                                 .bytes = end->bytes,
+                                 .seconds = end->seconds,
+                                 .text = end->text,
+                                 .changed = end->changed};
+    peri_db_t *db = peri_dbpool_get(p->db, &err);
+    if (!db || peri_history_end(db, arg, &e, &err))
+        peri_log_seldom(PERI_LOG_WARN, "history", 10,
+                        "the end of a query was not noted: %s", err.text);
+    if (db) peri_dbpool_put(p->db, db);
+}
+
+static int begin(peri_request_t *r, const asked_t *a, char id[PERI_UUID_LEN + 1],
+                 peri_err_t *err)
+{
+    const peri_historyentry_t e = {.sql = a->sql,
+                                   .parameters = a->parameters,
+                                   .context = a->context,
+                                   .format = a->format->name};
+    peri_db_t *db = peri_request_db(r, err);
+    if (!db) return -1;
+    int rc = peri_history_begin(db, r->actor.account, &e, id, err);
+    if (rc == 0) rc = peri_db_commit(db, err);
+    peri_dbpool_put(r->portal->db, db);
+    return rc;
+}
+
+/* ---- requests ---- */
+
+static int start(peri_request_t *r, const asked_t *a, peri_err_t *err)
+{
     char id[PERI_UUID_LEN + 1];
     words_t w = {.arena = r->arena};
-    if (peri_quick_again(r, &rc, err)) return rc;
-    if (read_body(r, &a, err)) return -1;
-    put(&w, "query", NULL);
-    put_limits(&w, &r->portal->config->quick, a.rows);
-    put(&w, "--format", a.format->name);
-    if (a.context) put(&w, "--context", a.context);
-    if (a.table_rows) put_number(&w, "--rows", a.table_rows);
-    put(&w, "-", NULL);
-    peri_uuid_new(id);
-    const int input = input_of(a.sql, err);
+    put_words(&w, a, &r->portal->config->quick);
+    const int input = input_of(a->bound, err);
     if (input < 0) return -1;
+    if (begin(r, a, id, err)) {
+        close(input);
+        return -1;
+    }
     const peri_quickrun_t q = {
         .argv = w.v,
         .argc = w.n,
         .input = input,
-        .type = a.format->type,
-        .name = peri_arena_printf(r->arena, "result.%s", a.format->ending),
-        .id = id};
+        .writes = a->writes,
+        .width = (unsigned)a->width,
+        .ascii = !a->utf8,
+        .type = a->format->type,
+        .name = peri_arena_printf(r->arena, "result.%s", a->format->ending),
+        .id = id,
+        .over = note_end,
+        .arg = peri_xstrdup(id),
+        .arg_free = free};
     return peri_quick_start(r, &q, err);
 }
 
-const peri_route_t peri_quick_routes[] = {
-    {"POST", "/api/v1/query", query, .scope = PERI_SCOPE_SQL},
-};
-const size_t peri_quick_nroutes =
-    sizeof(peri_quick_routes) / sizeof(peri_quick_routes[0]);
+int peri_api_query(peri_request_t *r, peri_err_t *err)
+{
+    int rc;
+    asked_t a = {.rows = -1, .utf8 = true};
+    if (peri_quick_again(r, &rc, err)) return rc;
+    const json_t *o = peri_request_json(r, KEYS, err);
+    rc = !o || read_shape(o, &a, err) || take_sql(r, o, &a, err) ||
+         look_at_sql(r, &a, err) || start(r, &a, err);
+    json_decref(a.parameters);
+    return rc ? -1 : 0;
+}

@@ -35,11 +35,15 @@ static int write_launch(const char *folder, const peri_launch_t *l, peri_arena_t
     return rc;
 }
 
-static const peri_env_t *environment(const peri_binds_t *b, const char *tmp,
-                                     peri_arena_t *a, size_t *n)
+static const peri_env_t *environment(const peri_binds_t *b, const peri_quicktask_t *task,
+                                     const char *tmp, peri_arena_t *a, size_t *n)
 {
+    const char *columns = task->width ? peri_arena_printf(a, "%u", task->width) : NULL;
     const peri_env_t all[] = {{"PERIGEE_WORD", "1"},
                               {"TMPDIR", tmp},
+                              {"LC_ALL", task->ascii ? "C" : "C.UTF-8"},
+                              {"COLUMNS", columns},
+                              {"PERIGEE_SCHEMAS", b->schemas},
                               {"PERIGEE_DATASETS", b->datasets},
                               {"PERIGEE_KERNELS", b->kernels}};
     peri_env_t *env = peri_arena_calloc(a, sizeof(all) / sizeof(*all), sizeof(*env));
@@ -70,7 +74,7 @@ int peri_quickfolder_make(const peri_portal_t *p, peri_db_t *db,
                        .cpus = 1,
                        .memory = SHM_MAX,
                        .sandbox = &binds->sandbox};
-    l.env = environment(binds, tmp, a, &l.nenv);
+    l.env = environment(binds, task, tmp, a, &l.nenv);
     if (mkdir(folder, 0700) || mkdir(tmp, 0700))
         return peri_err_set(err, PERI_EIO, "cannot make the folder %s: %m", tmp);
     *path = folder;

@@ -10,6 +10,8 @@ typedef struct {
     int64_t account;
     const char *const *argv; /* the command, its first word "perigee" without a folder */
     size_t argc;
+    unsigned width; /* as in peri_quickrun_t */
+    bool ascii;
 } peri_quicktask_t;
 
 /* Made from what the account may use now. *path: of the folder; strings of the arena. db:

@@ -7,6 +7,7 @@
 #define WRITE .scope = PERI_SCOPE_FILES_WRITE
 
 const peri_route_t peri_mydb_routes[] = {
+    {"POST", "/api/v1/query", peri_api_query, SQL},
     {"GET", "/api/v1/queries", peri_api_queries, SQL},
     {"GET", "/api/v1/queries/*", peri_api_query_get, SQL},
     {"DELETE", "/api/v1/queries/*", peri_api_query_delete, SQL},

@@ -15,7 +15,6 @@
 #include "portal/queue/queue.h"
 #include "portal/quick/folder.h"
 #include "portal/quick/word.h"
-#include "portal/storage/usage.h"
 
 #define SPARE    5.0 /* seconds that the command has to end by itself */
 #define OLD      1.0 /* seconds after which it gives its place to a new one */
@@ -170,11 +169,18 @@ static int make_folder(item_t *i, const char **folder, peri_binds_t *binds,
     const char **argv = peri_arena_calloc(i->arena, i->q.argc + 1, sizeof(*argv));
     argv[0] = "perigee";
     memcpy(argv + 1, i->q.argv, i->q.argc * sizeof(*argv));
-    const peri_quicktask_t task = {i->q.id, i->turn.account, argv, i->q.argc + 1};
+    const peri_quicktask_t task = {.id = i->q.id,
+                                   .account = i->turn.account,
+                                   .argv = argv,
+                                   .argc = i->q.argc + 1,
+                                   .width = i->q.width,
+                                   .ascii = i->q.ascii};
     peri_db_t *db = peri_dbpool_get(i->portal->db, err);
     if (!db) return -1;
-    const int rc =
-        peri_quickfolder_make(i->portal, db, &task, i->arena, binds, folder, err);
+    /* What is left of the quota is to be exact. */
+    int rc = i->q.writes ? peri_binds_count(i->portal, db, i->turn.account, err) : 0;
+    if (rc == 0)
+        rc = peri_quickfolder_make(i->portal, db, &task, i->arena, binds, folder, err);
     peri_dbpool_put(i->portal->db, db);
     return rc;
 }
@@ -200,6 +206,17 @@ static int run_in_folder(item_t *i, const char *folder, peri_err_t *err)
     return rc;
 }
 
+/* She may have written, also if it failed. */
+static void doubt(const item_t *i)
+{
+    peri_err_t err = {0};
+    peri_db_t *db = peri_dbpool_get(i->portal->db, &err);
+    if (!db || peri_binds_doubt(db, i->turn.account, &err))
+        peri_log_seldom(PERI_LOG_WARN, "quick", 10,
+                        "volumes are not counted anew after a query: %s", err.text);
+    if (db) peri_dbpool_put(i->portal->db, db);
+}
+
 static void run(peri_turn_t *t)
 {
     item_t *i = (item_t *)t;
@@ -210,6 +227,7 @@ static void run(peri_turn_t *t)
     int rc = make_folder(i, &folder, &binds, &err);
     if (rc == 0) rc = run_in_folder(i, folder, &err);
     peri_quickfolder_remove(i->portal, i->q.id);
+    if (i->q.writes) doubt(i);
     if (rc) {
         if (err.code == PERI_EINTERNAL || err.code == PERI_EIO)
             peri_log_seldom(PERI_LOG_WARN, "quick", 10, "a quick query did not start: %s",

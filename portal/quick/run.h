@@ -35,6 +35,8 @@ typedef struct {
                        counted anew after it */
     double seconds; /* it is ended after these; 0: as configured, as the next ones are */
     uint64_t memory, bytes; /* that it may use; that it may write to stdout */
+    unsigned width;         /* columns of the terminal that is written for; 0: any */
+    bool ascii;             /* ... that knows no other characters */
     const char *type; /* content type of its rows, copied; NULL: its stdout is JSON, which
                          becomes the answer (r->json) when it is all there */
     const char *name; /* file name for Content-Disposition, copied; or NULL */

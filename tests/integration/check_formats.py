@@ -304,6 +304,31 @@ class Fits(unittest.TestCase):
         with self.open(text_query(["plain", "é😀", "", "a\nb", " pad"])) as f:
             self.assertEqual(list(f[1].data["s"]),
                              ["plain", "\\u00e9\\U0001f600", "", "a\\u000ab", " pad", ""])
+            raw = np.frombuffer(f[1].data.tobytes(), np.uint8).reshape(6, -1)
+            self.assertEqual(raw[2].tolist()[:2], [32, 0])  # an empty text
+            self.assertEqual(raw[5].max(), 0)               # NULL: the standard's null string
+
+    def test_marks_of_null(self):
+        """TNULL is no value of its column, whatever the column holds."""
+        for text in ("", ", 'x' AS s"):
+            sql = ("SELECT CASE WHEN range % 3 <> 1 THEN (range - 128)::TINYINT END AS i8, "
+                   "CASE WHEN range % 3 <> 1 THEN (255 - range)::UTINYINT END AS u8, "
+                   "CASE WHEN range % 3 <> 1 THEN -9223372036854775808 + range END AS i64, "
+                   "CASE WHEN range % 3 <> 1 THEN 4294967295 - range END::UINTEGER AS u32, "
+                   "[-2147483648, NULL]::INT[2] AS v, 7 AS k" + text + " FROM range(256)")
+            with self.open(sql) as f:
+                null = np.arange(256) % 3 == 1
+                for n, want in (("i8", np.arange(256) - 128), ("u8", 255 - np.arange(256)),
+                                ("i64", np.arange(256) + np.int64(-2**63)), ("u32", 2**32 - 1 - np.arange(256))):
+                    column = f[1].columns[n]
+                    got = [int(x) - int(column.bzero or 0) for x in f[1].data[n]]  # as stored
+                    self.assertEqual([x == column.null for x in got], null.tolist(), n)
+                    self.assertEqual([int(x) for x in f[1].data[n][~null]],
+                                     [int(x) for x in want[~null]], n)
+                self.assertEqual(f[1].data["v"].tolist(),
+                                 [[-(2**31), f[1].columns["v"].null]] * 256)
+                self.assertEqual(set(f[1].data["k"]), {7})
+                self.assertEqual(f[1].header["TSQLT5"], "INTEGER[2]")
 
     def test_header(self):
         sql = "SELECT 1 AS z,\n  2 AS alpha -- é"

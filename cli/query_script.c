@@ -1,0 +1,201 @@
+/* query_script.c - see query_script.h. What single statements do is in query_table.c. */
+#include "cli/query_script.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/query_script_priv.h"
+#include "core/base/util.h"
+#include "core/mydb/view.h"
+#include "core/sql/parse.h"
+
+/* ---- for all statements ---- */
+
+duckdb_connection peri_scriptrun_parser(peri_scriptrun_t *r, peri_err_t *err)
+{
+    const peri_limits_t limits = {.threads = 1};
+    if (!r->parser) r->parser = peri_session_new(&limits, err);
+    return r->parser ? peri_session_connection(r->parser) : NULL;
+}
+
+const char *peri_scriptrun_expand(peri_scriptrun_t *r, const char *sql, peri_err_t *err)
+{
+    const char *context = r->o->spec->context;
+    if (!peri_views_named(r->schemas, sql, context)) return sql;
+    duckdb_connection con = peri_scriptrun_parser(r, err);
+    return con ? peri_views_expand(con, r->schemas, sql, context, r->arena, err) : NULL;
+}
+
+/* The time limit is the script's: what is left of it. */
+static int take_time(const peri_scriptrun_t *r, peri_queryspec_t *spec, peri_err_t *err)
+{
+    if (spec->time_limit <= 0) return 0;
+    const double left = spec->time_limit - (peri_now() - r->started);
+    if (left <= 0)
+        return peri_err_set(err, PERI_ELIMIT,
+                            "the statements did not finish within %g seconds, their time "
+                            "limit (--timeout)",
+                            spec->time_limit);
+    spec->time_limit = left;
+    return 0;
+}
+
+int peri_scriptrun_query(peri_scriptrun_t *r, peri_queryspec_t *spec,
+                         const peri_queryrun_t *how, uint64_t *rows, peri_err_t *err)
+{
+    peri_queryran_t ran;
+    if (peri_cli_interrupted()) return peri_err_set(err, PERI_ECANCEL, "cancelled");
+    if (take_time(r, spec, err) || peri_query_run(spec, how, &ran, err)) return -1;
+    r->end->bytes += ran.bytes;
+    *rows = ran.rows;
+    return 0;
+}
+
+int peri_scriptrun_names(peri_scriptrun_t *r, const char *sql, const char *const **names,
+                         size_t *n, peri_err_t *err)
+{
+    peri_queryspec_t spec = *r->o->spec;
+    spec.sql = sql;
+    peri_query_t *q = peri_query_new(&spec, 1, NULL, err);
+    if (!q) return -1;
+    const peri_plan_t *plan = peri_query_plan(q);
+    const char **v = peri_arena_calloc(r->arena, plan->ncolumns + 1, sizeof(*v));
+    for (size_t i = 0; i < plan->ncolumns; i++)
+        v[i] = peri_arena_strdup(r->arena, plan->names[i]);
+    *names = v;
+    *n = plan->ncolumns;
+    peri_query_free(q);
+    return 0;
+}
+
+/* ---- SELECT ---- */
+
+static bool is_last_select(const peri_scriptrun_t *r, size_t i)
+{
+    for (size_t k = i + 1; k < r->script.n; k++)
+        if (r->script.v[k].kind == PERI_ST_SELECT) return false;
+    return true;
+}
+
+/* Whose rows nobody sees is only checked. */
+static int check_select(peri_scriptrun_t *r, const char *sql, peri_err_t *err)
+{
+    const char *const *names;
+    size_t n;
+    peri_err_t why = {0};
+    if (peri_scriptrun_names(r, sql, &names, &n, &why) == 0 || why.code == PERI_EKERNEL)
+        return 0;
+    *err = why;
+    return -1;
+}
+
+static int run_select(peri_scriptrun_t *r, const peri_statement_t *st, size_t i,
+                      peri_err_t *err)
+{
+    peri_queryspec_t spec = *r->o->spec;
+    spec.sql = peri_scriptrun_expand(r, st->sql, err);
+    if (!spec.sql) return -1;
+    if (spec.sql != st->sql || r->script.n > 1) spec.shown_sql = st->text;
+    if (!is_last_select(r, i)) return check_select(r, spec.sql, err);
+    const peri_queryrun_t how = {.ranks = r->o->ranks, .quiet = r->o->quiet};
+    return peri_scriptrun_query(r, &spec, &how, &r->end->rows, err);
+}
+
+/* ---- the script ---- */
+
+/* Mistakes are told before anything is changed. */
+static int check_syntax(peri_scriptrun_t *r, peri_err_t *err)
+{
+    if (r->script.n == 1 && !r->script.writes) return 0;
+    for (size_t i = 0; i < r->script.n; i++) {
+        const peri_statement_t *st = &r->script.v[i];
+        const char *sql = st->check                    ? st->check
+                          : st->kind == PERI_ST_SELECT ? st->sql
+                                                       : NULL;
+        if (!sql) continue;
+        duckdb_connection con = peri_scriptrun_parser(r, err);
+        json_t *query = con ? peri_sql_parse(con, sql, err) : NULL;
+        if (!query) return -1;
+        json_decref(query);
+    }
+    return 0;
+}
+
+static int run_statement(peri_scriptrun_t *r, size_t i, peri_err_t *err)
+{
+    const peri_statement_t *st = &r->script.v[i];
+    int rc = st->kind == PERI_ST_SELECT ? run_select(r, st, i, err)
+                                        : peri_scriptrun_table(r, st, err);
+    if (rc && r->script.n > 1)
+        (void)peri_err_prefix(err, "statement %zu of %zu, in line %zu", i + 1,
+                              r->script.n, st->line);
+    return rc;
+}
+
+/* --into mydb.x: the rows of the only SELECT become a table. */
+static int take_table(peri_scriptrun_t *r, peri_err_t *err)
+{
+    peri_statement_t *st = &r->script.v[0];
+    const char *dot = r->o->table ? strchr(r->o->table, '.') : NULL;
+    if (!dot) return 0;
+    if (r->script.n != 1 || st->kind != PERI_ST_SELECT)
+        return peri_err_set(
+            err, PERI_EINVAL,
+            "--into %s takes the rows of one SELECT; of several statements "
+            "each says itself where its rows go",
+            r->o->table);
+    st->kind = PERI_ST_CREATE_AS;
+    st->schema = peri_arena_strndup(r->arena, r->o->table, (size_t)(dot - r->o->table));
+    st->table = dot + 1;
+    if (r->o->spec->overwrite) st->flags |= PERI_ST_OR_REPLACE;
+    r->script.writes = true;
+    return 0;
+}
+
+static int run(peri_scriptrun_t *r, peri_err_t *err)
+{
+    const peri_queryspec_t *spec = r->o->spec;
+    const char *sql;
+    if (peri_script_bind(spec->sql, strlen(spec->sql), r->o->params, r->arena, &sql,
+                         err) ||
+        peri_script_parse(sql, strlen(sql), r->arena, &r->script, err) ||
+        take_table(r, err))
+        return -1;
+    r->schemas = peri_schemas_new(err);
+    if (!r->schemas || check_syntax(r, err)) return -1;
+    for (size_t i = 0; i < r->script.n; i++)
+        if (run_statement(r, i, err)) return -1;
+    return 0;
+}
+
+int peri_query_script(const peri_queryscript_t *o, peri_scriptend_t *end, peri_err_t *err)
+{
+    peri_scriptrun_t r = {
+        .o = o, .end = end, .arena = peri_arena_new(), .started = peri_now()};
+    *end = (peri_scriptend_t){.changed = json_array()};
+    int rc = run(&r, err);
+    end->seconds = peri_now() - r.started;
+    peri_session_free(r.parser);
+    peri_schemas_free(r.schemas);
+    peri_arena_free(r.arena);
+    return rc;
+}
+
+bool peri_query_into_table(const char *into)
+{
+    const char *dot = strchr(into, '.');
+    peri_format_t format;
+    char name[PERI_MYDB_NAME];
+    if (!dot || dot == into || strchr(into, '/') ||
+        peri_format_from_path(into, &format, NULL) == 0 ||
+        peri_mydb_name(dot + 1, name, NULL))
+        return false;
+    peri_schemas_t *all = peri_schemas_new(NULL);
+    char *schema = peri_xasprintf("%.*s", (int)(dot - into), into);
+    const bool is = all && peri_schemas_find(all, schema);
+    free(schema);
+    peri_schemas_free(all);
+    return is;
+}

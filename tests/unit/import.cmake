@@ -1,0 +1,1 @@
+peri_unit_test(import peri_import)
