@@ -199,3 +199,14 @@ bool peri_query_into_table(const char *into)
     peri_schemas_free(all);
     return is;
 }
+
+void peri_query_word(const peri_scriptend_t *end)
+{
+    char text[80], rows[32];
+    snprintf(text, sizeof(text), "%s row%s in %.3g s", peri_human_count(end->rows, rows),
+             end->rows == 1 ? "" : "s", end->seconds);
+    peri_cli_word(json_pack("{s:i, s:I, s:f, s:I, s:n, s:s, s:O}", "code", 0, "rows",
+                            (json_int_t)end->rows, "seconds", end->seconds, "bytes",
+                            (json_int_t)end->bytes, "cut", "text",
+                            *end->text ? end->text : text, "changed", end->changed));
+}
