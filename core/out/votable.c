@@ -253,7 +253,9 @@ static int votable_chunk(peri_writer_t *w, duckdb_data_chunk chunk, idx_t n,
 static int votable_close(peri_writer_t *w, peri_err_t *err)
 {
     (void)err;
-    peri_buf_puts(&w->text, "</TABLEDATA></DATA>\n</TABLE>\n</RESOURCE>\n</VOTABLE>\n");
+    peri_buf_puts(&w->text, "</TABLEDATA></DATA>\n</TABLE>\n");
+    if (w->cut) put_info(&w->text, "QUERY_STATUS", "OVERFLOW");
+    peri_buf_puts(&w->text, "</RESOURCE>\n</VOTABLE>\n");
     return 0;
 }
 
