@@ -10,6 +10,7 @@
 #include "cli/query_script_priv.h"
 #include "core/base/util.h"
 #include "core/mydb/before.h"
+#include "core/mydb/check.h"
 #include "core/mydb/view.h"
 #include "core/table/dataset.h"
 
@@ -250,8 +251,7 @@ static int replace(peri_scriptrun_t *r, const peri_statement_t *st,
     const bool keeps = st->kind == PERI_ST_UPDATE || st->kind == PERI_ST_ALTER;
     if (keeps && rows != old)
         return peri_err_set(err, PERI_EINVAL,
-                            "%s.%s is as it was: its %llu rows would have become %llu; "
-                            "aggregates and unnest do not go into SET",
+                            "%s.%s stays as it was: its %llu rows would have become %llu",
                             s->name, name, (unsigned long long)old,
                             (unsigned long long)rows);
     if (peri_before_carry(before, peri_mydbchange_path(c),
@@ -379,5 +379,7 @@ int peri_scriptrun_table(peri_scriptrun_t *r, const peri_statement_t *st, peri_e
     };
     if (st->kind >= sizeof(ways) / sizeof(*ways) || !ways[st->kind])
         return peri_err_set(err, PERI_EUNSUPP, "COMMENT is not known here");
-    return ways[st->kind](r, st, err);
+    const int rc = ways[st->kind](r, st, err);
+    if (rc) peri_statement_blame(st, err);
+    return rc;
 }
