@@ -147,8 +147,9 @@ static int votable_close(peri_writer_t *w, peri_err_t *err)
 {
     (void)err;
     peri_votable_rows_end(w);
-    peri_buf_puts(&w->text, "</STREAM></BINARY2></DATA>\n</TABLE>\n</RESOURCE>\n"
-                            "</VOTABLE>\n");
+    peri_buf_puts(&w->text, "</STREAM></BINARY2></DATA>\n</TABLE>\n");
+    if (w->cut) put_info(&w->text, "QUERY_STATUS", "OVERFLOW");
+    peri_buf_puts(&w->text, "</RESOURCE>\n</VOTABLE>\n");
     return 0;
 }
 

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,7 +24,9 @@
 #include "jobs/task/io.h"
 #include "jobs/task/text.h"
 
-enum { SHOWN = 300 };
+enum { SHOWN = 300, MOST_TRIES = 20 };
+
+#define TRIES_ENV "PERIGEE_SANDBOX_TRIES"
 
 typedef peri_outside_t outside_t;
 
@@ -176,6 +179,27 @@ static int tell_fault(const outside_t *o, const char *text)
     return tell_failure(o, peri_arena_printf(o->t.arena, "F %s", text));
 }
 
+/* A file that is shown by itself was replaced by its owner while bubblewrap was on the
+ * way to it, as happens to tables; nothing of the user has run. */
+static bool is_worth_a_try(const outside_t *o)
+{
+    return !o->runs && !o->has_status && peri_env_int(TRIES_ENV, 0) < MOST_TRIES &&
+           peri_sandbox_replaced(&o->places);
+}
+
+/* Begun anew, this program finds the new one. Returns if it cannot be. */
+static void try_again(const outside_t *o, char **argv)
+{
+    const int64_t before = peri_env_int(TRIES_ENV, 0);
+    setenv(TRIES_ENV, peri_arena_printf(o->t.arena, "%d", (int)before + 1), 1);
+    close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+    if (o->tell >= 0) fcntl(o->tell, F_SETFD, 0);
+    /* Blocked, they wait for it. */
+    for (int sig = 1; sig < NSIG; sig++)
+        if (sigismember(&o->waiting, sig) == 1) raise(sig);
+    execv(o->self, argv);
+}
+
 /* Bubblewrap ended before the inner half has said anything. */
 static int tell_broken(const outside_t *o)
 {
@@ -215,7 +239,7 @@ static int conclude(const outside_t *o)
     return tell_broken(o);
 }
 
-static int run(outside_t *o)
+static int run(outside_t *o, char **argv)
 {
     peri_err_t err;
     sigset_t all;
@@ -231,7 +255,9 @@ static int run(outside_t *o)
     }
     attend(o);
     peri_sruns_close(&o->sruns);
+    const bool again = is_worth_a_try(o);
     peri_outside_tidy(o);
+    if (again) try_again(o, argv);
     return conclude(o);
 }
 
@@ -256,8 +282,9 @@ int peri_outside_main(int argc, char **argv)
     if (o.tell < 0) o.t.srun = true; /* only srun starts it so */
     if (o.tell >= 0) fcntl(o.tell, F_SETFD, FD_CLOEXEC);
     fcntl(o.t.dirfd, F_SETFD, FD_CLOEXEC);
-    const int status =
-        o.t.l.sandbox && o.nstarter < o.nwords ? run(&o) : tell_fault(&o, "no sandbox");
+    const int status = o.t.l.sandbox && o.nstarter < o.nwords
+                           ? run(&o, argv)
+                           : tell_fault(&o, "no sandbox");
     peri_task_close(&o.t);
     return status;
 }

@@ -23,6 +23,15 @@ void peri_sandbox_close(peri_places_in_t *p)
     p->n = 0;
 }
 
+bool peri_sandbox_replaced(const peri_places_in_t *p)
+{
+    struct stat st;
+    for (size_t i = 0; i < p->n; i++)
+        if (fstat(p->v[i].fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 0)
+            return true;
+    return false;
+}
+
 static int open_beneath(int dir, const char *path)
 {
     const struct open_how how = {.flags = O_PATH | O_CLOEXEC,
@@ -119,6 +128,10 @@ int peri_sandbox_open(const peri_sandbox_t *s, const char *task, const char *res
             continue;
         if (fd < 0 || put(out, fd, b->to, b->write)) return cannot(b->to, err);
         struct stat st;
+        /* perigee-helper's mount of a file: it is there by its name also when the file
+         * itself has none any more. */
+        if (!b->path && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+            out->v[out->n - 1].from = b->from;
         if (b->hide && fstatat(fd, b->hide, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
             S_ISDIR(st.st_mode))
             out->v[out->n - 1].hide = b->hide;

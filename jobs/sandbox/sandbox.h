@@ -20,6 +20,7 @@
 typedef struct {
     int fd;            /* O_PATH; not closed at exec, bubblewrap takes it */
     const char *to;    /* inside, absolute */
+    const char *from;  /* a file that is no part of anything: its name; else NULL */
     uint64_t dev, ino; /* what must be there in the end */
     const char *hide;  /* a name in it that is covered, or NULL */
     bool write;
@@ -37,6 +38,8 @@ typedef struct {
 int peri_sandbox_open(const peri_sandbox_t *s, const char *task, const char *results,
                       peri_arena_t *arena, peri_places_in_t *out, peri_err_t *err);
 void peri_sandbox_close(peri_places_in_t *p);
+/* A file among them has lost its name since: bubblewrap may not have found it. */
+bool peri_sandbox_replaced(const peri_places_in_t *p);
 
 /* ---- the command ---- */
 

@@ -159,7 +159,9 @@ static void put_places(words_t *w, const peri_sandbox_words_t *in)
                 put_tmpfs(w, "0755", 1 << 20, *s);
         }
         put3(w, p->v[i].write ? "--bind" : "--ro-bind",
-             peri_arena_printf(w->arena, "/proc/self/fd/%d", p->v[i].fd), p->v[i].to);
+             p->v[i].from ? p->v[i].from
+                          : peri_arena_printf(w->arena, "/proc/self/fd/%d", p->v[i].fd),
+             p->v[i].to);
         if (p->v[i].hide)
             put_cover(w, peri_arena_printf(w->arena, "%s/%s", p->v[i].to, p->v[i].hide));
     }

@@ -71,13 +71,14 @@ typedef struct {
 
 /* What one command of a quick query may use, and how many run. */
 typedef struct {
-    double seconds;  /* 60 */
-    int64_t rows;    /* 100000; 0: any number */
-    int64_t memory;  /* bytes; 2 GB */
-    int64_t bytes;   /* of an answer; 1 GB */
-    int processes;   /* at once, and half as many that take long; 2 for each core */
-    int per_account; /* 2 */
-    int64_t upload;  /* bytes of a file that becomes a table; 10 GB */
+    double seconds;      /* 60 */
+    int64_t rows;        /* 100000; 0: any number */
+    int64_t memory;      /* bytes; 2 GB */
+    int64_t bytes;       /* of an answer; 1 GB */
+    int processes;       /* at once, and half as many that take long; 2 for each core */
+    int per_account;     /* 2 */
+    int64_t upload;      /* bytes of a file that becomes a table; 10 GB */
+    double history_days; /* what was asked is kept so long; 90; 0: for ever */
 } peri_confquick_t;
 
 typedef struct {

@@ -32,9 +32,10 @@ static int read_size(peri_confload_t *l, peri_node_t *at, const char *what, int6
 
 int peri_conf_quick(peri_confload_t *l, peri_node_t *at, peri_err_t *err)
 {
-    enum { SECONDS, ROWS, MEMORY, BYTES, PROCESSES, PER_ACCOUNT, UPLOAD, N };
-    static const char *const keys[N] = {"seconds",   "rows",        "memory", "bytes",
-                                        "processes", "per_account", "upload"};
+    enum { SECONDS, ROWS, MEMORY, BYTES, PROCESSES, PER_ACCOUNT, UPLOAD, HISTORY, N };
+    static const char *const keys[N] = {"seconds", "rows",        "memory",
+                                        "bytes",   "processes",   "per_account",
+                                        "upload",  "history_days"};
     peri_confquick_t *q = &l->c->quick;
     peri_node_t *v[N] = {0};
     double rows = 100000;
@@ -43,7 +44,8 @@ int peri_conf_quick(peri_confload_t *l, peri_node_t *at, peri_err_t *err)
                             .bytes = GB,
                             .processes = 2 * cores(),
                             .per_account = 2,
-                            .upload = 10 * GB};
+                            .upload = 10 * GB,
+                            .history_days = 90};
     if ((at && peri_yaml_fields(&l->yaml, at, "quick", keys, N, v, err)) ||
         peri_conf_number(l, v[SECONDS], keys[SECONDS], 1, 3600, &q->seconds, err) ||
         peri_conf_number(l, v[ROWS], keys[ROWS], 0, 1e12, &rows, err) ||
@@ -51,7 +53,8 @@ int peri_conf_quick(peri_confload_t *l, peri_node_t *at, peri_err_t *err)
         read_size(l, v[BYTES], keys[BYTES], MB, &q->bytes, err) ||
         read_count(l, v[PROCESSES], keys[PROCESSES], 1000, &q->processes, err) ||
         read_count(l, v[PER_ACCOUNT], keys[PER_ACCOUNT], 1000, &q->per_account, err) ||
-        read_size(l, v[UPLOAD], keys[UPLOAD], MB, &q->upload, err))
+        read_size(l, v[UPLOAD], keys[UPLOAD], MB, &q->upload, err) ||
+        peri_conf_number(l, v[HISTORY], keys[HISTORY], 0, 36500, &q->history_days, err))
         return -1;
     q->rows = (int64_t)rows;
     return 0;

@@ -12,10 +12,9 @@
 #include "portal/log.h"
 #include "portal/quick/history.h"
 
-#define IDLE         30.0 /* seconds between rounds when nothing is to do */
-#define RETRY        1.0  /* after the database failed */
-#define PRUNE_EVERY  3600.0
-#define HISTORY_DAYS 90
+#define IDLE        30.0 /* seconds between rounds when nothing is to do */
+#define RETRY       1.0  /* after the database failed */
+#define PRUNE_EVERY 3600.0
 
 void peri_manager_due(peri_manager_t *m, double at)
 {
@@ -124,7 +123,7 @@ static void prune(peri_manager_t *m)
     peri_err_t err = {0};
     if (peri_account_sweep(m->db, peri_epoch(), &err))
         peri_log(PERI_LOG_WARN, "what has expired stays: %s", err.text);
-    if (peri_history_prune(m->db, HISTORY_DAYS, &err) < 0)
+    if (peri_history_prune(m->db, p->config->quick.history_days, &err) < 0)
         peri_log(PERI_LOG_WARN, "old queries stay: %s", err.text);
     if (p->config->keep_days <= 0) return;
     double before = peri_epoch() - p->config->keep_days * 86400;

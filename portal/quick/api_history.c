@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/mydb/statement.h"
 #include "jobs/task/folder.h"
 #include "portal/access/thing.h"
 #include "portal/jobs/api.h"
 #include "portal/quick/api.h"
+#include "portal/quick/run.h"
 
 #define SEARCH_MAX 400
 #define SQL_SHOWN  "4000" /* characters, in lists */
@@ -21,6 +23,21 @@
     "'seconds', q.seconds, 'text', q.text, 'job', q.job, 'changed', q.changed"
 
 /* ---- looking ---- */
+
+static bool is_open(const json_t *o)
+{
+    const char *s = json_string_value(json_object_get(o, "state"));
+    return s && (!strcmp(s, "waiting") || !strcmp(s, "running"));
+}
+
+/* Of one without an end: whether it waits or runs. False: it does neither (any more). */
+static bool tell_state(const peri_request_t *r, json_t *o)
+{
+    const char *id = json_string_value(json_object_get(o, "id"));
+    const char *state = is_open(o) && id ? peri_quick_state(r->actor.account, id) : NULL;
+    if (state) json_object_set_new(o, "state", json_string(state));
+    return state != NULL;
+}
 
 /* "1732804690.25_UUID" */
 static int read_cursor(peri_request_t *r, const char *v[2], peri_err_t *err)
@@ -43,7 +60,7 @@ static int read_cursor(peri_request_t *r, const char *v[2], peri_err_t *err)
                 : 0;
 }
 
-static json_t *take_next(json_t *list, size_t n)
+static json_t *take_next(const peri_request_t *r, json_t *list, size_t n)
 {
     json_t *next = json_null();
     if (json_array_size(list) > n) {
@@ -52,7 +69,11 @@ static json_t *take_next(json_t *list, size_t n)
     }
     size_t i;
     json_t *o;
-    json_array_foreach(list, i, o) json_object_del(o, "cursor");
+    json_array_foreach(list, i, o)
+    {
+        json_object_del(o, "cursor");
+        tell_state(r, o);
+    }
     return next;
 }
 
@@ -86,7 +107,7 @@ int peri_api_queries(peri_request_t *r, peri_err_t *err)
     json_t *list = peri_rows_json(db, err, sql, 5, v);
     peri_dbpool_put(r->portal->db, db);
     if (!list) return -1;
-    json_t *next = take_next(list, (size_t)n);
+    json_t *next = take_next(r, list, (size_t)n);
     r->json = json_pack("{s:o, s:o}", "queries", list, "next", next);
     return 0;
 }
@@ -121,22 +142,18 @@ static json_t *get(peri_request_t *r, peri_err_t *err)
 int peri_api_query_get(peri_request_t *r, peri_err_t *err)
 {
     r->json = get(r, err);
-    return r->json ? 0 : -1;
+    if (!r->json) return -1;
+    tell_state(r, r->json);
+    return 0;
 }
 
 /* ---- forgetting, ending ---- */
-
-static bool is_open(const json_t *o)
-{
-    const char *s = json_string_value(json_object_get(o, "state"));
-    return s && (!strcmp(s, "waiting") || !strcmp(s, "running"));
-}
 
 static int forget(peri_request_t *r, peri_db_t *db, peri_err_t *err)
 {
     json_t *o = find(r, db, err);
     if (!o) return -1;
-    const bool open = is_open(o);
+    const bool open = tell_state(r, o);
     json_decref(o);
     if (open)
         return peri_err_set(err, PERI_ECONFLICT,
@@ -156,6 +173,14 @@ int peri_api_query_delete(peri_request_t *r, peri_err_t *err)
     const int rc = forget(r, db, err);
     peri_dbpool_put(r->portal->db, db);
     return rc;
+}
+
+int peri_api_query_cancel(peri_request_t *r, peri_err_t *err)
+{
+    r->json = get(r, err);
+    if (!r->json) return -1;
+    if (is_open(r->json)) peri_quick_cancel(r->actor.account, r->param[0]);
+    return 0;
 }
 
 /* ---- a job of it ---- */
@@ -195,6 +220,18 @@ static char *job_spec(const json_t *asked, const char *sql, const char *context)
     return text;
 }
 
+/* A job's SQL has no parameters: their values are put in. */
+static char *make_spec(peri_request_t *r, const json_t *asked, const json_t *q,
+                       peri_err_t *err)
+{
+    const json_t *values = json_object_get(q, "parameters");
+    const char *sql = json_string_value(json_object_get(q, "sql"));
+    if (json_object_size(values) &&
+        peri_script_bind(sql, strlen(sql), values, r->arena, &sql, err))
+        return NULL;
+    return job_spec(asked, sql, json_string_value(json_object_get(q, "context")));
+}
+
 /* The job is there: a row that cannot be told so is no reason to say that it is not. */
 static void note_job(peri_request_t *r)
 {
@@ -215,9 +252,9 @@ int peri_api_query_job(peri_request_t *r, peri_err_t *err)
     const json_t *asked = peri_request_json(r, JOB_KEYS, err);
     json_t *o = asked ? get(r, err) : NULL;
     if (!o) return -1;
-    char *spec = job_spec(asked, json_string_value(json_object_get(o, "sql")),
-                          json_string_value(json_object_get(o, "context")));
+    char *spec = make_spec(r, asked, o, err);
     json_decref(o);
+    if (!spec) return -1;
     const int rc = peri_api_job_of(r, spec, strlen(spec), err);
     free(spec);
     if (rc == 0) note_job(r);

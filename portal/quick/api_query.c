@@ -143,7 +143,10 @@ static void put_number(words_t *w, const char *word, int64_t n)
 static void put_words(words_t *w, const asked_t *a, const peri_confquick_t *c)
 {
     put(w, "query", "--quiet");
+    put(w, "--cut", NULL);
     if (a->rows >= 0) put_number(w, "--limit", a->rows);
+    if (c->rows) put_number(w, "--max-rows", c->rows);
+    put_number(w, "--max-bytes", c->bytes);
     put(w, "--timeout", peri_arena_printf(w->arena, "%g", c->seconds));
     put_number(w, "--memory", c->memory);
     put_number(w, "--temp-size", c->memory);
@@ -229,17 +232,4 @@ int peri_api_query(peri_request_t *r, peri_err_t *err)
          look_at_sql(r, &a, err) || start(r, &a, err);
     json_decref(a.parameters);
     return rc ? -1 : 0;
-}
-
-int peri_api_query_cancel(peri_request_t *r, peri_err_t *err)
-{
-    /* Of others' queries nobody learns that they are there. */
-    if (peri_quick_cancel(r->actor.account, r->param[0])) {
-        r->status = 202;
-        r->json = json_pack("{s:s, s:s}", "id", r->param[0], "state", "cancelled");
-        return 0;
-    }
-    return peri_err_set(err, PERI_ENOTFOUND,
-                        "no query %.60s of yours runs: it has ended, or there was none",
-                        r->param[0]);
 }

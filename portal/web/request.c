@@ -16,6 +16,28 @@ const char *peri_request_arg(const peri_request_t *r, const char *name)
     return MHD_lookup_connection_value(r->conn, MHD_GET_ARGUMENT_KIND, name);
 }
 
+typedef struct {
+    const char *name, **out;
+    size_t n, max;
+} args_t;
+
+static enum MHD_Result on_arg(void *cls, enum MHD_ValueKind kind, const char *key,
+                              const char *value)
+{
+    args_t *a = cls;
+    (void)kind;
+    if (a->n < a->max && value && !strcmp(key, a->name)) a->out[a->n++] = value;
+    return MHD_YES;
+}
+
+size_t peri_request_args(const peri_request_t *r, const char *name, const char **out,
+                         size_t max)
+{
+    args_t a = {.name = name, .out = out, .max = max};
+    MHD_get_connection_values(r->conn, MHD_GET_ARGUMENT_KIND, on_arg, &a);
+    return a.n;
+}
+
 const char *peri_request_header(const peri_request_t *r, const char *name)
 {
     return MHD_lookup_connection_value(r->conn, MHD_HEADER_KIND, name);

@@ -97,6 +97,9 @@ struct peri_route {
 
 /* Query parameter or NULL; header or NULL; cookie or NULL. */
 const char *peri_request_arg(const peri_request_t *r, const char *name);
+/* Of one that stands there more than once: all of them, at most `max`; how many. */
+size_t peri_request_args(const peri_request_t *r, const char *name, const char **out,
+                         size_t max);
 const char *peri_request_header(const peri_request_t *r, const char *name);
 const char *peri_request_cookie(const peri_request_t *r, const char *name);
 /* Nobody waits for the answer any more. Noticed by itself only where something is read or

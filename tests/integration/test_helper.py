@@ -319,6 +319,26 @@ class Jobs(World):
         self.assertEqual(self.who[1].ok("GET", f"/jobs/{waits}/logs"), b"persistent\nscratch\n")
         self.assertEqual(self.run_job(1, f"cat {at}/d/x.txt; true"), "")
 
+    def test_tables(self):
+        """Their own are there whatever volumes are named; of another's only the file that is shared."""
+        ana, bob, _ = self.names
+        who = self.who
+        who[0].ok("POST", f"/files/{ana}/persistent/mydb", {"action": "mkdir", "parents": True})
+        for name in ("x.h5", "y.h5"):
+            who[0].ok("PUT", f"/files/{ana}/persistent/mydb/{name}", name.encode())
+        given = who[0].ok("POST", "/grants", {"kind": "volume", "thing": f"{ana}/persistent:mydb/x.h5",
+                                              "to": {"account": bob}, "rights": ["read"]})
+        self.addCleanup(who[0].delete, f"/grants/{given['id']}")
+        at = f"/volumes/{ana}/persistent/mydb"
+        self.assertEqual(self.run_job(1, f"ls {at}; cat {at}/x.h5; echo no > {at}/x.h5; touch {at}/z.h5; true"),
+                         "x.h5\nx.h5")
+        mine = f"/volumes/{bob}/persistent"
+        out = self.run_job(1, f"ls {mine}; echo t > {mine}/mydb/t && cat {mine}/mydb/t; touch {mine}/no; "
+                           "printenv PERIGEE_SCHEMAS", volumes=["scratch"])
+        self.assertTrue(out.startswith("mydb\nt\n[{"), out)
+        self.assertEqual({s["name"] for s in json.loads(out[7:])}, {"mydb", bob, f"user:{bob}"})
+        self.assertEqual(self.content(1, f"{bob}/persistent/mydb/t"), b"t\n")
+
     def test_kinds(self):
         """A statement over a file of a volume, and ranks of MPI."""
         name = self.names[0]

@@ -25,7 +25,7 @@ from portal_world import Portal
 CONFIG = """user: root
 accounts: {sign_up: open}
 limits: {requests_per_minute: 0}
-#quick: {seconds: 20, rows: 5000}
+quick: {seconds: 20, rows: 5000}
 """
 LONG = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE hash(a.range, b.range) = 1"
 GROUPS = "SELECT idx, GroupMass, GroupPos FROM tng.groups ORDER BY idx LIMIT 50"
@@ -161,9 +161,12 @@ class Where(World):
 
     def test_files_of_this_machine(self):
         """... the portal does not see: --here does."""
-        path = f"{harness.EXAMPLE}/groups_023/*.hdf5"
-        sql = f"SELECT count(*) AS n FROM '{path}:/Group'"
+        data = f"{harness.EXAMPLE}/groups_023"
+        for name in os.listdir(data):
+            shutil.copy(f"{data}/{name}", self.ana.home)
+        sql = f"SELECT count(*) AS n FROM '{self.ana.home}/fof*.hdf5:/Group'"
         self.ana.fails(1, r"is a file of this machine.*--here", "query", sql)
+        self.ana.fails(1, r"is a file of this machine.*--here", "query", sql.replace(self.ana.home + "/", ""))
         self.assertRegex(self.ana.ok("query", "--here", "--format", "csv", sql), r"^n\n\d+\n$")
         err = self.ana.fails(1, "", "query", "SELECT * FROM 'nowhere.hdf5:/x'")
         self.assertNotIn("--here", err)
@@ -363,6 +366,154 @@ class Memory(World):
         self.assertEqual(hal.ok("results", job, "result.csv"), "m,s\n42,x\n")
         self.assertIn("is deleted", hal.ok("saved", "rm", "more"))
         hal.fails(1, "no saved query", "saved", "rm", "more")
+
+
+STARS = """id,name,ra,mag
+1,Alpha,10.5,1.25
+2,Beta,20.5,
+3,"Gamma, the third",30.5,3.75
+"""
+
+
+class Own(World):
+    """Tables: `perigee table`."""
+
+    def write(self, who, name, text):
+        with open(f"{who.home}/{name}", "w", encoding="utf-8") as f:
+            f.write(text)
+
+    def csv(self, who, sql):
+        return who.ok("query", "-q", "--format", "csv", sql)
+
+    def test_life_of_a_table(self):
+        ida = self.newcomer("ida")
+        self.write(ida, "stars.csv", STARS)
+        self.assertIn("no table yet", ida.run("table", "ls").err)
+        shown = ida.run("table", "load", "--preview", "stars.csv")
+        self.assertRegex(shown.out, r"(?s)COLUMN +TYPE.*id +BIGINT.*mag +DOUBLE.*Gamma, the third.*NULL|Beta")
+        self.assertIn("nothing is kept", shown.err)
+        self.assertEqual(ida.json("table", "ls")["tables"], [])
+        made = ida.json("table", "load", "stars.csv", "Stars")
+        self.assertEqual((made["schema"], made["name"], made["rows"]), ("mydb", "stars", 3))
+        self.assertEqual(self.csv(ida, "SELECT name, mag FROM mydb.stars ORDER BY id"),
+                         'name,mag\nAlpha,1.25\nBeta,\n"Gamma, the third",3.75\n')
+        # A name that is taken; more rows; others instead.
+        ida.fails(1, "already|--append", "table", "load", "stars.csv", "stars")
+        self.assertRegex(ida.ok("table", "load", "--append", "stars.csv", "stars"), r"mydb\.stars: 6 rows, 4 columns")
+        ida.ok("table", "load", "--overwrite", "--type", "id=VARCHAR", "-", "--format", "csv", "stars", stdin=STARS)
+        self.assertEqual({c["name"]: c["type"] for c in ida.json("table", "show", "stars")["columns"]}["id"], "VARCHAR")
+        ida.fails(2, "COLUMN=TYPE", "table", "load", "--type", "id", "stars.csv", "x")
+        ida.fails(1, "nowhere.csv", "table", "load", "nowhere.csv", "x")
+        ida.fails(2, "is a folder", "table", "load", ".", "x")
+        ida.fails(2, "needs a file and a table", "table", "load", "stars.csv")
+        # From storage.
+        ida.ok("cp", "-q", "stars.csv", "persistent:in.csv")
+        ida.ok("table", "load", "--from", "persistent:in.csv", "mydb.again")
+        ida.fails(1, "none.csv", "table", "load", "--from", "persistent:none.csv", "x")
+        self.assertEqual(sorted(t["name"] for t in ida.json("table", "ls")["tables"]), ["again", "stars"])
+        # What they are.
+        ida.ok("table", "describe", "again", "--text", "Bright ones", "--unit", "ra=deg", "--ucd", "ra=pos.eq.ra",
+               "--column", "mag=V magnitude")
+        ida.fails(2, "say what", "table", "describe", "again")
+        ida.fails(2, "COLUMN=TEXT", "table", "describe", "again", "--unit", "deg")
+        shown = ida.ok("table", "show", "again")
+        self.assertRegex(shown, r"(?s)Description +Bright ones.*ra +DOUBLE +deg +pos\.eq\.ra.*mag +DOUBLE +V mag")
+        self.assertRegex(ida.ok("table", "ls"), r"(?s)mydb\.again +3 +4 +\S+ \S+ +.*Bright ones.*mydb\.stars +3")
+        # Out again.
+        self.assertEqual(ida.ok("table", "get", "again"), STARS)
+        for ending, first in (("csv", b"id,"), ("parquet", b"PAR1"), ("fits", b"SIMPLE"), ("vot", b"<?xml"),
+                              ("h5", b"\x89HDF")):
+            ida.ok("table", "get", "again", "-o", f"again.{ending}")
+            with open(f"{ida.home}/again.{ending}", "rb") as f:
+                self.assertTrue(f.read().startswith(first), ending)
+        with h5py.File(f"{ida.home}/again.h5") as f:
+            self.assertEqual(f["ra"].attrs["unit"], "deg")
+        ida.fails(2, "exists already", "table", "get", "again", "-o", "again.csv")
+        ida.ok("table", "get", "again", "--overwrite", "-o", "again.csv")
+        ida.fails(1, "none", "table", "get", "none", "-o", "none.csv")
+        self.assertFalse(os.path.exists(f"{ida.home}/none.csv"))
+        # SQL makes and changes them, and says so; there are no rows on stdout.
+        done = ida.run("query", "SELECT * INTO mydb.bright FROM mydb.again WHERE mag < 3")
+        self.assertEqual((done.status, done.out), (0, ""), done.err)
+        self.assertIn("bright", done.err)
+        ida.ok("query", "CREATE VIEW mydb.dim AS SELECT * FROM mydb.again WHERE mag > 3")
+        self.assertIn("mag > 3", ida.ok("table", "show", "dim"))
+        done = ida.run("query", "--into", "nothing.csv", "DELETE FROM mydb.bright")
+        self.assertIn("has no rows", done.err)
+        self.assertFalse(os.path.exists(f"{ida.home}/nothing.csv"))
+        # Names.
+        ida.ok("table", "mv", "bright", "none_left")
+        ida.fails(1, "again", "table", "mv", "none_left", "again")
+        ida.fails(2, "stays in its schema", "table", "mv", "none_left", "other.x")
+        ida.fails(1, "bright", "table", "show", "bright")
+        self.assertEqual(ida.ok("table", "rm", "none_left", "mydb.dim"), "none_left is deleted\nmydb.dim is deleted\n")
+        ida.fails(1, "none_left", "table", "rm", "none_left")
+        self.nothing_left(ida)
+
+    def test_asked_before_it_goes(self):
+        kim = self.newcomer("kim")
+        self.write(kim, "stars.csv", STARS)
+        kim.ok("table", "load", "stars.csv", "stars")
+        for answer, status in ((b"n\n", 1), (b"y\n", 0)):
+            pid, fd = pty.fork()
+            if pid == 0:
+                os.chdir(kim.home)
+                os.execve(f"{harness.BIN}/perigee", ["perigee", "table", "rm", "stars"], kim.env)
+            shown = b""
+            while b"[y/N]" not in shown and select.select([fd], [], [], 20)[0]:
+                shown += os.read(fd, 4096)
+            os.write(fd, answer)
+            self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), status)
+            os.close(fd)
+            self.assertEqual(len(kim.json("table", "ls")["tables"]), status)
+
+    def test_shared(self):
+        lea, mia = self.newcomer("lea"), self.newcomer("mia")
+        for who in (lea, mia):
+            self.write(who, "stars.csv", STARS)
+        lea.ok("table", "load", "stars.csv", "stars")
+        lea.ok("table", "load", "stars.csv", "secret")
+        mia.fails(1, "lea", "query", "SELECT * FROM lea.stars")
+        lea.ok("table", "share", "stars", "mia")
+        self.assertEqual(self.csv(mia, "SELECT count(*) AS n FROM lea.stars"), "n\n3\n")
+        self.assertEqual(mia.ok("table", "get", "lea.stars"), STARS)
+        self.assertIn("lea.stars", mia.ok("table", "ls"))
+        mia.fails(1, "secret", "query", "SELECT * FROM lea.secret")
+        mia.fails(1, "", "table", "load", "--append", "stars.csv", "lea.stars")
+        mia.fails(1, "", "table", "rm", "-y", "lea.stars")
+        self.assertEqual(lea.json("table", "show", "stars")["rows"], 3)
+        lea.fails(2, "names nobody", "table", "share", "stars", "job:1")
+        lea.fails(1, "none", "table", "share", "none", "mia")
+        lea.ok("table", "unshare", "stars", "mia")
+        lea.fails(1, "not shared with", "table", "unshare", "stars")
+        mia.fails(1, "lea", "query", "SELECT * FROM lea.stars")
+        # All of them, also those to come; by a team.
+        lea.ok("team", "create", "sky")
+        lea.ok("team", "invite", "sky", "mia")
+        mia.ok("team", "accept", "sky")
+        lea.ok("table", "share", "mydb", "team:sky")
+        lea.ok("table", "load", "stars.csv", "later")
+        self.assertEqual(self.csv(mia, "SELECT count(*) AS n FROM lea.later a JOIN lea.secret b ON a.id = b.id"), "n\n3\n")
+        mia.ok("team", "leave", "sky")
+        mia.fails(1, "lea", "query", "SELECT * FROM lea.later")
+
+    def test_broken_off(self):
+        """A file that comes only in part is no table, and leaves the one before."""
+        ned = self.newcomer("ned")
+        self.write(ned, "stars.csv", STARS)
+        ned.ok("table", "load", "stars.csv", "stars")
+        r, w = os.pipe()
+        p = subprocess.Popen([f"{harness.BIN}/perigee", "table", "load", "--overwrite", "--format", "csv", "-", "stars"],
+                             env=ned.env, stdin=r, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        os.close(r)
+        os.write(w, b"id,name\n" + b"5,x\n" * 10000)
+        time.sleep(0.3)
+        p.send_signal(signal.SIGINT)
+        self.assertEqual(p.wait(10), 130)
+        os.close(w)
+        p.stderr.close()
+        self.assertEqual(ned.json("table", "show", "stars")["rows"], 3)
+        self.assertEqual(ned.ok("table", "get", "stars"), STARS)
 
 
 if __name__ == "__main__":

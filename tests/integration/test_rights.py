@@ -94,6 +94,52 @@ off        a     a      a       a      a      a       a      a
 ana_jobs   +     +      +       +      f      f       f      f
 """
 
+QUERY = """
+          see  cancel  job  forget
+ana        +     +      +     +
+tia        n     n      n     n
+sam        n     n      n     n
+admin      n     n      n     n
+nobody     a     a      a     a
+off        a     a      a     a
+ana_files  f     f      f     f
+ana_jobs   f     f      f     f
+ana_sql    +     +      f     +
+"""
+
+SAVED = """
+          see  change  remove
+max        +     +       +
+tom        +     f       f
+tia        +     f       f
+ivy        n     n       n
+gone       n     n       n
+sam        n     n       n
+admin      n     n       n
+nobody     a     a       a
+off        a     a       a
+ana_files  f     f       f
+ana_sql    +     f       f
+"""
+
+TABLE = """
+          show  data  describe  rename  drop
+ana        +     +       +        +      +
+rea        +     +       f        f      f
+wil        +     +       +        +      +
+gus        +     +       f        f      f
+tia        +     +       f        f      f
+sue        n     n       n        n      n
+late       n     n       n        n      n
+gone       n     n       n        n      n
+sam        n     n       n        n      n
+admin      n     n       n        n      n
+nobody     a     a       a        a      a
+off        a     a       a        a      a
+ana_files  +     +       f        f      f
+ana_sql    f     f       f        f      f
+"""
+
 ADMIN = """
           users  user  quota  make  link  approvals  overview  audit  banner  metrics
 admin       +      +     +      +     +       +          +        +      +        +
@@ -137,6 +183,7 @@ class Rights(unittest.TestCase):
         cls.who["plain"] = p.signed_in("boss")  # an administrator, with a token that is not for that
         cls.who["nobody"] = p.nobody
         cls.who["ana_files"] = p.signed_in("ana", scopes=("files:read",))
+        cls.who["ana_sql"] = p.signed_in("ana", scopes=("sql",))
         cls.who["ana_jobs"] = p.signed_in("ana", scopes=("jobs:read",))
         tom = cls.who["tom"]
         for team, kind in (("mhd", "team"), ("lab", "class")):
@@ -336,6 +383,78 @@ class Rights(unittest.TestCase):
             "grants": lambda p, who: p.get(f"/grants?kind=job&thing={n}"),
             "grant": lambda p, who: p.post("/grants", {
                 "kind": "job", "thing": str(n), "to": {"account": "dent"}, "rights": ["read"]}),
+        })
+
+    def test_query(self):
+        ana = self.who["ana"]
+        one = self.portal.asked(ana, "SELECT 1")
+
+        def forget(p, who):
+            return p.delete(f"/queries/{self.portal.asked(ana, 'SELECT 2')}")
+
+        def job(p, who):
+            answer = p.post(f"/queries/{one}/job")
+            if answer.status == 201:
+                ana.ok("POST", f"/jobs/{answer.json['number']}/cancel")
+            return answer
+
+        self.table(QUERY, {
+            "see": lambda p, who: p.get(f"/queries/{one}"),
+            "cancel": lambda p, who: p.post(f"/queries/{one}/cancel"),
+            "job": job,
+            "forget": forget,
+        })
+        for who, n in (("ana", True), ("tia", False), ("admin", False)):
+            ids = [q["id"] for q in self.who[who].ok("GET", "/queries")["queries"]]
+            self.assertEqual(one in ids, n, who)
+
+    def test_saved_query(self):
+        made = {"sql": "SELECT 1", "team": "mhd"}
+
+        def remove(p, who):
+            self.who["max"].ok("PUT", f"/saved-queries/of-{who}", made)
+            return p.delete(f"/saved-queries/max/of-{who}")
+
+        self.who["max"].ok("PUT", "/saved-queries/all", made)
+        self.table(SAVED, {
+            "see": lambda p, who: p.get("/saved-queries/max/all"),
+            "change": lambda p, who: p.put("/saved-queries/max/all", made),
+            "remove": remove,
+        })
+
+    @unittest.skipUnless(harness.can_sandbox(), "bubblewrap makes no sandbox here")
+    def test_table(self):
+        ana = self.who["ana"]
+
+        def make(name):
+            ana.ok("POST", "/query", {"sql": f"SELECT 1 AS x INTO mydb.{name}"})
+
+        def at(who, table):
+            return f"/tables/{'mydb' if who.startswith('ana') else 'ana'}/{table}"
+
+        def drop(p, who):
+            make(f"of_{who}")
+            return p.delete(at(who, f"of_{who}"))
+
+        def rename(p, who):
+            answer = p.patch(at(who, "t"), {"name": "u"})
+            if answer.status == 200:
+                ana.ok("PATCH", "/tables/mydb/u", {"name": "t"})
+            return answer
+
+        make("t")
+        soon = time.time() + 0.2
+        for name, rights in (("rea", ["read"]), ("wil", ["read", "write"]), ("gus", ["read", "grant"])):
+            self.share(ana, "volume", "ana/persistent:mydb", {"account": name}, rights)
+        self.share(ana, "volume", "ana/persistent:mydb", {"team": "mhd"}, ["read"])
+        self.share(ana, "volume", "ana/persistent:mydb", {"account": "late"}, ["read"], expires=soon)
+        time.sleep(0.3)
+        self.table(TABLE, {
+            "show": lambda p, who: p.get(at(who, "t")),
+            "data": lambda p, who: p.get(at(who, "t") + "/data"),
+            "describe": lambda p, who: p.patch(at(who, "t"), {"description": who}),
+            "rename": rename,
+            "drop": drop,
         })
 
     def test_lists_show_what_one_may_see(self):

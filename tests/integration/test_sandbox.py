@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 import uuid
@@ -105,6 +106,41 @@ class Case(unittest.TestCase):
         self.assertEqual((end["kind"], end["code"]), ("done", 0),
                          f"{end['text']}\n{self.place.text('stderr')}")
         return self.place.text("stdout")
+
+
+class Replaced(Case):
+    """A file that is shown by itself, and that its owner replaces all the time: who starts has one of them."""
+
+    def test_replaced(self):
+        place = self.place
+        over, paths = threading.Event(), [place.put(f"state/volumes/3/shared/{n}", "0") for n in ("x.h5", "y.h5")]
+
+        def replace():
+            n = 0
+            while not over.wait(0.03):
+                n += 1
+                for path in paths:
+                    with open(path + ".new", "w", encoding="utf-8") as f:
+                        f.write(str(n))
+                    os.rename(path + ".new", path)
+
+        sandbox = place.sandbox()
+        at = "/volumes/bob/persistent/mydb"
+        sandbox["binds"][2:] = [
+            {"from": f"{place.volumes}/3", "path": "shared/x.h5", "to": f"{at}/x.h5", "write": False},
+            {"from": f"{place.volumes}/3/shared/y.h5", "to": f"{at}/y.h5", "write": False}]
+        writer = threading.Thread(target=replace)
+        writer.start()
+        try:
+            for _ in range(15):
+                out = self.ran(["sh", "-c", f"cd {at}; ls; cat x.h5; echo; cat y.h5"], sandbox=sandbox)
+                self.assertRegex(out, "^x.h5\ny.h5\n[0-9]+\n[0-9]+$")
+                for f in ("records", "claim", "stdout", "stderr"):
+                    if os.path.exists(f"{place.task}/{f}"):
+                        os.remove(f"{place.task}/{f}")
+        finally:
+            over.set()
+            writer.join()
 
 
 class Hostile(Case):

@@ -2,14 +2,18 @@
 """Tables and queries over HTTP at a real portal: what was asked is kept, paged, searched and becomes a
 job; queries are saved under names, with parameters, for a team.
 """
+import hashlib
 import json
 import os
 import signal
+import socket
+import subprocess
+import threading
 import time
 import unittest
 
 import harness
-from portal_world import Portal
+from portal_world import Person, Portal
 
 FINAL = ("succeeded", "failed", "cancelled")
 
@@ -76,15 +80,13 @@ class History(Tables):
         self.assertEqual(self.portal.nobody.get("/queries").status, 401)
         for odd in ("x", "1", one[:-1], one.upper() + "%27"):
             self.assertEqual(self.ana.get(f"/queries/{odd}").status, 404, odd)
-        runs = self.portal.asked(self.ana, "SELECT 1", state="running")
-        problem(self, self.ana.delete(f"/queries/{runs}"), 409, "cancel")
         self.assertEqual(self.ana.delete(f"/queries/{one}").status, 204)
         self.assertEqual(self.ana.get(f"/queries/{one}").status, 404)
         weak = self.portal.signed_in("ana", scopes=("files:read",))
         problem(self, weak.get("/queries"), 403, "sql")
         weak = self.portal.signed_in("ana", scopes=("sql",))
         weak.ok("GET", "/queries")
-        problem(self, weak.post(f"/queries/{runs}/job"), 403, "jobs:write")
+        problem(self, weak.post(f"/queries/{one}/job"), 403, "jobs:write")
 
     def test_job(self):
         machine = self.portal.machine
@@ -103,6 +105,11 @@ class History(Tables):
         self.assertEqual(now["spec"]["resources"], {"ranks": 2})
         self.assertEqual(machine.ok("GET", f"/jobs/{job['number']}/files/a.csv?download=1"),
                          b"answer\n42\n")
+        with_values = self.portal.asked(machine, "SELECT $n AS n, $t AS t, '$n' AS s",
+                                        parameters=json.dumps({"n": 7, "t": "it's"}))
+        made = machine.ok("POST", f"/queries/{with_values}/job", {})
+        spec = machine.ok("GET", f"/jobs/{made['number']}")["spec"]
+        self.assertEqual(spec["sql"], "SELECT 7 AS n, 'it''s' AS t, '$n' AS s")
         key = {"Idempotency-Key": "once"}
         again = [machine.ask("POST", f"/queries/{one}/job", {}, headers=key) for _ in range(2)]
         self.assertEqual([a.status for a in again], [201, 200])
@@ -158,7 +165,7 @@ class Saved(Tables):
         def p(**more):
             return [dict({"name": "x", "type": "text"}, **more)]
         for body, word in (({}, "sql"), ({"sql": ""}, "empty"), ({"sql": " \n"}, "empty"), ({"sql": 7}, "text"),
-                           ({"sql": "a\x01b"}, "control"), ({"sql": "a\0b"}, "NUL"), ({"sql": "x" * 131072}, "131071"),
+                           ({"sql": None}, "text"), ({"sql": "a\0b"}, "NUL"), ({"sql": "x" * 131072}, "131071"),
                            ({"sql": "x", "name": "other"}, "other"), ({"sql": "x", "id": 1}, "id"),
                            ({"sql": "x", "parameters": {}}, "list"), ({"sql": "x", "parameters": [1]}, "object"),
                            ({"sql": "x", "parameters": p(name="a b")}, "name"),
@@ -166,7 +173,8 @@ class Saved(Tables):
                            ({"sql": "x", "parameters": p(type="blob")}, "type"),
                            ({"sql": "x", "parameters": p(default=1)}, "default"),
                            ({"sql": "x", "parameters": p(default="a\0b")}, "NUL"),
-                           ({"sql": "x", "parameters": p(size=1)}, "size"), ({"sql": "x", "parameters": p(default="y" * 65536)}, "bytes"),
+                           ({"sql": "x", "parameters": p(size=1)}, "size"),
+                           ({"sql": "x", "parameters": p(default="y" * 65536)}, "bytes"),
                            ({"sql": "x", "parameters": p() * 2}, "two parameters"),
                            ({"sql": "x", "parameters": [{"name": f"p{i}", "type": "text"} for i in range(65)]},
                             "64"),
@@ -226,6 +234,292 @@ class Saved(Tables):
         self.portal.machine.ok("DELETE", "/admin/users/eva")
         self.assertEqual(self.portal.database("SELECT count(*) FROM saved_query WHERE name = 'last'"), "0")
         self.assertEqual(self.portal.database("SELECT count(*) FROM query WHERE sql ~ 'evas'"), "0")
+
+
+LONG = "SELECT count(*) FROM range(4000000) a, range(4000000) b"
+
+
+@unittest.skipUnless(harness.can_sandbox(), "bubblewrap makes no sandbox here")
+class Asking(Tables):
+    """What POST /query leaves behind."""
+
+    def test_history(self):
+        a = self.ana.post("/query", {"sql": "SELECT $n AS n\r\n", "parameters": {"n": 7}, "format": "csv"})
+        self.assertEqual((a.status, a.body), (200, b"n\n7\n"), a)
+        q = self.ended(self.ana, a.headers["Perigee-Query"])
+        self.assertEqual((q["state"], q["rows"], q["sql"], q["parameters"], q["format"]),
+                         ("done", 1, "SELECT $n AS n\r\n", {"n": 7}, "csv"))
+        self.assertLess(abs(q["started"] - time.time()), 60)
+        bad = self.ana.post("/query", {"sql": "SELECT nothing FROM nowhere"})
+        q = self.ended(self.ana, bad.headers["Perigee-Query"])
+        self.assertEqual((q["state"], q["rows"], q["text"]), ("failed", None, bad.json["detail"]))
+
+    def ended(self, who, id_):
+        end = time.monotonic() + 20
+        while (q := who.ok("GET", f"/queries/{id_}"))["state"] in ("waiting", "running"):
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.02)
+        return q
+
+    def test_saved(self):
+        self.ana.ok("POST", "/teams", {"name": "asking"})
+        self.ana.ok("POST", "/teams/asking/invitations", {"account": "ben"})
+        self.ben.ok("POST", "/invitations/asking/accept")
+        self.ana.ok("PUT", "/saved-queries/sum", {
+            "sql": "SELECT $a + $b AS s, $t AS t", "team": "asking", "parameters": [
+                {"name": "a", "type": "integer"}, {"name": "b", "type": "integer", "default": 2},
+                {"name": "t", "type": "text", "default": "it's"}]})
+
+        def ask(who, name, **values):
+            return who.post("/query", {"saved": name, "parameters": values, "format": "csv"})
+        self.assertEqual(ask(self.ana, "sum", a=1).body, b"s,t\n3,it's\n")
+        self.assertEqual(ask(self.ben, "ana/sum", a=1, b=5, t="x").body, b"s,t\n6,x\n")
+        problem(self, ask(self.ben, "sum"), 400, '"a" needs a value')
+        problem(self, ask(self.ben, "sum", a="1"), 400, "whole number")
+        problem(self, ask(self.ben, "sum", a=1, c=1), 400, '"c"')
+        self.assertEqual(ask(self.cyd, "ana/sum", a=1).status, 404)
+        q = self.ben.ok("GET", "/queries?limit=1")["queries"][0]
+        self.assertEqual((q["sql"], q["parameters"]), ("SELECT $a + $b AS s, $t AS t",
+                                                       {"a": 1, "b": 5, "t": "x"}))
+        # ... and as a job, of his own, with its result in his storage.
+        job = self.ben.ok("POST", f"/queries/{q['id']}/job", {"output": "persistent:sums", "into": "s.csv"})
+        end = time.monotonic() + 60
+        while (now := self.ben.ok("GET", f"/jobs/{job['number']}"))["state"] not in FINAL \
+                or now["delivery"] == "pending":
+            self.assertLess(time.monotonic(), end, now)
+            time.sleep(0.1)
+        self.assertEqual((now["state"], now["delivered"]), ("succeeded", "ben/persistent:sums"), now)
+        got = self.ben.ok("GET", "/files/ben/persistent/sums/s.csv?checksum=sha256")
+        self.assertIn(hashlib.sha256(b"s,t\n6,x\n").hexdigest(), json.dumps(got))
+
+    def test_cancel(self):
+        a = [None]
+        t = threading.Thread(target=lambda: a.__setitem__(0, self.cyd.post("/query", {"sql": LONG})))
+        t.start()
+        end = time.monotonic() + 20
+        while not (found := [q for q in self.cyd.ok("GET", "/queries")["queries"] if q["state"] == "running"]):
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.05)
+        one = found[0]["id"]
+        problem(self, self.cyd.delete(f"/queries/{one}"), 409, "cancel")
+        for who in (self.ana, self.portal.machine):
+            self.assertEqual(who.post(f"/queries/{one}/cancel").status, 404)
+        self.cyd.ok("POST", f"/queries/{one}/cancel")
+        t.join(20)
+        problem(self, a[0], 409)
+        self.assertEqual(self.ended(self.cyd, one)["state"], "cancelled")
+        self.cyd.ok("POST", f"/queries/{one}/cancel")
+        self.assertEqual(self.cyd.delete(f"/queries/{one}").status, 204)
+
+
+class Restored(Tables):
+    def test_backup(self):
+        one = self.portal.asked(self.ana, "SELECT 1 AS kept", text="1 row")
+        runs = self.portal.asked(self.ana, "SELECT 2", state="running")
+        self.ana.ok("PUT", "/saved-queries/kept", Saved.BRIGHT)
+        place = self.portal.work.file("backup")
+        done = self.portal.run("backup", place)
+        self.assertEqual(done.status, 0, done)
+        other = Portal("limits: {requests_per_minute: 0}\n")
+        self.addCleanup(other.close)
+        done = other.run("restore", os.path.join(place, os.listdir(place)[0]))
+        self.assertEqual(done.status, 0, done)
+        other.up()
+        ana = Person(other, "ana", token=self.ana.token)
+        self.assertEqual(ana.ok("GET", "/saved-queries/kept"), self.ana.ok("GET", "/saved-queries/kept"))
+        self.assertEqual(ana.ok("GET", f"/queries/{one}"), self.ana.ok("GET", f"/queries/{one}"))
+        self.assertEqual(ana.ok("GET", f"/queries/{runs}")["state"], "failed")
+        ben = Person(other, "ben", token=self.ben.token)
+        self.assertEqual(ben.get(f"/queries/{one}").status, 404)
+        self.assertEqual(ben.put("/saved-queries/kept", {"sql": "SELECT 3"}).status, 201)
+
+
+CSV = b"id,name,mag,seen\n1,Alkaid,1.85,2020-01-02\n2,,0.03,\n9007199254740993,Vega,-1.5,1999-12-31\n"
+HOSTILE = ("..", "%2e%2e", "x.y", "-o", "--help", "a%20b", "a;b", "%27", "x" * 65, "1x", "%C3%A4", "a%0Ab", "*")
+
+
+@unittest.skipUnless(harness.can_sandbox(), "bubblewrap makes no sandbox here")
+class Names(Tables):
+    def test_names(self):
+        for name in HOSTILE:
+            for ask in (self.ana.get, self.ana.delete, lambda p: self.ana.put(p, CSV),
+                        lambda p: self.ana.patch(p, {"name": "x"}), lambda p: self.ana.get(p + "/data")):
+                a = ask(f"/tables/mydb/{name}")
+                self.assertIn(a.status, (400, 404), (name, a.body[:200]))
+                if name not in ("..", "%2e%2e"):
+                    b = ask(f"/tables/{name}/t")
+                    self.assertIn(b.status, (400, 404), (name, b.body[:200]))
+        self.assertEqual(self.ana.get("/tables?schema=--help").status, 400)
+        # Whether it exists is not told.
+        self.ben.ok("POST", "/query", {"sql": "SELECT 1 AS x INTO mydb.secret"})
+        said = [self.ana.get(f"/tables/{s}/secret") for s in ("ben", "benn")]
+        self.assertEqual([a.status for a in said], [404, 404])
+        self.assertEqual(said[0].json["detail"].replace("ben", "benn"), said[1].json["detail"])
+
+
+def can_load():
+    """Whether the command makes tables of files."""
+    return subprocess.run([os.path.join(harness.BIN, "perigee"), "table", "load", "--here", "--preview",
+                           "--format", "csv", "-"], input=CSV, capture_output=True, check=False).returncode == 0
+
+
+@unittest.skipUnless(harness.can_sandbox() and can_load(), "no sandbox, or no `perigee table load`")
+class Loading(Tables):
+    def load(self, who, name, body=CSV, query="format=csv", status=201):
+        a = who.put(f"/tables/mydb/{name}?{query}", body, headers={"Content-Type": "application/octet-stream"})
+        self.assertEqual(a.status, status, a.body[:600])
+        return a.json
+
+    def test_preview_and_types(self):
+        seen = self.load(self.ana, "preview_only", query="preview=1", status=200)
+        self.assertEqual([c["name"] for c in seen["columns"]], ["id", "name", "mag", "seen"])
+        self.assertEqual([c["type"] for c in seen["columns"]], ["BIGINT", "VARCHAR", "DOUBLE", "DATE"])
+        self.assertEqual(seen["rows"][2][0], 9007199254740993)
+        self.assertEqual(self.ana.get("/tables/mydb/preview_only").status, 404)
+        said = self.load(self.ana, "preview_only", query="preview=1&type=id:VARCHAR&type=mag:FLOAT", status=200)
+        self.assertEqual([c["type"] for c in said["columns"]][:3], ["VARCHAR", "VARCHAR", "FLOAT"])
+        problem(self, self.ana.put("/tables/mydb/x?type=none:BIGINT", CSV), 404, "none")
+        problem(self, self.ana.put("/tables/mydb/x?type=id:NONSENSE", CSV), 400, "NONSENSE")
+        for query in ("type=id", "type=:BIGINT", "type=id:", "format=xls", "format=--help",
+                      "append=1&overwrite=1", "type=%FF:X"):
+            self.assertEqual(self.ana.put(f"/tables/mydb/x?{query}", CSV).status, 400, query)
+        self.assertEqual(self.ana.get("/tables/mydb/x").status, 404)
+
+    def test_life(self):
+        ana = self.ana
+        made = self.load(ana, "Stars")
+        self.assertEqual((made["schema"], made["name"], made["kind"], made["rows"]),
+                         ("mydb", "stars", "table", 3))
+        problem(self, ana.put("/tables/mydb/stars?format=csv", CSV), 409, "stars")
+        listed = {t["name"]: t for t in ana.ok("GET", "/tables?schema=mydb")["tables"]}
+        self.assertEqual(listed["stars"]["columns"], 4)
+        here = {s["name"]: s for s in ana.ok("GET", "/tables")["schemas"]}["mydb"]
+        self.assertEqual((here["owner"], here["write"]), ("ana/persistent", True))
+        self.assertEqual(here["quota"] - here["left"] >= listed["stars"]["bytes"], True)
+        self.load(ana, "stars", query="append=1&format=csv")
+        self.assertEqual(ana.ok("GET", "/tables/mydb/STARS")["rows"], 6)
+        self.load(ana, "stars", query="overwrite=1&format=csv")
+        self.assertEqual(ana.ok("GET", "/tables/mydb/stars")["rows"], 3)
+        done = ana.ok("PATCH", "/tables/mydb/stars", {
+            "description": "of the sky, with a = in it",
+            "columns": {"mag": {"unit": "mag", "ucd": "phot.mag", "description": "--unit=x"},
+                        "id": {"description": "number\nof the star"}}})
+        mag = next(c for c in done["columns"] if c["name"] == "mag")
+        self.assertEqual((done["description"], mag["unit"], mag["ucd"], mag["description"]),
+                         ("of the sky, with a = in it", "mag", "phot.mag", "--unit=x"))
+        self.assertEqual(ana.ok("GET", "/tables/mydb/stars"), done)
+        problem(self, ana.patch("/tables/mydb/stars", {"columns": {"none": {"unit": "m"}}}), 404, "none")
+        for bad in ({}, {"name": "x", "description": "y"}, {"columns": []}, {"columns": {"mag": 1}},
+                    {"columns": {"mag": {"type": "INT"}}}, {"name": "a.b"}, {"name": "--x"}, {"rows": 1},
+                    {"columns": {f"c{i}": {} for i in range(1001)}}):
+            self.assertEqual(ana.patch("/tables/mydb/stars", bad).status, 400, str(bad)[:80])
+        self.load(ana, "other")
+        problem(self, ana.patch("/tables/mydb/stars", {"name": "other"}), 409, "other")
+        self.assertEqual(ana.ok("PATCH", "/tables/mydb/stars", {"name": "suns"})["name"], "suns")
+        self.assertEqual(ana.get("/tables/mydb/stars").status, 404)
+        self.assertEqual(ana.ok("GET", "/tables/mydb/suns")["description"], done["description"])
+        for name in ("suns", "other"):
+            self.assertEqual(ana.delete(f"/tables/mydb/{name}").status, 204)
+            problem(self, ana.delete(f"/tables/mydb/{name}"), 404, name)
+
+    def test_download(self):
+        self.load(self.ana, "down")
+        for name, start in (("csv", b"id,name"), ("tsv", b"id\tname"), ("json", b"["), ("ndjson", b'{"id"'),
+                            ("table", b""), ("votable", b"<?xml"), ("fits", b"SIMPLE  ="),
+                            ("hdf5", b"\x89HDF"), ("parquet", b"PAR1")):
+            a = self.ana.get(f"/tables/mydb/down/data?format={name}")
+            self.assertEqual(a.status, 200, (name, a.body[:300]))
+            self.assertTrue(a.body.startswith(start), (name, a.body[:40]))
+            self.assertRegex(a.headers["Content-Disposition"], 'attachment; filename="down[.][a-z0-9]+"')
+            if name not in ("table", "json"):  # and back
+                self.load(self.ana, "back", a.body, f"overwrite=1&format={name}")
+                self.assertEqual(self.ana.ok("GET", "/tables/mydb/back/data?format=ndjson"),
+                                 self.ana.ok("GET", "/tables/mydb/down/data?format=ndjson"), name)
+        self.assertEqual(self.ana.ok("GET", "/tables/mydb/down/data"), self.ana.ok(
+            "GET", "/tables/mydb/down/data?format=csv"))
+        self.assertEqual(self.ana.get("/tables/mydb/down/data?format=xls").status, 400)
+        self.assertEqual(self.ana.get("/tables/mydb/none/data").status, 404)
+
+    def test_from_a_volume(self):
+        self.ana.ok("PUT", "/files/ana/persistent/in.csv", CSV)
+        self.ben.ok("PUT", "/files/ben/persistent/his.csv", CSV)
+
+        def take(what, **more):
+            return self.ana.put("/tables/mydb/taken?overwrite=1", {"from": what, **more})
+        for name in ("persistent:in.csv", "ana/persistent:/in.csv"):
+            self.assertEqual(take(name).status, 201, name)
+        self.assertEqual(self.ana.ok("GET", "/tables/mydb/taken")["rows"], 3)
+        hidden = take("ben/persistent:his.csv")
+        problem(self, hidden, 404)
+        self.assertEqual(hidden.json["detail"].replace("his", "x"),
+                         take("ben/persistent:x.csv").json["detail"])
+        self.ana.ok("GET", "/tables/mydb/taken")
+        for bad, status in (("persistent:", 400), ("persistent", 400), ("persistent:../x", 400),
+                            ("persistent:none.csv", 404), ("nowhere:x", 404), (7, 400), ("", 404)):
+            self.assertEqual(take(bad).status, status, bad)
+        self.assertEqual(take("persistent:in.csv", more=1).status, 400)
+        self.assertEqual(self.ana.put("/tables/mydb/taken", "{", headers={
+            "Content-Type": "application/json"}).status, 400)
+        rows = json.dumps([{"a": 1}, {"a": 2}])
+        a = self.ana.put("/tables/mydb/of_json?format=json", rows, headers={"Content-Type": "application/json"})
+        self.assertEqual((a.status, a.json["rows"]), (201, 2))
+
+    def test_cut_off(self):
+        """Half of an upload, then silence: nothing is there, nothing stays."""
+        c = socket.socket(socket.AF_UNIX)
+        c.connect(self.portal.socket("transfer"))
+        c.sendall(f"PUT /api/v1/tables/mydb/half?format=csv HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+                  f"{self.ana.token}\r\nContent-Length: 100000\r\n\r\n".encode() + CSV)
+        time.sleep(0.3)
+        c.close()
+        time.sleep(0.3)
+        self.assertEqual(self.ana.get("/tables/mydb/half").status, 404)
+        self.assertEqual([f for f in self.files("ana", "mydb") if "half" in f and ".lock" not in f], [])
+        problem(self, self.ana.put("/tables/mydb/half?format=csv", b""), 400)
+        problem(self, self.ana.put("/tables/mydb/half?format=parquet", b"PAR1" + bytes(50)), 400)
+        self.assertEqual(self.ana.get("/tables/mydb/half").status, 404)
+
+    def files(self, owner, folder):
+        a = self.portal.machine if owner == "root" else getattr(self, owner)
+        a = a.get(f"/files/{owner}/persistent/{folder}")
+        return [e["name"] for e in a.json["entries"]] if a.status == 200 else []
+
+    def test_two_at_once(self):
+        made = [None] * 4
+        bodies = [b"a\n" + b"%d\n" % i * (20000 + i) for i in range(4)]
+
+        def send(i):
+            made[i] = self.ana.put("/tables/mydb/raced?format=csv&overwrite=1", bodies[i]).status
+        threads = [threading.Thread(target=send, args=(i,)) for i in range(4)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(made, [201] * 4)
+        rows = self.ana.ok("GET", "/tables/mydb/raced/data?format=csv").split()
+        self.assertIn(b"a\n" + b"".join(r + b"\n" for r in rows[1:]), bodies)  # one of them, whole
+
+    def test_limits(self):
+        a = self.ana.put("/tables/mydb/large?format=csv", b"", headers={"Content-Length": "99999999999"},
+                         door="transfer")
+        problem(self, a, 413, "10.0 GB")
+        problem(self, self.ana.put("/tables/mydb/x", json.dumps({"from": "x" * 70000}), headers={
+            "Content-Type": "application/json"}), 413)
+        weak = self.portal.signed_in("ana", scopes=("files:read",))
+        weak.ok("GET", "/tables")
+        for a in (weak.put("/tables/mydb/x", CSV), weak.patch("/tables/mydb/x", {"name": "y"}),
+                  weak.delete("/tables/mydb/x")):
+            problem(self, a, 403, "files:write")
+        problem(self, self.portal.signed_in("ana", scopes=("sql",)).get("/tables"), 403, "files:read")
+
+    def test_quota(self):
+        p = self.portal.person("poor")
+        self.load(p, "small")
+        self.portal.machine.ok("PATCH", "/admin/users/poor", {"quota": 200000})
+        a = p.put("/tables/mydb/small?format=csv&overwrite=1", b"a,b\n" + b"".join(
+            b"%d,%d\n" % (i * 7919, i * i) for i in range(40000)))
+        problem(self, a, 507, "left")
+        self.assertEqual(p.ok("GET", "/tables/mydb/small")["rows"], 3)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,140 @@
+/* spool.c - see spool.h. */
+#include "portal/quick/spool.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "core/base/util.h"
+#include "portal/quick/folder.h"
+
+#define AT_ONCE    64 /* spools of all accounts */
+#define AT_ONCE_OF 4
+#define LOOK_EVERY (32 << 20) /* bytes between looks at the disk */
+#define MARGIN     (1ull << 30)
+
+struct peri_spool {
+    peri_spool_t *next; /* under the lock */
+    int64_t account;
+    int fd; /* -1: taken */
+    int64_t size, max, looked;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static peri_spool_t *first;
+
+/* False: too many. */
+static bool enlist(peri_spool_t *s)
+{
+    int all = 0, hers = 0;
+    pthread_mutex_lock(&lock);
+    for (const peri_spool_t *o = first; o; o = o->next) {
+        all++;
+        hers += o->account == s->account;
+    }
+    const bool room = all < AT_ONCE && hers < AT_ONCE_OF;
+    if (room) {
+        s->next = first;
+        first = s;
+    }
+    pthread_mutex_unlock(&lock);
+    return room;
+}
+
+static void unlist(peri_spool_t *s)
+{
+    pthread_mutex_lock(&lock);
+    for (peri_spool_t **p = &first; *p; p = &(*p)->next)
+        if (*p == s) {
+            *p = s->next;
+            break;
+        }
+    pthread_mutex_unlock(&lock);
+}
+
+/* What else is on that disk must go on: the database, too. */
+static int look_at_disk(int fd, uint64_t more, peri_err_t *err)
+{
+    struct statvfs fs;
+    char left[16];
+    if (fstatvfs(fd, &fs)) return 0;
+    const uint64_t room = (uint64_t)fs.f_bavail * fs.f_frsize;
+    const uint64_t part = (uint64_t)fs.f_blocks * fs.f_frsize / 64;
+    const uint64_t margin = part < MARGIN ? part : MARGIN;
+    if (room >= more + margin) return 0;
+    return peri_err_set(err, PERI_EFULL,
+                        "the portal's disk has room for %s more: try a smaller file, or "
+                        "later, or tell its administrator",
+                        peri_human_bytes(room > margin ? room - margin : 0, left));
+}
+
+static int too_large(int64_t max, peri_err_t *err)
+{
+    char most[16];
+    return peri_err_set(err, PERI_EINVAL,
+                        "a file that is sent to become a table has %s at most here: "
+                        "upload it to a volume, then load it from there",
+                        peri_human_bytes((uint64_t)max, most));
+}
+
+peri_spool_t *peri_spool_new(const peri_portal_t *p, int64_t account, int64_t length,
+                             int64_t max, peri_err_t *err)
+{
+    if (length > max) {
+        too_large(max, err);
+        return NULL;
+    }
+    peri_spool_t *s = peri_xcalloc(1, sizeof(*s));
+    *s = (peri_spool_t){.account = account, .fd = -1, .max = max};
+    if (!enlist(s)) {
+        free(s);
+        peri_err_set(err, PERI_EBUSY,
+                     "too many files are sent at once: wait until one is loaded");
+        return NULL;
+    }
+    s->fd = peri_quickfolder_file(p, err);
+    if (s->fd >= 0 && look_at_disk(s->fd, length > 0 ? (uint64_t)length : 0, err) == 0)
+        return s;
+    peri_spool_free(s);
+    return NULL;
+}
+
+int peri_spool_write(peri_spool_t *s, const char *data, size_t len, peri_err_t *err)
+{
+    if (len > (uint64_t)(s->max - s->size)) return too_large(s->max, err);
+    if (s->size - s->looked >= LOOK_EVERY) {
+        s->looked = s->size;
+        if (look_at_disk(s->fd, LOOK_EVERY, err)) return -1;
+    }
+    while (len) {
+        const ssize_t n = write(s->fd, data, len);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0)
+            return peri_err_set(
+                err, errno == ENOSPC || errno == EDQUOT ? PERI_EFULL : PERI_EIO,
+                "the file cannot be kept here: %m");
+        data += n;
+        len -= (size_t)n;
+        s->size += n;
+    }
+    return 0;
+}
+
+int peri_spool_take(peri_spool_t *s, peri_err_t *err)
+{
+    const int fd = s->fd;
+    if (lseek(fd, 0, SEEK_SET))
+        return peri_err_set(err, PERI_EIO, "the file cannot be read again: %m");
+    s->fd = -1;
+    return fd;
+}
+
+void peri_spool_free(peri_spool_t *s)
+{
+    if (!s) return;
+    unlist(s);
+    if (s->fd >= 0) close(s->fd);
+    free(s);
+}
