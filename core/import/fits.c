@@ -199,16 +199,6 @@ static int find_table(peri_reader_t *r, fits_t *t, char **header, size_t *n,
 
 /* ---- columns ---- */
 
-static duckdb_logical_type given_type(const peri_fitscol_t *c)
-{
-    duckdb_logical_type element = duckdb_create_logical_type(c->type), whole;
-    if (c->shape == PERI_FITS_ONE) return element;
-    whole = c->shape == PERI_FITS_ARRAY ? duckdb_create_array_type(element, c->repeat)
-                                        : duckdb_create_list_type(element);
-    duckdb_destroy_logical_type(&element);
-    return whole;
-}
-
 /* Names and units of ours are ASCII with escapes. */
 static const char *plain_text(peri_reader_t *r, const peri_fitscol_t *c, const char *s)
 {
@@ -223,12 +213,15 @@ static const char *plain_text(peri_reader_t *r, const peri_fitscol_t *c, const c
 
 static int add_columns(peri_reader_t *r, fits_t *t, peri_err_t *err)
 {
+    r->own_names = t->hdu.nfields > 0;
+    for (size_t i = 0; i < t->hdu.nfields; i++)
+        if (!t->cols[i].sql_type) r->own_names = false;
     for (size_t i = 0; i < t->hdu.nfields; i++) {
         peri_fitscol_t *c = &t->cols[i];
-        duckdb_logical_type given = given_type(c), exact = NULL;
+        duckdb_logical_type given = peri_slot_type(&c->slot), exact = NULL;
         const char *sql = c->sql_type ? plain_text(r, c, c->sql_type) : NULL;
         if (sql) exact = peri_cast_exact_type(r->session, sql, given);
-        if (c->shape == PERI_FITS_LIST && !c->var)
+        if (c->slot.shape == PERI_SLOT_LIST && !c->var)
             peri_reader_note(r, "column %s is a list: its rows are too long for an array",
                              c->name);
         if (peri_reader_column(r, plain_text(r, c, c->name), plain_text(r, c, c->unit),
@@ -320,7 +313,7 @@ static uint64_t bytes_of_lists(const fits_t *t)
 {
     uint64_t n = 0;
     for (size_t i = 0; i < t->hdu.nfields; i++)
-        if (t->cols[i].shape == PERI_FITS_LIST) n += t->cols[i].used * 8;
+        if (t->cols[i].slot.shape == PERI_SLOT_LIST) n += t->cols[i].slot.used * 8;
     return n + t->text.len;
 }
 
@@ -343,7 +336,7 @@ static int fits_next(peri_reader_t *r, duckdb_data_chunk out, peri_err_t *err)
     if (n > t->room) n = t->room;
     if (!n) return 0;
     if (read_at(r, t->begin + t->row * size, t->block, n * size, err)) return -1;
-    for (size_t i = 0; i < t->hdu.nfields; i++) peri_fits_bind(&t->cols[i], out, i);
+    for (size_t i = 0; i < t->hdu.nfields; i++) peri_slot_bind(&t->cols[i].slot, out, i);
     source_t source = {r, t};
     peri_fitsheap_t heap = {read_heap, &source, t->hdu.heap, t->hdu.size};
     idx_t k = 0;

@@ -5,9 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-#define ARRAY_MAX       100000 /* DuckDB's */
-#define ARRAYS_OF_A_ROW 65536  /* bytes: DuckDB makes room for 2048 such rows at once */
-
 /* ---- cards ---- */
 
 static const struct {
@@ -132,7 +129,7 @@ static int take_form(peri_fitscol_t *c, size_t *form, peri_err_t *err)
     bool pairs = code == 'C' || code == 'M';
     c->code = code;
     c->size = forms[*form].size;
-    c->type = forms[*form].type;
+    c->slot.type = forms[*form].type;
     c->repeat = pairs ? 2 * repeat : repeat;
     if (c->var)
         c->bytes = repeat * (c->var == 'P' ? 8 : 16);
@@ -157,33 +154,27 @@ static int take_scaling(peri_fitscol_t *c, size_t form, peri_err_t *err)
     bool plain = c->scale == 1 && form < NFORMS;
     if (plain && forms[form].flip != 0 && c->zero == forms[form].flip) {
         c->scaling = PERI_FITS_FLIP;
-        c->type = forms[form].flipped;
+        c->slot.type = forms[form].flipped;
     } else if (plain && c->code && strchr("BIJ", c->code) && c->zero == trunc(c->zero) &&
                fabs(c->zero) < 0x1p53) {
         c->scaling = PERI_FITS_SHIFT;
-        c->type = DUCKDB_TYPE_BIGINT;
+        c->slot.type = DUCKDB_TYPE_BIGINT;
     } else {
         c->scaling = PERI_FITS_SCALE;
-        c->type = DUCKDB_TYPE_DOUBLE;
+        c->slot.type = DUCKDB_TYPE_DOUBLE;
     }
     return 0;
 }
 
 static void choose_shape(peri_fitscol_t *c, uint64_t *arrays)
 {
-    size_t size = c->size ? c->size : c->code == 'A' ? 16 : 1;
     bool said_array = c->sql_type && strlen(c->sql_type) > 3 && c->code != 'A' &&
                       !strcmp(c->sql_type + strlen(c->sql_type) - 3, "[1]");
-    c->shape = PERI_FITS_ONE;
-    if (!c->code) return;
-    if (c->var) {
-        if (c->code != 'A') c->shape = PERI_FITS_LIST;
-    } else if (c->repeat > 1 || said_array) {
-        bool small =
-            c->repeat <= ARRAY_MAX && *arrays + c->repeat * size <= ARRAYS_OF_A_ROW;
-        c->shape = small ? PERI_FITS_ARRAY : PERI_FITS_LIST;
-        if (small) *arrays += c->repeat * size;
-    }
+    if (!c->code || (c->var && c->code == 'A')) return;
+    if (c->var)
+        c->slot.shape = PERI_SLOT_LIST;
+    else if (c->repeat > 1 || said_array)
+        peri_slot_choose(&c->slot, c->repeat, arrays);
 }
 
 static int settle_binary(peri_fitscol_t *c, uint64_t *offset, uint64_t *arrays,
@@ -227,10 +218,10 @@ static int settle_text(peri_fitscol_t *c, const peri_fitshdu_t *hdu, peri_err_t 
     c->decimals = (int)decimals;
     c->cell = c->bytes;
     c->repeat = 1;
-    c->type = c->code == 'A'                    ? DUCKDB_TYPE_VARCHAR
-              : c->code != 'I'                  ? DUCKDB_TYPE_DOUBLE
-              : c->bytes < 10 /* with a sign */ ? DUCKDB_TYPE_INTEGER
-                                                : DUCKDB_TYPE_BIGINT;
+    c->slot.type = c->code == 'A'                    ? DUCKDB_TYPE_VARCHAR
+                   : c->code != 'I'                  ? DUCKDB_TYPE_DOUBLE
+                   : c->bytes < 10 /* with a sign */ ? DUCKDB_TYPE_INTEGER
+                                                     : DUCKDB_TYPE_BIGINT;
     return take_scaling(c, NFORMS, err);
 }
 

@@ -10,12 +10,7 @@
 #include <duckdb.h>
 
 #include "core/import/fitscards.h"
-
-typedef enum {
-    PERI_FITS_ONE, /* a value a row */
-    PERI_FITS_ARRAY,
-    PERI_FITS_LIST, /* as many as the row says, or too many for an array */
-} peri_fitsshape_t;
+#include "core/import/slots.h"
 
 typedef enum {
     PERI_FITS_AS_IT_IS,
@@ -42,12 +37,8 @@ typedef struct {
     bool has_null, blank_null;
     int64_t null;
 
-    duckdb_type type; /* of an element */
-    peri_fitsshape_t shape;
     bool moment; /* its texts are dates or times */
-
-    duckdb_vector vector, elements; /* bound */
-    uint64_t used;                  /* elements of the chunk's lists */
+    peri_slot_t slot;
 } peri_fitscol_t;
 
 /* The columns that cards of n bytes describe, hdu->nfields of them. */
@@ -61,7 +52,6 @@ typedef struct {
     uint64_t begin, end; /* counted from the first row on */
 } peri_fitsheap_t;
 
-void peri_fits_bind(peri_fitscol_t *col, duckdb_data_chunk out, idx_t index);
 /* The column's value of row `row` of the chunk. The sentence names neither column nor
  * row. */
 int peri_fits_value(peri_fitscol_t *col, idx_t row, const char *bytes,

@@ -7,64 +7,36 @@
 #include "core/out/binary.h"
 #include "core/out/text.h"
 
-static void set_null(duckdb_vector v, idx_t at)
-{
-    duckdb_vector_ensure_validity_writable(v);
-    duckdb_validity_set_row_invalid(duckdb_vector_get_validity(v), at);
-}
-
-void peri_fits_bind(peri_fitscol_t *col, duckdb_data_chunk out, idx_t index)
-{
-    col->vector = duckdb_data_chunk_get_vector(out, index);
-    col->elements = col->shape == PERI_FITS_ONE ? col->vector
-                    : col->shape == PERI_FITS_ARRAY
-                        ? duckdb_array_vector_get_child(col->vector)
-                        : duckdb_list_vector_get_child(col->vector);
-    col->used = 0;
-}
-
 /* ---- numbers ---- */
-
-static uint64_t take_big(const char *p, size_t size)
-{
-    uint64_t v = 0;
-    for (size_t i = 0; i < size; i++) v = v << 8 | (unsigned char)p[i];
-    return v;
-}
 
 /* As it is stored: bytes are unsigned, all others signed. */
 static int64_t take_integer(const char *p, size_t size)
 {
-    uint64_t v = take_big(p, size);
+    uint64_t v = peri_slot_big(p, size);
     return size == 1   ? (int64_t)v
            : size == 2 ? (int16_t)v
            : size == 4 ? (int32_t)v
                        : (int64_t)v;
 }
 
-static void store(duckdb_vector v, idx_t at, uint64_t bits, size_t size)
-{
-    memcpy((char *)duckdb_vector_get_data(v) + at * size, &bits, size);
-}
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "store");
-
 static void put_integer(peri_fitscol_t *c, idx_t at, const char *p)
 {
     int64_t v = take_integer(p, c->size);
     if (c->has_null && v == c->null) {
-        set_null(c->elements, at);
+        peri_slot_put_null(&c->slot, at);
         return;
     }
-    double *real = duckdb_vector_get_data(c->elements);
+    double *real = duckdb_vector_get_data(c->slot.elements);
     switch (c->scaling) {
     case PERI_FITS_AS_IT_IS:
-        store(c->elements, at, (uint64_t)v, c->size);
+        peri_slot_put_bits(&c->slot, at, (uint64_t)v, c->size);
         break;
     case PERI_FITS_FLIP:
-        store(c->elements, at, (uint64_t)v ^ (uint64_t)1 << (8 * c->size - 1), c->size);
+        peri_slot_put_bits(&c->slot, at, (uint64_t)v ^ (uint64_t)1 << (8 * c->size - 1),
+                           c->size);
         break;
     case PERI_FITS_SHIFT: /* 32 bits and 53: no overflow */
-        store(c->elements, at, (uint64_t)(v + (int64_t)c->zero), 8);
+        peri_slot_put_bits(&c->slot, at, (uint64_t)(v + (int64_t)c->zero), 8);
         break;
     default:
         real[at] = (double)v * c->scale + c->zero;
@@ -73,18 +45,18 @@ static void put_integer(peri_fitscol_t *c, idx_t at, const char *p)
 
 static void put_real(peri_fitscol_t *c, idx_t at, const char *p)
 {
-    uint64_t bits = take_big(p, c->size);
+    uint64_t bits = peri_slot_big(p, c->size);
     peri_binary_t kind = c->size == 4 ? PERI_BIN_F32 : PERI_BIN_F64;
     if (c->sql_type && peri_binary_is_null_nan(kind, &bits)) {
-        set_null(c->elements, at);
+        peri_slot_put_null(&c->slot, at);
     } else if (c->scaling == PERI_FITS_AS_IT_IS) {
-        store(c->elements, at, bits, c->size);
+        peri_slot_put_bits(&c->slot, at, bits, c->size);
     } else {
         double v;
         float f;
         memcpy(&v, &bits, sizeof(v));
         memcpy(&f, &bits, sizeof(f));
-        ((double *)duckdb_vector_get_data(c->elements))[at] =
+        ((double *)duckdb_vector_get_data(c->slot.elements))[at] =
             (c->size == 4 ? (double)f : v) * c->scale + c->zero;
     }
 }
@@ -92,14 +64,14 @@ static void put_real(peri_fitscol_t *c, idx_t at, const char *p)
 static int put_logical(peri_fitscol_t *c, idx_t at, char v, peri_err_t *err)
 {
     if (v == 0) {
-        set_null(c->elements, at);
+        peri_slot_put_null(&c->slot, at);
         return 0;
     }
     if (v != 'T' && v != 'F')
         return peri_err_set(err, PERI_EFORMAT,
                             "the byte 0x%02x where a logical has T, F or 0",
                             (unsigned char)v);
-    store(c->elements, at, v == 'T', 1);
+    peri_slot_put_bits(&c->slot, at, v == 'T', 1);
     return 0;
 }
 
@@ -121,7 +93,7 @@ static void put_our_text(peri_fitscol_t *c, idx_t at, const char *p, size_t n,
     if (n) peri_text_unascii(room, p, n);
     const char *s = room->len ? room->data : "";
     size_t len = room->len, plus = c->moment && len && *s == '+'; /* DuckDB takes none */
-    duckdb_vector_assign_string_element_len(c->elements, at, s + plus, len - plus);
+    peri_slot_put_text(&c->slot, at, s + plus, len - plus);
 }
 
 static int put_text(peri_fitscol_t *c, idx_t at, const char *p, size_t size,
@@ -129,7 +101,7 @@ static int put_text(peri_fitscol_t *c, idx_t at, const char *p, size_t size,
 {
     size_t n = cut_text(p, size);
     if (!n && size) { /* the standard's null string */
-        set_null(c->elements, at);
+        peri_slot_put_null(&c->slot, at);
         return 0;
     }
     if (c->sql_type && n) {
@@ -138,8 +110,7 @@ static int put_text(peri_fitscol_t *c, idx_t at, const char *p, size_t size,
         while (n && p[n - 1] == ' ') n--;
         peri_buf_clear(room);
         peri_fits_put_text(room, p, n);
-        duckdb_vector_assign_string_element_len(c->elements, at,
-                                                room->len ? room->data : "", room->len);
+        peri_slot_put_text(&c->slot, at, room->len ? room->data : "", room->len);
     }
     return peri_buf_check(room, "a text", err);
 }
@@ -156,7 +127,8 @@ static int put_elements(peri_fitscol_t *c, idx_t at, const char *p, uint64_t n,
             if (put_logical(c, at + i, p[i], err)) return -1;
             break;
         case 'X':
-            store(c->elements, at + i, (unsigned char)p[i / 8] >> (7 - i % 8) & 1, 1);
+            peri_slot_put_bits(&c->slot, at + i,
+                               (unsigned char)p[i / 8] >> (7 - i % 8) & 1, 1);
             break;
         case 'A':
             if (put_text(c, at + i, p + i * c->cell, c->cell, room, err)) return -1;
@@ -174,23 +146,11 @@ static int put_elements(peri_fitscol_t *c, idx_t at, const char *p, uint64_t n,
     return 0;
 }
 
-/* Room for n more elements of the row's list. */
-static int open_list(peri_fitscol_t *c, idx_t row, uint64_t n, peri_err_t *err)
-{
-    duckdb_list_entry *entries = duckdb_vector_get_data(c->vector);
-    entries[row] = (duckdb_list_entry){c->used, n};
-    if (duckdb_list_vector_reserve(c->vector, c->used + n) ||
-        duckdb_list_vector_set_size(c->vector, c->used + n))
-        return peri_err_set(err, PERI_ELIMIT, "a list that memory has no room for");
-    c->elements = duckdb_list_vector_get_child(c->vector);
-    return 0;
-}
-
 static int put_var(peri_fitscol_t *c, idx_t row, const char *p,
                    const peri_fitsheap_t *heap, peri_buf_t *room, peri_err_t *err)
 {
     size_t half = c->var == 'P' ? 4 : 8;
-    uint64_t n = take_big(p, half), at = take_big(p + half, half), bytes, end;
+    uint64_t n = peri_slot_big(p, half), at = peri_slot_big(p + half, half), bytes, end;
     bool pairs = c->code == 'C' || c->code == 'M';
     if (n > (uint64_t)INT64_MAX / 16)
         return peri_err_set(err, PERI_EFORMAT, "a list of a negative length");
@@ -204,12 +164,14 @@ static int put_var(peri_fitscol_t *c, idx_t row, const char *p,
     if (n && heap->read(heap->arg, at, bytes, &data, err)) return -1;
     if (c->code == 'A') {
         if (n) return put_text(c, row, data, n, room, err);
-        duckdb_vector_assign_string_element_len(c->vector, row, "", 0);
+        peri_slot_put_text(&c->slot, row, "", 0);
         return 0;
     }
-    if (open_list(c, row, n, err)) return -1;
-    c->used += n;
-    return put_elements(c, c->used - n, data, n, room, err);
+    idx_t first;
+    return peri_slot_open(&c->slot, row, n, &first, err) ||
+                   put_elements(c, first, data, n, room, err)
+               ? -1
+               : 0;
 }
 
 /* ---- a cell of a table of ASCII ---- */
@@ -229,22 +191,23 @@ static int put_field(peri_fitscol_t *c, idx_t row, const char *p, peri_buf_t *ro
     const char *null = c->null_text;
     while (null && *null == ' ' && c->code != 'A') null++;
     if (null && strlen(null) == n && !memcmp(null, p, n)) {
-        set_null(c->vector, row);
+        peri_slot_put_null_row(&c->slot, row);
         return 0;
     }
     if (c->code == 'A') return put_text(c, row, n ? p : " ", n ? n : 1, room, err);
     double v = 0;
-    if (c->type != DUCKDB_TYPE_DOUBLE || (c->code == 'I' && c->scaling)) {
+    if (c->slot.type != DUCKDB_TYPE_DOUBLE || (c->code == 'I' && c->scaling)) {
         int64_t whole = 0; /* the standard: a blank field is zero */
-        duckdb_type type = c->scaling ? DUCKDB_TYPE_BIGINT : c->type;
-        void *to = c->scaling ? &whole : duckdb_vector_get_data(c->vector);
+        duckdb_type type = c->scaling ? DUCKDB_TYPE_BIGINT : c->slot.type;
+        void *to = c->scaling ? &whole : duckdb_vector_get_data(c->slot.vector);
         if (n ? peri_cells_number(type, to, c->scaling ? 0 : row, p, n) : 0)
             return peri_err_set(err, PERI_EFORMAT,
                                 "\"%.*s\" where TFORM %.20s says an "
                                 "integer",
                                 (int)(n < 40 ? n : 40), p, c->form);
         if (!n && !c->scaling)
-            store(c->vector, row, 0, c->type == DUCKDB_TYPE_INTEGER ? 4 : 8);
+            peri_slot_put_bits(&c->slot, row, 0,
+                               c->slot.type == DUCKDB_TYPE_INTEGER ? 4 : 8);
         if (!c->scaling) return 0;
         v = (double)whole;
     } else if (n && peri_cells_number(DUCKDB_TYPE_DOUBLE, &v, 0, p, n)) {
@@ -253,18 +216,8 @@ static int put_field(peri_fitscol_t *c, idx_t row, const char *p, peri_buf_t *ro
     }
     if (n && implied_point(c, p, n)) v /= pow(10, c->decimals);
     if (c->scaling) v = v * c->scale + c->zero;
-    ((double *)duckdb_vector_get_data(c->vector))[row] = v;
+    ((double *)duckdb_vector_get_data(c->slot.vector))[row] = v;
     return 0;
-}
-
-/* In files of ours nothing else tells a NULL from an array of NULLs. */
-static void join_nulls(peri_fitscol_t *c, idx_t row, idx_t first)
-{
-    const uint64_t *valid = duckdb_vector_get_validity(c->elements);
-    if (!c->sql_type || !valid) return;
-    for (idx_t i = first; i < first + c->repeat; i++)
-        if (valid[i >> 6] >> (i & 63) & 1) return;
-    set_null(c->vector, row);
 }
 
 int peri_fits_value(peri_fitscol_t *c, idx_t row, const char *bytes,
@@ -272,16 +225,18 @@ int peri_fits_value(peri_fitscol_t *c, idx_t row, const char *bytes,
 {
     const char *p = bytes + c->offset;
     if (!c->code) {
-        set_null(c->vector, row);
+        peri_slot_put_null_row(&c->slot, row);
         return 0;
     }
     if (!heap) return put_field(c, row, p, room, err);
     if (c->var) return put_var(c, row, p, heap, room, err);
-    if (c->shape == PERI_FITS_ONE) return put_elements(c, row, p, 1, room, err);
-    idx_t first = c->shape == PERI_FITS_ARRAY ? row * c->repeat : c->used;
-    if (c->shape == PERI_FITS_LIST && open_list(c, row, c->repeat, err)) return -1;
-    c->used = first + c->repeat;
-    if (put_elements(c, first, p, c->repeat, room, err)) return -1;
-    join_nulls(c, row, first);
+    uint64_t n = c->slot.shape == PERI_SLOT_ONE ? 1 : c->repeat;
+    idx_t first;
+    if (peri_slot_open(&c->slot, row, n, &first, err) ||
+        put_elements(c, first, p, n, room, err))
+        return -1;
+    /* In files of ours nothing else tells NULL from an array of NULLs. */
+    if (c->sql_type && c->slot.shape != PERI_SLOT_ONE)
+        peri_slot_join_nulls(&c->slot, row, first, n);
     return 0;
 }
