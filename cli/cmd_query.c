@@ -401,20 +401,6 @@ static int decide(const request_t *r, peri_err_t *err)
     return away;
 }
 
-/* For the program that asked for it. */
-static void tell(const peri_scriptend_t *end)
-{
-    char text[160], rows[32];
-    snprintf(text, sizeof(text), "%s row%s in %.3g s%s%s%s",
-             peri_human_count(end->rows, rows), end->rows == 1 ? "" : "s", end->seconds,
-             end->cut ? "; cut: there are more (limit of " : "", end->cut ? end->cut : "",
-             end->cut ? ")" : "");
-    peri_cli_word(json_pack("{s:i, s:I, s:f, s:I, s:s?, s:s, s:O}", "code", 0, "rows",
-                            (json_int_t)end->rows, "seconds", end->seconds, "bytes",
-                            (json_int_t)end->bytes, "cut", end->cut, "text",
-                            *end->text ? end->text : text, "changed", end->changed));
-}
-
 static int run_anywhere(request_t *r, peri_err_t *err)
 {
     const int away = decide(r, err);
@@ -430,7 +416,7 @@ static int run_anywhere(request_t *r, peri_err_t *err)
                                   .quiet = r->quiet};
     peri_scriptend_t end;
     const int rc = peri_query_script(&o, &end, err);
-    if (rc == 0) tell(&end);
+    if (rc == 0) peri_query_word(&end);
     json_decref(end.changed);
     return rc;
 }

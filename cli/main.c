@@ -28,6 +28,8 @@ static const struct command {
     {"index", peri_cmd_index, "make the index that lets queries skip chunks", HERE},
     {"history", peri_cmd_history, "list your queries, and make jobs of them", PORTAL},
     {"saved", peri_cmd_saved, "list the queries that are kept under a name", PORTAL},
+    {"table", peri_cmd_table, "keep tables of your own, which SQL finds as mydb.NAME",
+     PORTAL},
     {"submit", peri_cmd_submit, "hand SQL, a script or a program to perigee as a job",
      PORTAL_FIRST},
     {"jobs", peri_cmd_jobs, "list jobs", PORTAL},

@@ -32,6 +32,9 @@ typedef struct {
 int peri_query_script(const peri_queryscript_t *o, peri_scriptend_t *end,
                       peri_err_t *err);
 
+/* For a program that wants to know how it went (cli.h). */
+void peri_query_word(const peri_scriptend_t *end);
+
 /* Is this --into a table of a schema, and no file? */
 bool peri_query_into_table(const char *into);
 

@@ -130,6 +130,7 @@ static void copy_provenance(peri_writer_t *w, const peri_provenance_t *prov)
     }
     w->prov.query = own(w, prov ? prov->query : "");
     w->prov.version = own(w, prov ? prov->version : "");
+    w->prov.description = own(w, prov ? prov->description : "");
     w->prov.sources = sources;
     w->prov.nsources = n;
     time_t now = time(NULL);

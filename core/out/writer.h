@@ -45,8 +45,9 @@ typedef struct {
 } peri_outsource_t;
 
 typedef struct {
-    const char *query;   /* SQL text */
-    const char *version; /* "perigee 0.1.0" */
+    const char *query;       /* SQL text */
+    const char *version;     /* "perigee 0.1.0" */
+    const char *description; /* of the table; NULL or "": none */
     const peri_outsource_t *sources;
     size_t nsources;
 } peri_provenance_t;
