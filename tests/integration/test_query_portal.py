@@ -235,7 +235,7 @@ class Answers(World):
         done = self.ana.run("query", "--format", "csv", "SELECT range AS r FROM range(20000)")
         self.assertEqual((done.status, done.out.count("\n")), (0, 5001))
         id = self.last(self.ana)["id"]
-        self.assertRegex(done.err, rf"cut after 5,000 rows(?s:.*)perigee history job {id[:8]}\n")
+        self.assertRegex(done.err, rf"5,000 rows .*cut(?s:.*)perigee history job {id[:8]}\n")
         self.assertEqual(self.last(self.ana)["state"], "cut")
         job = self.ana.json("history", "job", id[:8], "--output", "persistent:all")
         self.ana.ok("wait", job["number"], timeout=120)
@@ -284,8 +284,8 @@ class Broken(World):
         self.assertEqual(done.status, 0, done.err)
 
     def test_nginx_is_killed(self):
-        p = self.start(self.ana, "query", "--into", "killed.csv", LONG + " -- nginx")
-        until(lambda: self.state_of(self.ana, "nginx") == ["running"], 20, "the query")
+        p = self.start(self.ana, "query", "--into", "killed.csv", LONG + " -- behind_nginx")
+        until(lambda: self.state_of(self.ana, "behind_nginx") == ["running"], 20, "the query")
         with open(f"{self.portal.state}/web/nginx.pid", encoding="ascii") as f:
             master = int(f.read())
         with open(f"/proc/{master}/task/{master}/children", encoding="ascii") as f:
@@ -295,10 +295,10 @@ class Broken(World):
         self.assertEqual(p.returncode, 1, err)
         self.assertIn(b"broke off", err)
         self.assertFalse(os.path.exists(f"{self.ana.home}/killed.csv"))
-        until(lambda: self.state_of(self.ana, "nginx") == ["cancelled"], 20, "its end")
+        until(lambda: self.state_of(self.ana, "behind_nginx") == ["cancelled"], 20, "its end")
 
     def test_interrupted(self):
-        for mark, words in (("alone", []), ("file", ["--into", "long.csv"])):
+        for mark, words in (("ended_alone", []), ("ended_file", ["--into", "long.csv"])):
             p = self.start(self.ana, "query", *words, f"{LONG} -- {mark}")
             until(lambda m=mark: self.state_of(self.ana, m) == ["running"], 20, "the query")
             p.send_signal(signal.SIGINT)
@@ -311,9 +311,9 @@ class Broken(World):
 
     def test_timeout(self):
         began = time.monotonic()
-        self.ana.fails(1, "1 second.*--timeout", "query", "--timeout", "1s", LONG + " -- late")
+        self.ana.fails(1, "1 second.*--timeout", "query", "--timeout", "1s", LONG + " -- too_late")
         self.assertLess(time.monotonic() - began, 5)
-        until(lambda: self.state_of(self.ana, "late") == ["cancelled"], 10, "its end")
+        until(lambda: self.state_of(self.ana, "too_late") == ["cancelled"], 10, "its end")
 
 
 class Memory(World):
@@ -444,6 +444,14 @@ class Own(World):
         done = ida.run("query", "--into", "nothing.csv", "DELETE FROM mydb.bright")
         self.assertIn("has no rows", done.err)
         self.assertFalse(os.path.exists(f"{ida.home}/nothing.csv"))
+        # --into a table, once and again; in a job.
+        for options, status in (([], 0), ([], 1), (["--overwrite"], 0)):
+            done = ida.run("query", *options, "--into", "mydb.n", "SELECT 1 AS a -- one;\n;")
+            self.assertEqual((done.status, done.out), (status, ""), done)
+        ida.fails(2, "one SELECT", "query", "--into", "mydb.n", "SELECT 1; SELECT 2")
+        ida.ok("wait", ida.ok("query", "-q", "--job", "--into", "mydb.of_job", "SELECT 2 AS a").strip(), timeout=120)
+        self.assertEqual(self.csv(ida, "SELECT a FROM mydb.n UNION ALL SELECT a FROM mydb.of_job"), "a\n1\n2\n")
+        ida.ok("table", "rm", "n", "of_job")
         # Names.
         ida.ok("table", "mv", "bright", "none_left")
         ida.fails(1, "again", "table", "mv", "none_left", "again")
