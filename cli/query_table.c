@@ -9,6 +9,7 @@
 
 #include "cli/query_script_priv.h"
 #include "core/base/util.h"
+#include "core/mydb/about.h"
 #include "core/mydb/before.h"
 #include "core/mydb/check.h"
 #include "core/mydb/view.h"
@@ -365,6 +366,21 @@ static int rename_table(peri_scriptrun_t *r, const peri_statement_t *st, peri_er
     return 0;
 }
 
+static int comment(peri_scriptrun_t *r, const peri_statement_t *st, peri_err_t *err)
+{
+    char name[PERI_MYDB_NAME];
+    const peri_schema_t *s = find_table(r, st, name, err);
+    if (!s) return -1;
+    if (explains(r)) return 0;
+    json_t *o = st->ncolumns ? json_pack("{s:{s:{s:s}}}", "columns", st->columns[0].name,
+                                         "description", st->comment)
+                             : json_pack("{s:s}", "description", st->comment);
+    int rc = peri_mydb_describe(s, name, o, err);
+    json_decref(o);
+    if (rc == 0) note_done(r, s, name, "described");
+    return rc;
+}
+
 /* ---- all of them ---- */
 
 int peri_scriptrun_table(peri_scriptrun_t *r, const peri_statement_t *st, peri_err_t *err)
@@ -376,9 +392,8 @@ int peri_scriptrun_table(peri_scriptrun_t *r, const peri_statement_t *st, peri_e
         [PERI_ST_UPDATE] = change,           [PERI_ST_DELETE] = change,
         [PERI_ST_TRUNCATE] = change,         [PERI_ST_DROP] = drop,
         [PERI_ST_RENAME] = rename_table,     [PERI_ST_ALTER] = change,
+        [PERI_ST_COMMENT] = comment,
     };
-    if (st->kind >= sizeof(ways) / sizeof(*ways) || !ways[st->kind])
-        return peri_err_set(err, PERI_EUNSUPP, "COMMENT is not known here");
     const int rc = ways[st->kind](r, st, err);
     if (rc) peri_statement_blame(st, err);
     return rc;

@@ -56,7 +56,7 @@ int peri_statement_check(duckdb_connection con, const peri_statement_t *st,
 {
     const char *sql = st->check ? st->check : st->kind == PERI_ST_SELECT ? st->sql : NULL;
     if (!sql) return 0;
-    json_t *query = peri_sql_parse(con, sql, err);
+    json_t *query = peri_sql_parse_shown(con, sql, st->check ? st->shown : sql, err);
     if (!query) return -1;
     const int rc = st->kind == PERI_ST_UPDATE ? check_update(st, query, err) : 0;
     json_decref(query);

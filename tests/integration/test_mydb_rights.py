@@ -204,5 +204,113 @@ class Names(World):
         who.ok("PUT", f"/files/{who.name}/persistent/{path}", text)
 
 
+class Tables(World):
+    """What people do with each other's tables, in SQL."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.ana, cls.bea, cls.carl = (cls.person(n) for n in ("ana", "bea", "carl"))
+
+    def run_sql(self, who, sql, **spec):
+        """(what a script's command printed, the error)"""
+        state, out, err = self.over(who, dict(spec, kind="script", command=[
+            "perigee", "query", "--quiet", "--format", "csv", sql]))
+        self.assertEqual(state == "succeeded", not err.strip(), (state, err))
+        return out, err
+
+    def rows(self, who, sql):
+        out, err = self.run_sql(who, sql)
+        self.assertFalse(err.strip(), (who.name, sql, err))
+        return harness.parse_csv(out)[1:]
+
+    def refused(self, who, sql, *words):
+        out, err = self.run_sql(who, sql)
+        self.assertFalse(out)
+        for w in words:
+            self.assertIn(w, err)
+
+    def job(self, who, sql, **spec):
+        """The number of an SQL job on two ranks."""
+        return who.ok("POST", "/jobs", dict({"kind": "sql", "sql": sql, "resources": {"ranks": 2}}, **spec))["number"]
+
+    def result(self, who, number):
+        state, _, err = self.wait(who, number)
+        self.assertEqual(state, "succeeded", err)
+        page = self.portal.machine.get(f"/jobs/{number}/files/result.csv?download=1")
+        self.assertEqual(page.status, 200, page)
+        return harness.parse_csv(page.body.decode())[1:]
+
+    def leave(self, who, team):
+        who.ok("POST", f"/teams/{team}/leave")
+
+    def test_shared_with_a_team(self):
+        """Read on two ranks, not written; gone with the membership, also for what waits."""
+        ana, bea = self.ana, self.bea
+        self.team("mhd", ana, bea)
+        self.rows(ana, "CREATE TABLE mydb.x AS SELECT range AS i, range * 0.5 AS v FROM range(1000)")
+        self.rows(ana, "CREATE TABLE mydb.hers AS SELECT 1 AS i")
+        self.assertEqual(self.rows(ana, "SELECT count(*), sum(v) FROM ana.x"), [["1000", "249750.0"]])
+        self.refused(bea, "SELECT * FROM ana.x", "called ana")
+        self.share(ana, "ana/persistent:mydb/x.h5", {"team": "mhd"}, ["read"])
+        self.assertEqual(self.result(bea, self.job(bea, "SELECT count(*), sum(v) FROM ana.x")), [["1000", "249750.0"]])
+        self.assertEqual(self.rows(bea, 'SELECT max(i) FROM "user:ana".x'), [["999"]])
+        self.refused(bea, "SELECT * FROM ana.hers", "hers", "in ana")
+        for sql in ("DELETE FROM ana.x", "INSERT INTO ana.x SELECT 1, 1", "DROP TABLE ana.x",
+                    "CREATE TABLE ana.y AS SELECT 1 AS i", "ALTER TABLE ana.x RENAME TO y"):
+            with self.subTest(sql=sql):
+                self.refused(bea, sql, "ana")
+        # What she takes from it is hers.
+        self.rows(bea, "CREATE TABLE mydb.mine AS SELECT * FROM ana.x WHERE i < 10")
+        self.assertEqual(self.rows(bea, "SELECT count(*) FROM mydb.mine"), [["10"]])
+        self.assertEqual(self.rows(ana, "SELECT count(*) FROM mydb.x"), [["1000"]])
+
+        blockers = [bea.ok("POST", "/jobs", {"kind": "script", "command": ["sleep", "600"]})["number"]
+                    for _ in range(2)]
+        waiting = self.job(bea, "SELECT count(*) FROM ana.x")
+        until = time.monotonic() + 30
+        while bea.ok("GET", f"/jobs/{waiting}")["state"] != "queued":
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.1)
+        self.leave(bea, "mhd")
+        time.sleep(5.5)  # portal/jobs/recheck.c looks every five
+        for b in blockers:
+            bea.ok("POST", f"/jobs/{b}/cancel")
+        state, _, err = self.wait(bea, waiting)
+        self.assertEqual(state, "failed")
+        self.assertIn("called ana", err)
+        self.refused(bea, "SELECT * FROM ana.x", "called ana")
+        self.assertEqual(self.rows(bea, "SELECT count(*) FROM mydb.mine"), [["10"]])
+
+    def test_of_a_team(self):
+        """Written by one member, read and changed by another, seen by nobody else."""
+        ana, bea = self.ana, self.bea
+        self.team("stars", ana, bea)
+        self.rows(ana, "CREATE TABLE stars.x AS SELECT range AS i FROM range(5)")
+        self.rows(bea, "INSERT INTO stars.x SELECT 100")
+        self.assertEqual(self.rows(ana, 'SELECT count(*), max(i) FROM "team:stars".x'), [["6", "100"]])
+        self.refused(self.carl, "SELECT * FROM stars.x", "called stars")
+        # Two at once: both are there.
+        jobs = [self.job(who, f"INSERT INTO stars.x SELECT {n}") for who, n in ((ana, 7), (bea, 8))]
+        for who, number in zip((ana, bea), jobs):
+            state, _, err = self.wait(who, number)
+            self.assertEqual(state, "succeeded", err)
+        self.assertEqual(self.rows(bea, "SELECT count(*) FROM stars.x"), [["8"]])
+        self.leave(bea, "stars")
+        self.refused(bea, "SELECT * FROM stars.x", "called stars")
+
+    def test_views(self):
+        """mydb in a view is that of its owner; who reads the view must be given both."""
+        ana, carl = self.ana, self.carl
+        self.rows(ana, "CREATE TABLE mydb.base AS SELECT range AS i FROM range(10)")
+        self.rows(ana, "CREATE VIEW mydb.even AS SELECT i FROM mydb.base WHERE i % 2 = 0")
+        self.rows(carl, "CREATE TABLE mydb.base AS SELECT -1 AS i")
+        self.share(ana, "ana/persistent:mydb/even.view.sql", {"account": "carl"}, ["read"])
+        self.refused(carl, "SELECT sum(i) FROM ana.even", "base", "in ana")
+        self.share(ana, "ana/persistent:mydb/base.h5", {"account": "carl"}, ["read"])
+        self.assertEqual(self.rows(carl, "SELECT sum(i) FROM ana.even"), [["20"]])
+        self.assertEqual(self.rows(carl, "SELECT sum(i) FROM mydb.base"), [["-1"]])
+
+
 if __name__ == "__main__":
     harness.main()
