@@ -19,6 +19,7 @@ int peri_cmd_dataset(int argc, char **argv);
 int peri_cmd_index(int argc, char **argv);
 int peri_cmd_history(int argc, char **argv);
 int peri_cmd_saved(int argc, char **argv);
+int peri_cmd_table(int argc, char **argv);
 int peri_cmd_submit(int argc, char **argv);
 int peri_cmd_jobs(int argc, char **argv);
 int peri_cmd_job(int argc, char **argv);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/elder.h"
 #include "core/base/util.h"
 #include "core/h5/h5.h"
 
@@ -27,6 +28,8 @@ static const struct command {
     {"index", peri_cmd_index, "make the index that lets queries skip chunks", HERE},
     {"history", peri_cmd_history, "list your queries, and make jobs of them", PORTAL},
     {"saved", peri_cmd_saved, "list the queries that are kept under a name", PORTAL},
+    {"table", peri_cmd_table, "keep tables of your own, which SQL finds as mydb.NAME",
+     PORTAL},
     {"submit", peri_cmd_submit, "hand SQL, a script or a program to perigee as a job",
      PORTAL_FIRST},
     {"jobs", peri_cmd_jobs, "list jobs", PORTAL},
@@ -178,6 +181,7 @@ int main(int argc, char **argv)
     setlocale(LC_CTYPE, "");
     /* A closed pipe is an error of write(), told or kept quiet by who wrote. */
     signal(SIGPIPE, SIG_IGN);
+    peri_elder_begin();
     if (argc == 3 && !strcmp(argv[1], "help")) {
         char option[] = "--help";
         return run(2, (char *[]){argv[2], option, NULL}, false);

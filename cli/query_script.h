@@ -23,6 +23,7 @@ typedef struct {
     uint64_t rows;  /* of the answer */
     uint64_t bytes; /* read from files */
     double seconds;
+    const char *cut; /* of the answer: "rows", "time", "bytes"; NULL: it is whole */
     json_t *changed; /* array of what was done to tables, also after an error; owned */
     char text[512];  /* the last thing that was done to one, in words; or "" */
 } peri_scriptend_t;
@@ -30,6 +31,9 @@ typedef struct {
 /* Needs peri_cli_catch_interrupts(). *end is filled in any case. */
 int peri_query_script(const peri_queryscript_t *o, peri_scriptend_t *end,
                       peri_err_t *err);
+
+/* For a program that wants to know how it went (cli.h). */
+void peri_query_word(const peri_scriptend_t *end);
 
 /* Is this --into a table of a schema, and no file? */
 bool peri_query_into_table(const char *into);

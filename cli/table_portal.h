@@ -18,12 +18,6 @@ int peri_table_portal_get(int argc, char **argv);
 int peri_table_portal_share(int argc, char **argv);
 int peri_table_portal_unshare(int argc, char **argv);
 
-/* "mydb.x" or "x" (in mydb) in its two parts; what they may be the portal says. */
-typedef struct {
-    char *schema, *name;
-} peri_tableword_t;
-int peri_tableword_parse(const char *word, peri_tableword_t *out, peri_err_t *err);
-void peri_tableword_free(peri_tableword_t *t); /* accepts a zeroed struct */
 /* "/tables/mydb/x"; NULL: an error. The caller frees. */
 char *peri_table_url(const char *word, peri_err_t *err);
 

@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "cli/table.h"
 #include "cli/table_portal.h"
+#include "cli/table_words.h"
 #include "cli/talk.h"
 #include "cli/thing.h"
 #include "core/base/util.h"

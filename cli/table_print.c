@@ -38,7 +38,9 @@ static void print_schemas(const json_t *schemas)
         const char *name = peri_json_str(s, "name");
         const bool limited =
             peri_json_int(s, "quota", -1) >= 0 && peri_json_int(s, "left", -1) >= 0;
-        if (!peri_json_true(s, "write"))
+        if (*peri_json_str(s, "error"))
+            fprintf(stderr, "%s: %s.\n", name, peri_json_str(s, "error"));
+        else if (!peri_json_true(s, "write"))
             fprintf(stderr, "%s is of %s: you can read it.\n", name,
                     peri_json_str(s, "owner"));
         else if (limited)
@@ -62,7 +64,8 @@ void peri_table_print_list(const json_t *list)
         peri_grid_add(g, count_of(t, "columns", columns));
         peri_grid_add(g, is_view(t) ? "" : size_of(t, "bytes", bytes));
         peri_grid_add(g, peri_when_time(peri_json_num(t, "modified", 0), when));
-        peri_grid_add(g, peri_json_str(t, "description"));
+        const char *error = peri_json_str(t, "error");
+        peri_grid_add(g, *error ? error : peri_json_str(t, "description"));
     }
     if (peri_grid_rows(g))
         peri_grid_print(g, stdout);

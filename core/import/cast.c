@@ -134,7 +134,7 @@ static void put_condition(const char *source, duckdb_type from, duckdb_logical_t
 }
 
 int peri_cast_put(const char *source, duckdb_logical_type from, duckdb_logical_type to,
-                  bool wrong_is_null, peri_buf_t *b, peri_err_t *err)
+                  unsigned flags, peri_buf_t *b, peri_err_t *err)
 {
     if (from && peri_cast_same_type(from, to)) {
         peri_buf_puts(b, source);
@@ -147,8 +147,9 @@ int peri_cast_put(const char *source, duckdb_logical_type from, duckdb_logical_t
     if (condition.len)
         peri_buf_printf(b, "CASE WHEN %s IS NULL THEN NULL WHEN %s THEN ", source,
                         condition.data);
-    /* Nested values are text as JSON in what we write, and mostly elsewhere. */
-    bool json = f == DUCKDB_TYPE_VARCHAR && is_nested(duckdb_get_type_id(to));
+    bool wrong_is_null = flags & PERI_CAST_NULL;
+    bool json = flags & PERI_CAST_JSON && f == DUCKDB_TYPE_VARCHAR &&
+                is_nested(duckdb_get_type_id(to));
     peri_buf_puts(b, wrong_is_null ? "TRY(" : "(");
     peri_buf_printf(b, json ? "CAST(CAST(%s AS JSON) AS " : "CAST(%s AS ", source);
     int rc = peri_cast_put_type(to, b);

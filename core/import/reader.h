@@ -30,6 +30,7 @@ typedef struct {
     bool sure;              /* sniff means a mark that nothing else has */
     bool text;              /* its files are text */
     bool names_as_they_are; /* else names are made legal: letters, digits, _ */
+    bool sql_texts;         /* nested values as text are DuckDB's, not JSON */
     bool lines;             /* r->lines are line numbers of the file, not rows */
     bool unpacks;           /* reads compressed files by itself (input.h) */
     /* Call peri_reader_column for each column; set r->description, r->state. */
@@ -89,6 +90,10 @@ int peri_reader_column(peri_reader_t *r, const char *source, const char *unit,
 /* The type that the user forces on the column of this name in the file; NULL: none.
  * Borrowed. Ask in the order of the columns, right before peri_reader_column. */
 duckdb_logical_type peri_reader_forced(const peri_reader_t *r, const char *source);
+/* An error that speaks of r->path, or of DuckDB's functions, in words of the user: the
+ * file's name, and what is wrong with it if that is said (`what`, as "is damaged"; NULL:
+ * the text stays). Returns -1. */
+int peri_reader_reword(const peri_reader_t *r, const char *what, peri_err_t *err);
 /* A sentence for who loads. */
 void peri_reader_note(peri_reader_t *r, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

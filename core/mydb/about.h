@@ -2,7 +2,8 @@
  *
  * The objects are those of the HTTP API (docs/openapi.json): a schema has name, owner,
  * write, left, quota; a table schema, name, kind, rows, columns, bytes, modified,
- * description. A file that cannot be read is listed as well, with an "error".
+ * description. A file that cannot be read is listed as well, with an
+ * "error".
  */
 #ifndef CORE_MYDB_ABOUT_H
 #define CORE_MYDB_ABOUT_H

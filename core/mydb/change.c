@@ -142,7 +142,7 @@ bool peri_mydbchange_replaces(const peri_mydbchange_t *c)
 
 /* ---- the quota ---- */
 
-static int64_t left_now(const peri_schema_t *s)
+int64_t peri_mydb_left(const peri_schema_t *s)
 {
     int64_t left = s->left - (s->spent ? *s->spent : 0);
     return left > 0 ? left : 0;
@@ -161,8 +161,8 @@ static int check_quota(const peri_mydbchange_t *c, int64_t taken, int64_t room,
     if (s->left < 0 || taken <= room) return 0;
     char takes[16], left[16], quota[16], few[16];
     peri_human_bytes((uint64_t)taken, takes);
-    peri_human_bytes((uint64_t)left_now(s), left);
-    peri_human_bytes((uint64_t)(taken - left_now(s)), few);
+    peri_human_bytes((uint64_t)peri_mydb_left(s), left);
+    peri_human_bytes((uint64_t)(taken - peri_mydb_left(s)), few);
     peri_human_bytes((uint64_t)s->quota, quota);
     return peri_err_set(
         err, PERI_EFULL,
@@ -183,7 +183,8 @@ int peri_mydbchange_check(const peri_mydbchange_t *c, peri_err_t *err)
 {
     const peri_schema_t *s = c->schema;
     if (s->left < 0) return 0;
-    int64_t bytes = peri_mydb_temporaries(s->folder, c->begin, false), left = left_now(s),
+    int64_t bytes = peri_mydb_temporaries(s->folder, c->begin, false),
+            left = peri_mydb_left(s),
             room = left > INT64_MAX - s->spare ? INT64_MAX : left + s->spare;
     return check_quota(c, bytes - replaced_bytes(c), room, "takes already", err);
 }
@@ -224,7 +225,7 @@ int peri_mydbchange_commit(peri_mydbchange_t *c, peri_err_t *err)
     if (there && c->flags & PERI_MYDB_MUST_BE_NEW)
         return is_there(s, c->name, c->kind, err);
     int64_t taken = peri_mydb_amount(&st) - (there ? peri_mydb_amount(&old) : 0);
-    if (check_quota(c, taken, left_now(s), "would take", err)) return -1;
+    if (check_quota(c, taken, peri_mydb_left(s), "would take", err)) return -1;
     peri_failpoint("mydb_before_rename");
     if (put_in_place(c, there, err)) return -1;
     peri_failpoint("mydb_after_rename");

@@ -25,6 +25,9 @@ const char *peri_mydb_kindword(peri_mydbkind_t kind);
 /* Bytes that a quota counts: as portal/storage does, of a sparse file what it has. */
 int64_t peri_mydb_amount(const struct stat *st);
 
+/* What is left of the quota now, if there is one. */
+int64_t peri_mydb_left(const peri_schema_t *s);
+
 /* ---- locks (lock.c) ---- */
 
 /* Seconds that a writer waits for another one; tests have less time. */

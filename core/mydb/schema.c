@@ -17,7 +17,6 @@
 #define MAX_SCHEMAS   4096
 #define MAX_WORD      255
 #define DEFAULT_SPARE ((int64_t)10000000000)
-#define TEAM          "team:"
 
 struct peri_schemas {
     peri_arena_t *arena;
@@ -212,22 +211,9 @@ const peri_schema_t *peri_schemas_at(const peri_schemas_t *s, size_t i)
     return i < s->n ? &s->v[i] : NULL;
 }
 
-static bool is_team(const peri_schema_t *s)
-{
-    return strncasecmp(s->owner, TEAM, strlen(TEAM)) == 0;
-}
-
 const peri_schema_t *peri_schemas_find(const peri_schemas_t *s, const char *name)
 {
-    const size_t team = strlen(TEAM);
     for (size_t i = 0; i < s->n; i++)
         if (strcasecmp(s->v[i].name, name) == 0) return &s->v[i];
-    bool said = strncasecmp(name, TEAM, team) == 0;
-    for (size_t i = 0; i < s->n; i++) {
-        const char *has = s->v[i].name;
-        if (said ? is_team(&s->v[i]) && strcasecmp(has, name + team) == 0
-                 : strncasecmp(has, TEAM, team) == 0 && strcasecmp(has + team, name) == 0)
-            return &s->v[i];
-    }
     return NULL;
 }

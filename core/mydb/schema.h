@@ -6,9 +6,11 @@
  * precedence:
  *   [{"name": "mydb", "folder": "/volumes/ana/persistent/mydb", "write": true,
  *     "owner": "ana/persistent", "left": 123456, "quota": 10000000000}, ...]
- * Keys that are not known are skipped, so that an older program can read what a newer one
- * says. Without PERIGEE_SCHEMAS there is one schema, mydb, on the user's own machine: in
- * $PERIGEE_MYDB, else $XDG_DATA_HOME/perigee/mydb, else ~/.local/share/perigee/mydb.
+ * One folder may have several names ("cosmo" and "team:cosmo"); the first is the one to
+ * be shown. Keys that are not known are skipped, so that an older program can read what a
+ * newer one says. Without PERIGEE_SCHEMAS there is one schema, mydb, on the user's own
+ * machine: in $PERIGEE_MYDB, else $XDG_DATA_HOME/perigee/mydb, else
+ * ~/.local/share/perigee/mydb.
  *
  * Threads: fixed after it was made, but for *spent, which belongs to the thread that
  * changes tables.
@@ -41,8 +43,7 @@ void peri_schemas_free(peri_schemas_t *s); /* accepts NULL */
 
 size_t peri_schemas_count(const peri_schemas_t *s);
 const peri_schema_t *peri_schemas_at(const peri_schemas_t *s, size_t i);
-/* By name, whatever the case: the first that has it, then a team's by "team:NAME",
- * whether the environment calls it so or NAME alone. NULL if there is none. */
+/* By name, whatever the case: the first that has it. NULL if there is none. */
 const peri_schema_t *peri_schemas_find(const peri_schemas_t *s, const char *name);
 
 /* Are the schemas said by who started the process, and not the user's own machine's? */

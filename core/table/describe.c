@@ -81,7 +81,7 @@ static uint64_t file_bytes(const peri_table_t *t)
     return bytes;
 }
 
-static const char *type_text(peri_arena_t *arena, const peri_column_t *c)
+const char *peri_describe_type(const peri_column_t *c, peri_arena_t *arena)
 {
     if (c->sql_type && *c->sql_type) return c->sql_type;
     if (c->width == 1) return peri_type_name(c->type);
@@ -108,7 +108,7 @@ static void fill_row(peri_arena_t *arena, const peri_column_t *c, const storage_
                      const char **cells)
 {
     cells[NAME] = c->name;
-    cells[TYPE] = type_text(arena, c);
+    cells[TYPE] = peri_describe_type(c, arena);
     cells[NULLS] = c->nullable ? "nullable" : "";
     cells[UNIT] = c->unit;
     cells[STORED] = c->stored_as;
@@ -244,7 +244,7 @@ static json_t *column_json(peri_arena_t *arena, const peri_column_t *c,
     json_t *j = json_object();
     const struct {
         const char *key, *value;
-    } texts[] = {{"name", c->name},   {"type", type_text(arena, c)},
+    } texts[] = {{"name", c->name},   {"type", peri_describe_type(c, arena)},
                  {"unit", c->unit},   {"description", c->description},
                  {"ucd", c->ucd},     {"dataset", c->dataset},
                  {"field", c->field}, {"stored_as", c->stored_as}};

@@ -6,8 +6,11 @@
 
 #include <jansson.h>
 
+#include "core/base/arena.h"
 #include "core/table/table.h"
 
+/* "DECIMAL(9,2)", "DOUBLE[3]": as in SQL. */
+const char *peri_describe_type(const peri_column_t *c, peri_arena_t *arena);
 /* Aligned text: a headline, the columns, the notes. Columns whose storage cannot be
  * looked at are shown without it. */
 int peri_describe_text(const peri_table_t *t, peri_buf_t *out, peri_err_t *err);

@@ -143,7 +143,10 @@ static void put_number(words_t *w, const char *word, int64_t n)
 static void put_words(words_t *w, const asked_t *a, const peri_confquick_t *c)
 {
     put(w, "query", "--quiet");
+    put(w, "--cut", NULL);
     if (a->rows >= 0) put_number(w, "--limit", a->rows);
+    if (c->rows) put_number(w, "--max-rows", c->rows);
+    put_number(w, "--max-bytes", c->bytes);
     put(w, "--timeout", peri_arena_printf(w->arena, "%g", c->seconds));
     put_number(w, "--memory", c->memory);
     put_number(w, "--temp-size", c->memory);

@@ -1,0 +1,213 @@
+/* describe.c - what a table and its columns are said to be: attributes of its file,
+ * changed in a copy of it that takes its place. Values, NULLs, chunks and all other
+ * attributes stay, byte for byte.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "core/base/util.h"
+#include "core/mydb/about.h"
+#include "core/mydb/private.h"
+#include "core/mydb/read.h"
+#include "core/out/h5attrs.h"
+
+#define PIECE ((size_t)4 << 20)
+
+/* What may be said, and how long it may be. */
+static const struct {
+    const char *key;
+    size_t max;
+} texts[] = {{"description", 65536}, {"unit", 256}, {"ucd", 256}};
+#define NTEXTS (sizeof(texts) / sizeof(*texts))
+
+/* ---- the request ---- */
+
+static int check_text(const char *of, const char *key, const json_t *v, size_t kinds,
+                      peri_err_t *err)
+{
+    for (size_t i = 0; i < kinds; i++) {
+        if (strcmp(key, texts[i].key) != 0) continue;
+        if (json_is_string(v) && json_string_length(v) <= texts[i].max) return 0;
+        return peri_err_set(err, PERI_EINVAL,
+                            "the %s of %s is to be a text of at most %zu bytes", key, of,
+                            texts[i].max);
+    }
+    return peri_err_set(err, PERI_EINVAL,
+                        "%s has no \"%s\" to be changed: a table has a description, a "
+                        "column a description, unit and ucd",
+                        of, key);
+}
+
+static int check_request(const json_t *o, peri_err_t *err)
+{
+    const char *key, *name;
+    json_t *v, *c;
+    const json_t *columns = json_object_get(o, "columns");
+    if (!json_is_object(o) || (columns && !json_is_object(columns)))
+        return peri_err_set(err, PERI_EINVAL,
+                            "a description is an object of \"description\" and "
+                            "\"columns\", an object of columns by name");
+    json_object_foreach((json_t *)o, key, v)
+    {
+        if (strcmp(key, "columns") != 0 && check_text("a table", key, v, 1, err))
+            return -1;
+    }
+    json_object_foreach((json_t *)columns, name, c)
+    {
+        if (!json_is_object(c))
+            return peri_err_set(err, PERI_EINVAL,
+                                "what is said of column %s is to be an object", name);
+        json_object_foreach(c, key, v)
+        {
+            if (check_text(name, key, v, NTEXTS, err)) return -1;
+        }
+    }
+    return 0;
+}
+
+/* ---- the copy ---- */
+
+static int copy_bytes(int from, int to, char *piece)
+{
+    for (;;) {
+        ssize_t n = read(from, piece, PIECE);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return n < 0 ? -1 : 0;
+        for (ssize_t at = 0; at < n;) {
+            ssize_t w = write(to, piece + at, (size_t)(n - at));
+            if (w < 0 && errno != EINTR) return -1;
+            if (w > 0) at += w;
+        }
+    }
+}
+
+static int copy_file(const char *path, const char *copy, peri_err_t *err)
+{
+    char *piece = NULL;
+    int from = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), rc = -1;
+    int to = from < 0 ? -1 : open(copy, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (to >= 0 && (rc = ioctl(to, FICLONE, from)) != 0)
+        rc = copy_bytes(from, to, piece = peri_xmalloc(PIECE));
+    if (rc)
+        peri_err_set(err, errno == ENOSPC || errno == EDQUOT ? PERI_EFULL : PERI_EIO,
+                     "%s cannot be copied: %s", path, strerror(errno));
+    free(piece);
+    if (to >= 0) close(to);
+    if (from >= 0) close(from);
+    return rc ? -1 : 0;
+}
+
+/* ---- attributes ---- */
+
+static int put(hid_t object, const char *key, const char *text)
+{
+    if (H5Aexists(object, key) > 0 && H5Adelete(object, key) < 0) return -1;
+    return peri_h5_put_text(object, key, text);
+}
+
+static int put_all(hid_t object, const json_t *o)
+{
+    for (size_t i = 0; i < NTEXTS; i++) {
+        const char *text = json_string_value(json_object_get(o, texts[i].key));
+        if (text && put(object, texts[i].key, text)) return -1;
+    }
+    return 0;
+}
+
+/* The dataset that is the column and nothing else. A link to another file would have that
+ * changed. */
+static hid_t open_column(hid_t file, const peri_table_t *t, const char *name,
+                         peri_err_t *err)
+{
+    const peri_column_t *c = peri_table_column(t, name);
+    if (!c) {
+        const char **names = peri_xcalloc(t->ncolumns + 1, sizeof(*names));
+        for (size_t i = 0; i < t->ncolumns; i++) names[i] = t->columns[i].name;
+        const char *near = peri_did_you_mean(name, names, t->ncolumns);
+        free(names);
+        return peri_err_set(err, PERI_ENOTFOUND, "%s has no column \"%s\"%s%s%s", t->name,
+                            name, near ? "; did you mean " : "", near ? near : "",
+                            near ? "?" : "");
+    }
+    H5L_info_t link;
+    if (*c->field || c->component >= 0 || strchr(c->dataset + 1, '/') ||
+        H5Lget_info(file, c->dataset, &link, H5P_DEFAULT) < 0 ||
+        link.type != H5L_TYPE_HARD)
+        return peri_err_set(err, PERI_EUNSUPP,
+                            "column %s of %s is no dataset of its own in the file, and "
+                            "cannot be described; CREATE TABLE ... AS SELECT makes one "
+                            "that can",
+                            c->name, t->name);
+    return H5Dopen2(file, c->dataset, H5P_DEFAULT);
+}
+
+static int change_columns(hid_t file, const peri_table_t *t, const json_t *columns,
+                          peri_err_t *err)
+{
+    const char *name;
+    json_t *c;
+    json_object_foreach((json_t *)columns, name, c)
+    {
+        hid_t set = open_column(file, t, name, err);
+        int rc = set < 0 ? -1 : put_all(set, c);
+        if (set >= 0 && H5Dclose(set) < 0) rc = -1;
+        if (rc) return -1;
+    }
+    return 0;
+}
+
+static int change_file(const char *path, const peri_table_t *t, const json_t *o,
+                       peri_err_t *err)
+{
+    peri_err_t why = {0};
+    const char *text = json_string_value(json_object_get(o, "description"));
+    peri_h5_lock();
+    hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, fapl);
+    hid_t root = file < 0 ? -1 : H5Gopen2(file, "/", H5P_DEFAULT);
+    int rc = root < 0 || (text && put(root, "description", text)) ? -1 : 0;
+    if (rc == 0) rc = change_columns(file, t, json_object_get(o, "columns"), &why);
+    if (root >= 0) H5Gclose(root);
+    if (file >= 0 && H5Fclose(file) < 0) rc = -1;
+    H5Pclose(fapl);
+    peri_h5_unlock();
+    if (rc && !why.code)
+        peri_err_set(
+            &why, PERI_EIO,
+            "the description could not be written into a copy of %s; it is as it "
+            "was",
+            t->name);
+    if (rc && err) *err = why;
+    return rc;
+}
+
+int peri_mydb_describe(const peri_schema_t *s, const char *given, const json_t *o,
+                       peri_err_t *err)
+{
+    char name[PERI_MYDB_NAME], *path = NULL;
+    peri_h5file_t *held = NULL;
+    peri_table_t *t = NULL;
+    int rc = -1;
+    peri_h5_init(NULL);
+    if (check_request(o, err) || peri_mydb_name(given, name, err)) return -1;
+    peri_mydbchange_t *c = peri_mydbchange_new(s, name, PERI_MYDB_MUST_EXIST, err);
+    if (!c) return -1;
+    path = peri_mydb_path(s, name);
+    t = peri_mydb_table(s, name, &held, err);
+    if (t && copy_file(path, peri_mydbchange_path(c), err) == 0 &&
+        change_file(peri_mydbchange_path(c), t, o, err) == 0)
+        rc = peri_mydbchange_commit(c, err);
+    if (t) {
+        peri_table_unref(t);
+        peri_h5file_release(held);
+    }
+    peri_mydbchange_free(c);
+    free(path);
+    return rc;
+}
