@@ -17,7 +17,7 @@ SIZE = r"[0-9.]+ [kMG]?B"
 # As core/mydb/change.c has it: what it would take, what is left of what, where; how much is too few.
 SENTENCE = re.compile(rf"would take ({SIZE})( more)?, and ({SIZE}) are left of ({SIZE}) in "
                       rf"(\S+) \(({SIZE}) too few\); (mydb\.\w+) is (as it was|not made)")
-MAKE = "CREATE TABLE mydb.t AS SELECT range AS i, range * 0.5 AS x FROM range(1000)"
+MAKE = "CREATE TABLE mydb.t AS SELECT range AS i, range * 0.5e0 AS x FROM range(1000)"
 FILL = "SELECT range AS i, random() AS x FROM range(200000)"  # 3.2 MB that cannot be made smaller
 
 
@@ -143,12 +143,17 @@ class OverHTTP(unittest.TestCase):
         self.assertEqual(self.data(), before)
         self.assertEqual([t["name"] for t in ana.ok("GET", "/tables?schema=mydb")["tables"]], ["t"])
         # What is written counts at once, so that many small ones are not more than the quota.
-        small = "CREATE TABLE mydb.s%d AS SELECT random() AS x FROM range(40000)"  # 320 kB
-        for i in range(2):
-            ana.ok("POST", "/query", {"sql": small % i})
-        self.refused(ana.post("/query", {"sql": small % 2}))
+        made = []
+        while (a := ana.post("/query", {"sql": f"CREATE TABLE mydb.s{len(made)} AS SELECT random() AS x FROM "
+                                               "range(40000)"})).status == 200:
+            made.append(f"s{len(made)}")
+            self.assertLess(len(made), 20)
+        self.refused(a)
+        tables = {t["name"]: t["bytes"] for t in ana.ok("GET", "/tables?schema=mydb")["tables"]}
+        self.assertEqual(set(tables), {"t", *made})
+        self.assertTrue(10**6 - 2 * tables["s0"] < sum(tables.values()) <= 10**6, tables)
         ana.ok("POST", "/query", {"sql": "DROP TABLE mydb.s0"})
-        ana.ok("POST", "/query", {"sql": small % 2})
+        ana.ok("POST", "/query", {"sql": "CREATE TABLE mydb.again AS SELECT random() AS x FROM range(40000)"})
 
 
 if __name__ == "__main__":
