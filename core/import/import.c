@@ -127,6 +127,14 @@ void peri_reader_note(peri_reader_t *r, const char *fmt, ...)
     r->notes[r->nnotes++] = peri_arena_strdup(r->arena, text);
 }
 
+int peri_reader_tick(peri_reader_t *r, peri_err_t *err)
+{
+    const peri_importopts_t *o = r->opts;
+    if (++r->ticks % 4096 || !o->tick) return 0;
+    if (!o->tick(peri_import_progress((peri_import_t *)r), o->tick_arg)) return 0;
+    return peri_err_set(err, PERI_ECANCEL, "cancelled");
+}
+
 int peri_reader_reword(const peri_reader_t *r, const char *what, peri_err_t *err)
 {
     if (!err || err->code == PERI_ECANCEL || err->code == PERI_ELIMIT) return -1;
