@@ -8,8 +8,8 @@
 #include "cli/cli.h"
 #include "cli/query_script_priv.h"
 #include "core/base/util.h"
+#include "core/mydb/check.h"
 #include "core/mydb/view.h"
-#include "core/sql/parse.h"
 
 /* ---- for all statements ---- */
 
@@ -49,6 +49,7 @@ int peri_scriptrun_query(peri_scriptrun_t *r, peri_queryspec_t *spec,
     if (peri_cli_interrupted()) return peri_err_set(err, PERI_ECANCEL, "cancelled");
     if (take_time(r, spec, err) || peri_query_run(spec, how, &ran, err)) return -1;
     r->end->bytes += ran.bytes;
+    r->end->cut = ran.cut;
     *rows = ran.rows;
     return 0;
 }
@@ -106,21 +107,13 @@ static int run_select(peri_scriptrun_t *r, const peri_statement_t *st, size_t i,
 /* ---- the script ---- */
 
 /* Mistakes are told before anything is changed. */
-static int check_syntax(peri_scriptrun_t *r, peri_err_t *err)
+static int check_all(peri_scriptrun_t *r, peri_err_t *err)
 {
     if (r->script.n == 1 && !r->script.writes) return 0;
-    for (size_t i = 0; i < r->script.n; i++) {
-        const peri_statement_t *st = &r->script.v[i];
-        const char *sql = st->check                    ? st->check
-                          : st->kind == PERI_ST_SELECT ? st->sql
-                                                       : NULL;
-        if (!sql) continue;
-        duckdb_connection con = peri_scriptrun_parser(r, err);
-        json_t *query = con ? peri_sql_parse(con, sql, err) : NULL;
-        if (!query) return -1;
-        json_decref(query);
-    }
-    return 0;
+    duckdb_connection con = peri_scriptrun_parser(r, err);
+    for (size_t i = 0; con && i < r->script.n; i++)
+        if (peri_statement_check(con, &r->script.v[i], err)) return -1;
+    return con ? 0 : -1;
 }
 
 static int run_statement(peri_scriptrun_t *r, size_t i, peri_err_t *err)
@@ -164,7 +157,7 @@ static int run(peri_scriptrun_t *r, peri_err_t *err)
         take_table(r, err))
         return -1;
     r->schemas = peri_schemas_new(err);
-    if (!r->schemas || check_syntax(r, err)) return -1;
+    if (!r->schemas || check_all(r, err)) return -1;
     for (size_t i = 0; i < r->script.n; i++)
         if (run_statement(r, i, err)) return -1;
     return 0;
@@ -202,11 +195,13 @@ bool peri_query_into_table(const char *into)
 
 void peri_query_word(const peri_scriptend_t *end)
 {
-    char text[80], rows[32];
-    snprintf(text, sizeof(text), "%s row%s in %.3g s", peri_human_count(end->rows, rows),
-             end->rows == 1 ? "" : "s", end->seconds);
-    peri_cli_word(json_pack("{s:i, s:I, s:f, s:I, s:n, s:s, s:O}", "code", 0, "rows",
+    char text[160], rows[32];
+    snprintf(text, sizeof(text), "%s row%s in %.3g s%s%s%s",
+             peri_human_count(end->rows, rows), end->rows == 1 ? "" : "s", end->seconds,
+             end->cut ? "; cut: there are more (limit of " : "", end->cut ? end->cut : "",
+             end->cut ? ")" : "");
+    peri_cli_word(json_pack("{s:i, s:I, s:f, s:I, s:s?, s:s, s:O}", "code", 0, "rows",
                             (json_int_t)end->rows, "seconds", end->seconds, "bytes",
-                            (json_int_t)end->bytes, "cut", "text",
+                            (json_int_t)end->bytes, "cut", end->cut, "text",
                             *end->text ? end->text : text, "changed", end->changed));
 }

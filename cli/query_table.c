@@ -9,7 +9,9 @@
 
 #include "cli/query_script_priv.h"
 #include "core/base/util.h"
+#include "core/mydb/about.h"
 #include "core/mydb/before.h"
+#include "core/mydb/check.h"
 #include "core/mydb/view.h"
 #include "core/table/dataset.h"
 
@@ -106,6 +108,8 @@ static int write_rows(peri_scriptrun_t *r, const peri_statement_t *st, const cha
     if (!spec.sql) return -1;
     spec.shown_sql = st->text;
     spec.limit = -1;
+    spec.cut = false; /* a table is whole; its quota is its limit */
+    spec.max_rows = spec.max_bytes = 0;
     spec.format = PERI_FMT_HDF5;
     spec.overwrite = true;
     spec.into = c ? peri_mydbchange_path(c) : NULL;
@@ -194,6 +198,7 @@ static int count_rows(peri_scriptrun_t *r, const char *sql, const peri_mydbchang
     spec.sql = peri_scriptrun_expand(r, sql, err);
     if (!spec.sql) return -1;
     spec.limit = -1;
+    spec.cut = false;
     spec.format = PERI_FMT_NDJSON;
     spec.into = peri_arena_printf(r->arena, "%s.count", peri_mydbchange_path(c));
     int rc = peri_scriptrun_query(r, &spec, &how, &rows, err);
@@ -247,8 +252,7 @@ static int replace(peri_scriptrun_t *r, const peri_statement_t *st,
     const bool keeps = st->kind == PERI_ST_UPDATE || st->kind == PERI_ST_ALTER;
     if (keeps && rows != old)
         return peri_err_set(err, PERI_EINVAL,
-                            "%s.%s is as it was: its %llu rows would have become %llu; "
-                            "aggregates and unnest do not go into SET",
+                            "%s.%s stays as it was: its %llu rows would have become %llu",
                             s->name, name, (unsigned long long)old,
                             (unsigned long long)rows);
     if (peri_before_carry(before, peri_mydbchange_path(c),
@@ -362,6 +366,21 @@ static int rename_table(peri_scriptrun_t *r, const peri_statement_t *st, peri_er
     return 0;
 }
 
+static int comment(peri_scriptrun_t *r, const peri_statement_t *st, peri_err_t *err)
+{
+    char name[PERI_MYDB_NAME];
+    const peri_schema_t *s = find_table(r, st, name, err);
+    if (!s) return -1;
+    if (explains(r)) return 0;
+    json_t *o = st->ncolumns ? json_pack("{s:{s:{s:s}}}", "columns", st->columns[0].name,
+                                         "description", st->comment)
+                             : json_pack("{s:s}", "description", st->comment);
+    int rc = peri_mydb_describe(s, name, o, err);
+    json_decref(o);
+    if (rc == 0) note_done(r, s, name, "described");
+    return rc;
+}
+
 /* ---- all of them ---- */
 
 int peri_scriptrun_table(peri_scriptrun_t *r, const peri_statement_t *st, peri_err_t *err)
@@ -373,8 +392,9 @@ int peri_scriptrun_table(peri_scriptrun_t *r, const peri_statement_t *st, peri_e
         [PERI_ST_UPDATE] = change,           [PERI_ST_DELETE] = change,
         [PERI_ST_TRUNCATE] = change,         [PERI_ST_DROP] = drop,
         [PERI_ST_RENAME] = rename_table,     [PERI_ST_ALTER] = change,
+        [PERI_ST_COMMENT] = comment,
     };
-    if (st->kind >= sizeof(ways) / sizeof(*ways) || !ways[st->kind])
-        return peri_err_set(err, PERI_EUNSUPP, "COMMENT is not known here");
-    return ways[st->kind](r, st, err);
+    const int rc = ways[st->kind](r, st, err);
+    if (rc) peri_statement_blame(st, err);
+    return rc;
 }

@@ -183,6 +183,7 @@ static int take_statement(peri_parser_t *p, size_t line, peri_script_t *out)
     st->line = line;
     st->text = peri_span(p, p->from, p->end);
     if (parse_statement(p, st) || check_brackets(p, st)) return -1;
+    if (st->check) st->shown = peri_draft_new(p).text;
     out->writes |= st->kind != PERI_ST_SELECT;
     if (st->kind != PERI_ST_DROP) return 0;
     while (peri_take_sign(p, ',')) {

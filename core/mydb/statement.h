@@ -69,6 +69,7 @@ typedef struct {
     const char *check; /* a SELECT with the statement's expressions, in their places: for
                           messages about syntax. NULL: none. Of an UPDATE, new values are
                           its select list, in the order of columns */
+    const char *shown; /* the statement's own text, with each byte where `check` has it */
     size_t line;       /* where it begins, from 1 */
     /* WITH ... before INSERT, UPDATE, DELETE; alias of the table; FROM or USING, and the
      * condition, without these words. NULL: none */

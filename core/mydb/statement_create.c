@@ -44,7 +44,10 @@ static int parse_as(peri_parser_t *p, peri_statement_t *st)
         else
             no_rows = false;
     }
-    st->sql = st->check = peri_span_placed(p, p->i, end);
+    const peri_draft_t d = peri_draft_new(p);
+    peri_draft_blank(&d, p, p->from, p->i);
+    peri_draft_blank(&d, p, end, p->end);
+    st->sql = st->check = d.text;
     if (st->ncolumns) {
         const char *names = "";
         for (size_t i = 0; i < st->ncolumns; i++)

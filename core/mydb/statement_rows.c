@@ -61,21 +61,16 @@ static int parse_alias(peri_parser_t *p, const char *next, peri_statement_t *st)
 /* DEFAULT as a value is NULL: tables have no defaults. */
 static const char *without_defaults(const peri_parser_t *p)
 {
-    peri_draft_t d = {0};
-    if (!peri_at_word(p, "VALUES")) return peri_span_placed(p, p->i, p->end);
-    for (size_t i = p->i + 1; i + 1 < p->end; i++) {
+    const peri_draft_t d = peri_draft_new(p);
+    peri_draft_blank(&d, p, p->from, p->i);
+    for (size_t i = p->i + 1; peri_at_word(p, "VALUES") && i + 1 < p->end; i++) {
         const bool begins =
             peri_token_is_sign(p->t, i - 1, '(') || peri_token_is_sign(p->t, i - 1, ',');
         const bool ends =
             peri_token_is_sign(p->t, i + 1, ')') || peri_token_is_sign(p->t, i + 1, ',');
-        if (p->t->v[i].depth != 1 || !begins || !ends ||
-            !peri_token_is(p->t, i, "DEFAULT"))
-            continue;
-        if (!d.text) d = peri_draft_new(p);
-        peri_draft_put(&d, p, i, "NULL   ");
+        if (p->t->v[i].depth == 1 && begins && ends && peri_token_is(p->t, i, "DEFAULT"))
+            peri_draft_put(&d, p, i, "NULL   ");
     }
-    if (!d.text) return peri_span_placed(p, p->i, p->end);
-    peri_draft_blank(&d, p, p->from, p->i);
     return d.text;
 }
 

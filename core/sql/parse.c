@@ -149,7 +149,8 @@ static json_t *take_query(json_t *root, const char *sql, peri_err_t *err)
     return json_incref(query);
 }
 
-json_t *peri_sql_parse(duckdb_connection con, const char *sql, peri_err_t *err)
+json_t *peri_sql_parse_shown(duckdb_connection con, const char *sql, const char *shown,
+                             peri_err_t *err)
 {
     size_t len = strlen(sql);
     char *text = NULL;
@@ -172,11 +173,16 @@ json_t *peri_sql_parse(duckdb_connection con, const char *sql, peri_err_t *err)
                        err))
         return NULL;
     root = peri_json_read(text, err);
-    if (root) query = take_query(root, sql, err);
+    if (root) query = take_query(root, shown, err);
     if (query) peri_ast_canonical(query);
     json_decref(root);
     duckdb_free(text);
     return query;
+}
+
+json_t *peri_sql_parse(duckdb_connection con, const char *sql, peri_err_t *err)
+{
+    return peri_sql_parse_shown(con, sql, sql, err);
 }
 
 /* ---- render ---- */

@@ -14,6 +14,11 @@
  */
 json_t *peri_sql_parse(duckdb_connection con, const char *sql, peri_err_t *err);
 
+/* The same of a text that somebody wrote in another way: messages show that, `shown`,
+ * which has each byte in the same place. */
+json_t *peri_sql_parse_shown(duckdb_connection con, const char *sql, const char *shown,
+                             peri_err_t *err);
+
 /* The text of a query node. `checked` also reads it back and compares: PERI_EUNSUPP if
  * DuckDB cannot print the tree faithfully. The caller frees it with duckdb_free. */
 char *peri_sql_render(duckdb_connection con, const json_t *query, bool checked,

@@ -42,6 +42,7 @@ class Workplace:
             os.mkdir(d)
         self.env = dict(os.environ, PERIGEE_STATE=self.file("state"),
                         PERIGEE_DATASETS=self.datasets, TMPDIR=self.temp,
+                        PERIGEE_MYDB=self.file("mydb"),
                         XDG_CONFIG_HOME=self.file("config"),
                         UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1")
         self.env.pop("HDF5_PLUGIN_PATH", None)
