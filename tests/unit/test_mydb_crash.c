@@ -176,7 +176,7 @@ static void is_whole_whenever_they_die(void **state)
 
 static void rename_back(const peri_schema_t *s, int fd)
 {
-    (void)fd;
+    close(fd); /* the parent's lock would be ours, too */
     (void)peri_mydb_rename(s, "b", "a", NULL);
 }
 
@@ -189,7 +189,7 @@ static void renames_never_wait_in_a_circle(void **state)
     db_must_put(&s, "b", "x");
     int a = peri_mydb_lock(&s, "a", &err);
     assert_true(a >= 0);
-    pid_t child = start(rename_back, &s, -1);
+    pid_t child = start(rename_back, &s, a);
     usleep(200000); /* it waits for a */
     peri_mydb_patience = 0.1;
     int b = peri_mydb_lock(&s, "b", &err);
