@@ -67,6 +67,11 @@ static const char help_text[] =
     "      --memory SIZE    of each rank, as 512MB or 4GiB (default: 70 % of the "
     "machine)\n"
     "      --timeout TIME   give up after TIME, as 90s, 15m or 2h\n"
+    "      --max-rows N     fail if the result has more rows\n"
+    "      --max-bytes SIZE fail if what is written is larger\n"
+    "      --cut            do not fail at these limits (at that of time, once there "
+    "are\n"
+    "                       rows): end the result there, and say so\n"
     "      --temp-dir DIR   folder for what does not fit into memory (default: $TMPDIR)\n"
     "      --temp-size SIZE at most so much there, for each rank (default 10GB)\n"
     "      --broadcast-limit SIZE  largest table that a join sends to every rank\n"
@@ -98,6 +103,9 @@ enum {
     OPT_TEMP_SIZE,
     OPT_BROADCAST,
     OPT_CHECKPOINT,
+    OPT_CUT,
+    OPT_MAX_ROWS,
+    OPT_MAX_BYTES,
     OPT_HERE,
     OPT_JOB,
     OPT_PARAM,
@@ -127,6 +135,9 @@ static const struct option options[] = {
     {"temp-size", required_argument, NULL, OPT_TEMP_SIZE},
     {"broadcast-limit", required_argument, NULL, OPT_BROADCAST},
     {"checkpoint", required_argument, NULL, OPT_CHECKPOINT},
+    {"cut", no_argument, NULL, OPT_CUT},
+    {"max-rows", required_argument, NULL, OPT_MAX_ROWS},
+    {"max-bytes", required_argument, NULL, OPT_MAX_BYTES},
     {"here", no_argument, NULL, OPT_HERE},
     {"job", no_argument, NULL, OPT_JOB},
     {"param", required_argument, NULL, OPT_PARAM},
@@ -136,9 +147,10 @@ static const struct option options[] = {
 
 /* These make sense only where we see the files ourselves; the others of them, in a job.
  */
-static const int local_options[] = {OPT_EXPLAIN,   OPT_NO_INDEX,  OPT_ALLOW_MISSING,
-                                    OPT_ROOT,      OPT_TEMP_DIR,  OPT_TEMP_SIZE,
-                                    OPT_BROADCAST, OPT_CHECKPOINT};
+static const int local_options[] = {OPT_EXPLAIN,   OPT_NO_INDEX,   OPT_ALLOW_MISSING,
+                                    OPT_ROOT,      OPT_TEMP_DIR,   OPT_TEMP_SIZE,
+                                    OPT_BROADCAST, OPT_CHECKPOINT, OPT_CUT,
+                                    OPT_MAX_ROWS,  OPT_MAX_BYTES};
 static const int own_options[] = {'n', 't', OPT_MEMORY};
 
 typedef struct {
@@ -267,6 +279,16 @@ static int take_option(request_t *r, int c, const char *arg, peri_err_t *err)
     case OPT_BROADCAST:
         rc = peri_parse_size(arg, &s->broadcast_limit, err);
         break;
+    case OPT_CUT:
+        s->cut = true;
+        break;
+    case OPT_MAX_ROWS:
+        rc = parse_count("--max-rows", arg, 1, INT64_MAX, &v, err);
+        s->max_rows = (uint64_t)v;
+        break;
+    case OPT_MAX_BYTES:
+        rc = peri_parse_size(arg, &s->max_bytes, err);
+        break;
     case OPT_HERE:
         r->here = true;
         break;
@@ -349,6 +371,7 @@ static int run_elsewhere(const request_t *r)
                                   .params = r->params,
                                   .context = s->context,
                                   .into = s->into,
+                                  .table = r->table,
                                   .format = s->format,
                                   .overwrite = s->overwrite,
                                   .quiet = r->quiet,

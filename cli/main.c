@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/elder.h"
 #include "core/base/util.h"
 #include "core/h5/h5.h"
 
@@ -180,6 +181,7 @@ int main(int argc, char **argv)
     setlocale(LC_CTYPE, "");
     /* A closed pipe is an error of write(), told or kept quiet by who wrote. */
     signal(SIGPIPE, SIG_IGN);
+    peri_elder_begin();
     if (argc == 3 && !strcmp(argv[1], "help")) {
         char option[] = "--help";
         return run(2, (char *[]){argv[2], option, NULL}, false);

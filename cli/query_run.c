@@ -39,6 +39,7 @@ static int run_here(const peri_queryspec_t *spec, const peri_queryrun_t *o,
     peri_hostread_t here = {.name = peri_node_name()};
     peri_session_progress(peri_query_session(q), &here.read);
     ran->bytes = here.read.bytes;
+    ran->cut = peri_query_cut(q);
     if (h.bar && rc == 0)
         peri_bar_update(h.bar, here.read.rows, here.read.rows_all, here.read.bytes);
     peri_bar_finish(h.bar);
@@ -47,6 +48,9 @@ static int run_here(const peri_queryspec_t *spec, const peri_queryrun_t *o,
         peri_query_summary(q, ran->rows, peri_now() - started, &here.read, line,
                            sizeof(line));
         fprintf(stderr, "%s\n", line);
+        if (ran->cut)
+            fprintf(stderr, "the result was cut: there are more rows (limit of %s)\n",
+                    ran->cut);
     }
     if (rc == 0 && !spec->explain) rc = peri_query_report_write(ran->rows, &here, 1, err);
     peri_query_free(q);
@@ -63,7 +67,14 @@ static int run_ranks(const peri_queryspec_t *spec, int ranks, const peri_queryru
                                       .rows = &ran->rows,
                                       .bytes = &ran->bytes};
     memset(err, 0, sizeof(*err));
-    return peri_launch_query(spec, ranks, &launch, err);
+    if (!spec->max_rows || (spec->limit >= 0 && (uint64_t)spec->limit <= spec->max_rows))
+        return peri_launch_query(spec, ranks, &launch, err);
+    /* They do not look whether there is one more. */
+    peri_queryspec_t most = *spec;
+    most.limit = (int64_t)spec->max_rows;
+    const int rc = peri_launch_query(&most, ranks, &launch, err);
+    if (rc == 0 && ran->rows == spec->max_rows) ran->cut = "rows";
+    return rc;
 }
 
 static int default_ranks(void)

@@ -15,8 +15,9 @@ typedef struct {
 } peri_queryrun_t;
 
 typedef struct {
-    uint64_t rows;  /* of the result */
-    uint64_t bytes; /* read from files */
+    uint64_t rows;   /* of the result */
+    uint64_t bytes;  /* read from files */
+    const char *cut; /* see peri_query_cut */
 } peri_queryran_t;
 
 /* Needs peri_cli_catch_interrupts(). A query that calls kernels goes to ranks, as many as

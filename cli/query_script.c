@@ -49,6 +49,7 @@ int peri_scriptrun_query(peri_scriptrun_t *r, peri_queryspec_t *spec,
     if (peri_cli_interrupted()) return peri_err_set(err, PERI_ECANCEL, "cancelled");
     if (take_time(r, spec, err) || peri_query_run(spec, how, &ran, err)) return -1;
     r->end->bytes += ran.bytes;
+    r->end->cut = ran.cut;
     *rows = ran.rows;
     return 0;
 }
@@ -194,11 +195,13 @@ bool peri_query_into_table(const char *into)
 
 void peri_query_word(const peri_scriptend_t *end)
 {
-    char text[80], rows[32];
-    snprintf(text, sizeof(text), "%s row%s in %.3g s", peri_human_count(end->rows, rows),
-             end->rows == 1 ? "" : "s", end->seconds);
-    peri_cli_word(json_pack("{s:i, s:I, s:f, s:I, s:n, s:s, s:O}", "code", 0, "rows",
+    char text[160], rows[32];
+    snprintf(text, sizeof(text), "%s row%s in %.3g s%s%s%s",
+             peri_human_count(end->rows, rows), end->rows == 1 ? "" : "s", end->seconds,
+             end->cut ? "; cut: there are more (limit of " : "", end->cut ? end->cut : "",
+             end->cut ? ")" : "");
+    peri_cli_word(json_pack("{s:i, s:I, s:f, s:I, s:s?, s:s, s:O}", "code", 0, "rows",
                             (json_int_t)end->rows, "seconds", end->seconds, "bytes",
-                            (json_int_t)end->bytes, "cut", "text",
+                            (json_int_t)end->bytes, "cut", end->cut, "text",
                             *end->text ? end->text : text, "changed", end->changed));
 }

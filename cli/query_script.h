@@ -23,6 +23,7 @@ typedef struct {
     uint64_t rows;  /* of the answer */
     uint64_t bytes; /* read from files */
     double seconds;
+    const char *cut; /* of the answer: "rows", "time", "bytes"; NULL: it is whole */
     json_t *changed; /* array of what was done to tables, also after an error; owned */
     char text[512];  /* the last thing that was done to one, in words; or "" */
 } peri_scriptend_t;

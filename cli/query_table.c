@@ -108,6 +108,8 @@ static int write_rows(peri_scriptrun_t *r, const peri_statement_t *st, const cha
     if (!spec.sql) return -1;
     spec.shown_sql = st->text;
     spec.limit = -1;
+    spec.cut = false; /* a table is whole; its quota is its limit */
+    spec.max_rows = spec.max_bytes = 0;
     spec.format = PERI_FMT_HDF5;
     spec.overwrite = true;
     spec.into = c ? peri_mydbchange_path(c) : NULL;
@@ -196,6 +198,7 @@ static int count_rows(peri_scriptrun_t *r, const char *sql, const peri_mydbchang
     spec.sql = peri_scriptrun_expand(r, sql, err);
     if (!spec.sql) return -1;
     spec.limit = -1;
+    spec.cut = false;
     spec.format = PERI_FMT_NDJSON;
     spec.into = peri_arena_printf(r->arena, "%s.count", peri_mydbchange_path(c));
     int rc = peri_scriptrun_query(r, &spec, &how, &rows, err);

@@ -230,10 +230,14 @@ void peri_guess_look(peri_guess_t *g, const peri_cell_t *cell)
     bool fraction = false;
     unsigned can = cell->n ? peri_guess_text(cell->p, cell->n, &fraction) : 0;
     if (cell->kind == PERI_CELL_STRING) {
-        if (fraction && is_digit(cell->p[cell->n - 1])) can = 0;
-        if (can != PERI_CAN_ALL && !fraction)
-            can &= ~(PERI_CAN_BOOL | PERI_CAN_I64 | PERI_CAN_U64 | PERI_CAN_F64);
-        if (can == PERI_CAN_ALL) can = 0;
+        /* A text on purpose: of numbers only those that JSON has no other way to write.
+         */
+        bool word =
+            fraction && !is_digit(cell->p[cell->n - 1]) && cell->p[cell->n - 1] != '.';
+        can = can == PERI_CAN_ALL
+                  ? 0
+                  : can & (MOMENTS | PERI_CAN_DATE | (word ? PERI_CAN_F64 : 0));
+        fraction = word;
     }
     g->can &= can;
     g->fractions |= fraction;

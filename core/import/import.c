@@ -47,12 +47,17 @@ static forced_t *find_forced(const peri_import_t *i, const char *name)
     return NULL;
 }
 
+static bool as_they_are(const peri_reader_t *r)
+{
+    return r->ops->names_as_they_are || r->own_names;
+}
+
 /* A column may be meant by its name in the file or by the one it gets. */
 static forced_t *forced_of(const peri_reader_t *r, const char *source)
 {
     const peri_import_t *i = (const peri_import_t *)r; /* its first member */
-    const char *name = peri_read_legal_name(r->arena, source, r->ops->names_as_they_are,
-                                            r->cols, r->ncols);
+    const char *name =
+        peri_read_legal_name(r->arena, source, as_they_are(r), r->cols, r->ncols);
     forced_t *f = find_forced(i, name);
     return f ? f : find_forced(i, source);
 }
@@ -96,8 +101,7 @@ int peri_reader_column(peri_reader_t *r, const char *source, const char *unit,
     peri_readcol_t *c = &r->cols[r->ncols];
     memset(c, 0, sizeof(*c));
     c->source = peri_arena_strdup(a, source);
-    c->name =
-        peri_read_legal_name(a, source, r->ops->names_as_they_are, r->cols, r->ncols);
+    c->name = peri_read_legal_name(a, source, as_they_are(r), r->cols, r->ncols);
     c->unit = peri_arena_strdup(a, unit_of(r, c->name, source, unit));
     c->ucd = peri_arena_strdup(a, ucd ? ucd : "");
     bool renamed = strcmp(c->name, source) && *source;
@@ -125,6 +129,36 @@ void peri_reader_note(peri_reader_t *r, const char *fmt, ...)
     if (r->nnotes == 64) return;
     if (!r->notes) r->notes = peri_arena_calloc(r->arena, 64, sizeof(*r->notes));
     r->notes[r->nnotes++] = peri_arena_strdup(r->arena, text);
+}
+
+int peri_reader_tick(peri_reader_t *r, peri_err_t *err)
+{
+    const peri_importopts_t *o = r->opts;
+    if (++r->ticks % 4096 || !o->tick) return 0;
+    if (!o->tick(peri_import_progress((peri_import_t *)r), o->tick_arg)) return 0;
+    return peri_err_set(err, PERI_ECANCEL, "cancelled");
+}
+
+int peri_reader_reword(const peri_reader_t *r, const char *what, peri_err_t *err)
+{
+    if (!err || err->code == PERI_ECANCEL || err->code == PERI_ELIMIT) return -1;
+    peri_err_t old = *err;
+    peri_buf_t b;
+    peri_buf_init(&b, 4 * sizeof(old.text));
+    size_t n = strlen(r->path);
+    for (const char *p = old.text, *q; *p; p = q) {
+        q = strstr(p, r->path);
+        size_t k = q ? (size_t)(q - p) : strlen(p);
+        peri_buf_append(&b, p, k);
+        if (q) peri_buf_puts(&b, r->name);
+        q = q ? q + n : p + k;
+    }
+    if (what)
+        peri_err_set(err, PERI_EFORMAT, "%s %s: %s", r->name, what, b.data ? b.data : "");
+    else
+        peri_err_set(err, old.code, "%s", b.data ? b.data : "");
+    peri_buf_free(&b);
+    return -1;
 }
 
 /* ---- the reader's rows as a table function ---- */
@@ -197,12 +231,13 @@ static void put_source(const peri_import_t *i, size_t c, peri_buf_t *b)
 
 /* The value of the reader's column c as `type`. */
 static int put_value(const peri_import_t *i, size_t c, duckdb_logical_type type,
-                     bool wrong_is_null, peri_buf_t *b, peri_err_t *err)
+                     unsigned flags, peri_buf_t *b, peri_err_t *err)
 {
     peri_buf_t source;
     peri_buf_init(&source, SQL_MAX);
     put_source(i, c, &source);
-    int rc = peri_cast_put(source.data, i->r.cols[c].given, type, wrong_is_null, b, err);
+    int rc = peri_cast_put(source.data, i->r.cols[c].given, type,
+                           flags | (i->r.ops->sql_texts ? 0 : PERI_CAST_JSON), b, err);
     peri_buf_free(&source);
     return rc;
 }
@@ -226,8 +261,8 @@ static int make_statement(peri_import_t *i, peri_err_t *err)
     for (size_t k = 0; rc == 0 && k < i->ncols; k++) {
         size_t c = i->opts.shape ? find_column(&i->r, i->cols[k].name) : k;
         if (k) peri_buf_puts(&b, ", ");
-        rc = c == SIZE_MAX ? peri_cast_put("NULL", NULL, i->cols[k].type, false, &b, err)
-                           : put_value(i, c, i->cols[k].type, false, &b, err);
+        rc = c == SIZE_MAX ? peri_cast_put("NULL", NULL, i->cols[k].type, 0, &b, err)
+                           : put_value(i, c, i->cols[k].type, 0, &b, err);
         peri_buf_printf(&b, " AS o%zu", k);
     }
     peri_buf_printf(&b, " FROM %s", i->r.sql ? i->r.sql : "peri_import_rows()");
@@ -490,7 +525,7 @@ static int find_culprit(peri_import_t *i, peri_err_t *err)
         peri_buf_puts(&b, i->r.sql ? " QUALIFY " : " WHERE ");
         put_source(i, c, &b);
         peri_buf_puts(&b, " IS NOT NULL AND (");
-        put_value(i, c, i->cols[k].type, true, &b, NULL);
+        put_value(i, c, i->cols[k].type, PERI_CAST_NULL, &b, NULL);
         peri_buf_puts(&b, ") IS NULL LIMIT 1");
         if (!b.failed &&
             !peri_session_run(i->r.session, b.data, take_culprit, &found, NULL) &&
@@ -510,6 +545,7 @@ static int find_culprit(peri_import_t *i, peri_err_t *err)
 }
 
 typedef struct {
+    peri_import_t *i;
     int (*chunk)(duckdb_data_chunk chunk, void *arg, peri_err_t *err);
     void *arg;
     bool stopped;
@@ -518,6 +554,7 @@ typedef struct {
 static int receive(duckdb_data_chunk chunk, void *arg, peri_err_t *err)
 {
     receiver_t *to = arg;
+    if (to->i->r.sql) atomic_fetch_add(&to->i->r.done, duckdb_data_chunk_get_size(chunk));
     to->stopped = to->chunk(chunk, to->arg, err) != 0;
     return to->stopped;
 }
@@ -527,7 +564,8 @@ int peri_import_rows(peri_import_t *i,
                      void *arg, peri_err_t *err)
 {
     peri_err_t e = {0};
-    receiver_t to = {chunk, arg, false};
+    receiver_t to = {i, chunk, arg, false};
+    atomic_store(&i->r.done, 0);
     i->failed = false;
     memset(&i->failure, 0, sizeof(i->failure));
     int rc = peri_session_run(i->r.session, i->relation, receive, &to, &e);
@@ -542,6 +580,7 @@ int peri_import_rows(peri_import_t *i,
         peri_err_t better = {0};
         if (find_culprit(i, &better)) e = better;
     }
+    peri_reader_reword(&i->r, NULL, &e);
     if (err) *err = e;
     return -1;
 }

@@ -171,16 +171,19 @@ void peri_binary_put_nan(peri_binary_t k, void *p)
     if (k == PERI_BIN_F64) memcpy(p, &(double){NAN}, sizeof(double));
 }
 
+void peri_binary_put_null(peri_binary_t k, void *p)
+{
+    if (k == PERI_BIN_F32)
+        memcpy(p, &null_f32, sizeof(null_f32));
+    else if (k == PERI_BIN_F64)
+        memcpy(p, &null_f64, sizeof(null_f64));
+    else
+        memset(p, 0, sizes[k]);
+}
+
 static void put_null(peri_binary_t k, char *out, size_t n)
 {
-    for (size_t i = 0; i < n; i++, out += sizes[k]) {
-        if (k == PERI_BIN_F32)
-            memcpy(out, &null_f32, sizeof(null_f32));
-        else if (k == PERI_BIN_F64)
-            memcpy(out, &null_f64, sizeof(null_f64));
-        else
-            memset(out, 0, sizes[k]);
-    }
+    for (size_t i = 0; i < n; i++) peri_binary_put_null(k, out + i * sizes[k]);
 }
 
 int peri_binary_rows(const peri_field_t *f, idx_t first, idx_t n, peri_binary_t k,

@@ -30,9 +30,10 @@ typedef enum {
 peri_binary_t peri_binary_kind(const peri_field_t *f, bool moments, size_t *width);
 size_t peri_binary_size(peri_binary_t k);
 
-/* NULL of floats is a NaN of its own, which _is_null_nan knows at p; nobody computes it.
+/* NULL of floats is a NaN of its own, which nobody computes: _is_null_nan knows it at p.
  * _put_nan: the NaN that is a value. */
 bool peri_binary_is_null_nan(peri_binary_t k, const void *p);
+void peri_binary_put_null(peri_binary_t k, void *p);
 void peri_binary_put_nan(peri_binary_t k, void *p);
 
 /* Rows [first, first + n) into out, width values each. `format` is for the error. */

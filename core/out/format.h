@@ -34,7 +34,10 @@ struct peri_writer {
     peri_provenance_t prov; /* no NULL strings */
     char created[32];       /* ISO 8601, UTC */
     peri_writeopts_t opts;
-    uint64_t rows; /* before the chunk in hand */
+    uint64_t rows;   /* before the chunk in hand */
+    uint64_t sent;   /* bytes */
+    double flushed;  /* peri_now() when the stream was, the last time; 0: never */
+    const char *cut; /* why there are no more rows; NULL: there are none */
     peri_buf_t text;
     FILE *stream;          /* or */
     peri_target_t *target; /* with, for text, */

@@ -69,6 +69,7 @@ static int put_sources(hid_t file, const peri_provenance_t *prov)
 int peri_h5_put_head(hid_t file, const peri_writer_t *w, const char *const *links)
 {
     if (peri_h5_put_text(file, "query", w->prov.query) ||
+        peri_h5_put_text(file, "description", w->prov.description) ||
         peri_h5_put_text(file, "version", w->prov.version) ||
         peri_h5_put_text(file, "created", w->created) || put_order(file, links, w->ncols))
         return -1;

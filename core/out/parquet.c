@@ -169,18 +169,24 @@ static void put_json_pair(peri_buf_t *b, const char *key, const char *value, boo
     peri_text_json(b, value, strlen(value));
 }
 
-/* [{"name":"mass","unit":"Msun","description":"","ucd":""}, ...] */
+/* [{"name":"mass","unit":"Msun","description":"","ucd":"","type":"DOUBLE"}, ...] */
 static void put_columns_json(const peri_writer_t *w, peri_buf_t *b)
 {
+    peri_buf_t type;
+    peri_buf_init(&type, b->max);
     for (size_t c = 0; c < w->ncols; c++) {
         peri_buf_puts(b, c ? ",{" : "[{");
         put_json_pair(b, "name", w->cols[c].name, true);
         put_json_pair(b, "unit", w->cols[c].unit, false);
         put_json_pair(b, "description", w->cols[c].description, false);
         put_json_pair(b, "ucd", w->cols[c].ucd, false);
+        peri_buf_clear(&type);
+        peri_field_sql_type(&w->fields[c], &type);
+        put_json_pair(b, "type", type.data ? type.data : "", false);
         peri_buf_putc(b, '}');
     }
     peri_buf_putc(b, ']');
+    peri_buf_free(&type);
 }
 
 static void put_sources_json(const peri_writer_t *w, peri_buf_t *b)
@@ -217,6 +223,10 @@ static int make_sql(peri_writer_t *w, parquet_t *q, peri_err_t *err)
     peri_buf_put_quoted(&sql, w->prov.query, '\'');
     peri_buf_puts(&sql, ", version: ");
     peri_buf_put_quoted(&sql, w->prov.version, '\'');
+    if (*w->prov.description) {
+        peri_buf_puts(&sql, ", description: ");
+        peri_buf_put_quoted(&sql, w->prov.description, '\'');
+    }
     peri_buf_printf(&sql, ", created: '%s', columns: ", w->created);
     put_columns_json(w, &json);
     peri_buf_put_quoted(&sql, json.data, '\'');

@@ -287,6 +287,7 @@ static void put_footer(peri_writer_t *w, uint64_t rows_shown, size_t cols_shown)
     if (cols_shown < w->ncols)
         peri_buf_printf(&w->text, ", %s columns (%s shown)",
                         peri_human_count(w->ncols, n), peri_human_count(cols_shown, m));
+    if (w->cut) peri_buf_printf(&w->text, "; cut: there are more (limit of %s)", w->cut);
     peri_buf_putc(&w->text, '\n');
 }
 

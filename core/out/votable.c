@@ -1,58 +1,14 @@
-/* votable.c - VOTable 1.4, TABLEDATA. NULL is an empty TD, which 1.3 and later allow for
- * every type; an empty string cannot be told from it. */
-#include <math.h>
+/* votable.c - VOTable 1.4, BINARY2: the document and its fields; votablerow.c has the
+ * rows. BINARY2 rather than TABLEDATA, because its rows say which values are NULL: empty
+ * texts, NaN and white space are then values like others. INFO SQL_TYPES has the exact
+ * types, by column.
+ */
 #include <string.h>
-#include <time.h>
 
-#include "core/out/binary.h"
-#include "core/out/format.h"
 #include "core/out/text.h"
+#include "core/out/votablerow.h"
 
-/* `mark` stands for NULL inside a vector of integers: a value that the SQL type lacks, or
- * its smallest, which is then refused as a value. */
-static const struct {
-    duckdb_type type;
-    const char *datatype;
-    const char *xtype;
-    const char *in_vector; /* datatype there; NULL: the same */
-    const char *mark;
-} datatypes[] = {
-    {DUCKDB_TYPE_BOOLEAN, "boolean", NULL, NULL, NULL},
-    {DUCKDB_TYPE_UTINYINT, "unsignedByte", NULL, "short", "-32768"},
-    {DUCKDB_TYPE_TINYINT, "short", NULL, NULL, "-32768"},
-    {DUCKDB_TYPE_SMALLINT, "short", NULL, NULL, "-32768"},
-    {DUCKDB_TYPE_USMALLINT, "int", NULL, NULL, "-2147483648"},
-    {DUCKDB_TYPE_INTEGER, "int", NULL, NULL, "-2147483648"},
-    {DUCKDB_TYPE_UINTEGER, "long", NULL, NULL, "-9223372036854775808"},
-    {DUCKDB_TYPE_BIGINT, "long", NULL, NULL, "-9223372036854775808"},
-    {DUCKDB_TYPE_UBIGINT, "long", NULL, NULL, "-9223372036854775808"},
-    {DUCKDB_TYPE_HUGEINT, "long", NULL, NULL, "-9223372036854775808"},
-    {DUCKDB_TYPE_UHUGEINT, "long", NULL, NULL, "-9223372036854775808"},
-    {DUCKDB_TYPE_FLOAT, "float", NULL, NULL, NULL},
-    {DUCKDB_TYPE_DOUBLE, "double", NULL, NULL, NULL},
-    {DUCKDB_TYPE_DECIMAL, "double", NULL, NULL, NULL},
-    {DUCKDB_TYPE_DATE, NULL, "timestamp", NULL, NULL},
-    {DUCKDB_TYPE_TIMESTAMP, NULL, "timestamp", NULL, NULL},
-    {DUCKDB_TYPE_TIMESTAMP_S, NULL, "timestamp", NULL, NULL},
-    {DUCKDB_TYPE_TIMESTAMP_MS, NULL, "timestamp", NULL, NULL},
-    {DUCKDB_TYPE_TIMESTAMP_NS, NULL, "timestamp", NULL, NULL},
-    {DUCKDB_TYPE_TIMESTAMP_TZ, NULL, "timestamp", NULL, NULL},
-};
-
-static int datatype_index(duckdb_type t)
-{
-    for (size_t i = 0; i < sizeof(datatypes) / sizeof(datatypes[0]); i++)
-        if (datatypes[i].type == t) return (int)i;
-    return -1;
-}
-
-/* A vector of numbers, as VOTable understands them; other nested values are JSON text. */
-static bool is_vector(const peri_field_t *f)
-{
-    if (f->type != DUCKDB_TYPE_ARRAY && f->type != DUCKDB_TYPE_LIST) return false;
-    int i = datatype_index(f->kids[0].type);
-    return i >= 0 && datatypes[i].datatype;
-}
+#define TYPE_MAX 65536 /* bytes of an SQL type; a longer one is not kept */
 
 /* ---- XML ---- */
 
@@ -104,25 +60,19 @@ static void put_field(peri_writer_t *w, size_t c)
     const peri_field_t *f = &w->fields[c];
     const peri_outcol_t *col = &w->cols[c];
     peri_buf_t *b = &w->text;
-    int i = datatype_index(is_vector(f) ? f->kids[0].type : f->type);
-    const char *datatype = i >= 0 ? datatypes[i].datatype : NULL;
-    const char *mark = i >= 0 && is_vector(f) ? datatypes[i].mark : NULL;
-    if (mark && datatypes[i].in_vector) datatype = datatypes[i].in_vector;
+    peri_votype_t t = peri_votable_type(f);
     char size[24] = "*";
-    if (f->type == DUCKDB_TYPE_ARRAY && datatype)
+    if (t.vector && f->type == DUCKDB_TYPE_ARRAY)
         snprintf(size, sizeof(size), "%llu", (unsigned long long)f->array_size);
 
     peri_buf_puts(b, "<FIELD");
     put_attribute(b, "name", col->name);
-    put_attribute(b, "datatype",
-                  datatype                 ? datatype
-                  : peri_field_is_plain(f) ? "char"
-                                           : "unicodeChar");
-    if (!datatype || is_vector(f)) put_attribute(b, "arraysize", size);
-    if (i >= 0 && datatypes[i].xtype) put_attribute(b, "xtype", datatypes[i].xtype);
+    put_attribute(b, "datatype", t.datatype);
+    if (t.vector || !t.size) put_attribute(b, "arraysize", size);
+    if (t.timestamp) put_attribute(b, "xtype", "timestamp");
     if (*col->unit) put_attribute(b, "unit", col->unit);
     if (*col->ucd) put_attribute(b, "ucd", col->ucd);
-    if (!*col->description && !mark) {
+    if (!*col->description && !t.mark) {
         peri_buf_puts(b, "/>\n");
         return;
     }
@@ -132,8 +82,29 @@ static void put_field(peri_writer_t *w, size_t c)
         put_xml(b, col->description, strlen(col->description));
         peri_buf_puts(b, "</DESCRIPTION>");
     }
-    if (mark) peri_buf_printf(b, "<VALUES null=\"%s\"/>", mark);
+    if (t.mark) peri_buf_printf(b, "<VALUES null=\"%lld\"/>", (long long)t.mark);
     peri_buf_puts(b, "</FIELD>\n");
+}
+
+/* {"a":"INTEGER","b":"DATE"} */
+static void put_types(peri_writer_t *w)
+{
+    peri_buf_t json, type;
+    peri_buf_init(&json, w->text.max);
+    peri_buf_init(&type, TYPE_MAX);
+    for (size_t c = 0; c < w->ncols; c++) {
+        peri_buf_clear(&type);
+        peri_field_sql_type(&w->fields[c], &type);
+        if (type.failed) continue;
+        peri_buf_putc(&json, json.len ? ',' : '{');
+        peri_text_json(&json, w->cols[c].name, strlen(w->cols[c].name));
+        peri_buf_putc(&json, ':');
+        peri_text_json(&json, type.data, type.len);
+    }
+    peri_buf_puts(&json, json.len ? "}" : "{}");
+    put_info(&w->text, "SQL_TYPES", json.failed ? "{}" : json.data);
+    peri_buf_free(&type);
+    peri_buf_free(&json);
 }
 
 static int votable_open(peri_writer_t *w, peri_err_t *err)
@@ -155,105 +126,30 @@ static int votable_open(peri_writer_t *w, peri_err_t *err)
                                        (unsigned long long)s->size, when);
         put_info(b, "SOURCE", text);
     }
+    put_types(w);
     peri_buf_puts(b, "<TABLE>\n");
     for (size_t c = 0; c < w->ncols; c++) put_field(w, c);
-    peri_buf_puts(b, "<DATA><TABLEDATA>\n");
+    peri_buf_puts(b, "<DATA><BINARY2><STREAM encoding=\"base64\">\n");
+    w->state = peri_votable_rows_new(w);
     return peri_writer_flush(w, err);
-}
-
-/* ---- values ---- */
-
-static int put_number(const peri_field_t *f, idx_t row, peri_buf_t *b, peri_err_t *err)
-{
-    double v = 0;
-    if (f->type == DUCKDB_TYPE_DOUBLE) v = ((const double *)f->data)[row];
-    if (f->type == DUCKDB_TYPE_FLOAT) v = ((const float *)f->data)[row];
-    if (!isfinite(v)) {
-        peri_buf_puts(b, isnan(v) ? "NaN" : v > 0 ? "+Inf" : "-Inf");
-        return 0;
-    }
-    if ((f->type == DUCKDB_TYPE_UBIGINT || f->type == DUCKDB_TYPE_HUGEINT ||
-         f->type == DUCKDB_TYPE_UHUGEINT) &&
-        peri_binary_fits(f, row, true, "votable", err))
-        return -1;
-    peri_field_text(f, row, PERI_STYLE_SQL, b);
-    return 0;
-}
-
-static int put_vector(const peri_field_t *f, idx_t row, peri_buf_t *b, peri_err_t *err)
-{
-    const peri_field_t *kid = &f->kids[0];
-    const char *mark = datatypes[datatype_index(kid->type)].mark;
-    idx_t first = row * f->array_size, n = f->array_size;
-    if (f->type == DUCKDB_TYPE_LIST) {
-        duckdb_list_entry e = ((const duckdb_list_entry *)f->data)[row];
-        first = e.offset;
-        n = e.length;
-    }
-    for (idx_t i = 0; i < n; i++) {
-        if (i) peri_buf_putc(b, ' ');
-        if (peri_field_is_null(kid, first + i)) {
-            bool is_bool = kid->type == DUCKDB_TYPE_BOOLEAN;
-            peri_buf_puts(b, mark ? mark : is_bool ? "?" : "NaN");
-            continue;
-        }
-        size_t before = b->len;
-        if (put_number(kid, first + i, b, err)) return -1;
-        if (mark && !b->failed && strcmp(b->data + before, mark) == 0)
-            return peri_err_set(
-                err, PERI_EUNSUPP,
-                "column \"%s\" has a vector that holds %s, which votable "
-                "needs to mark NULLs in vectors: cast the elements to DOUBLE",
-                f->name, mark);
-    }
-    return 0;
-}
-
-static int put_value(const peri_field_t *f, idx_t row, peri_buf_t *b, peri_err_t *err)
-{
-    if (peri_field_is_null(f, row)) return 0;
-    if (is_vector(f)) return put_vector(f, row, b, err);
-    if (peri_field_is_number(f)) return put_number(f, row, b, err);
-    if (peri_field_is_plain(f)) {
-        peri_field_text(f, row, PERI_STYLE_ISO, b);
-        return 0;
-    }
-    if (f->type == DUCKDB_TYPE_VARCHAR) {
-        size_t n;
-        const char *s = peri_field_bytes(f, row, &n);
-        put_xml(b, s, n);
-        return 0;
-    }
-    peri_buf_t text;
-    peri_buf_init(&text, b->max);
-    peri_field_text(f, row, PERI_STYLE_ISO, &text);
-    if (text.failed) b->failed = true;
-    put_xml(b, text.data ? text.data : "", text.len);
-    peri_buf_free(&text);
-    return 0;
 }
 
 static int votable_chunk(peri_writer_t *w, duckdb_data_chunk chunk, idx_t n,
                          peri_err_t *err)
 {
     (void)chunk;
-    for (idx_t row = 0; row < n; row++) {
-        peri_buf_append(&w->text, "<TR>", 4);
-        for (size_t c = 0; c < w->ncols; c++) {
-            peri_buf_append(&w->text, "<TD>", 4);
-            if (put_value(&w->fields[c], row, &w->text, err)) return -1;
-            peri_buf_append(&w->text, "</TD>", 5);
-        }
-        peri_buf_append(&w->text, "</TR>\n", 6);
-        if (peri_writer_flush(w, err)) return -1;
-    }
+    for (idx_t row = 0; row < n; row++)
+        if (peri_votable_row(w, row, err) || peri_writer_flush(w, err)) return -1;
     return 0;
 }
 
 static int votable_close(peri_writer_t *w, peri_err_t *err)
 {
     (void)err;
-    peri_buf_puts(&w->text, "</TABLEDATA></DATA>\n</TABLE>\n</RESOURCE>\n</VOTABLE>\n");
+    peri_votable_rows_end(w);
+    peri_buf_puts(&w->text, "</STREAM></BINARY2></DATA>\n</TABLE>\n");
+    if (w->cut) put_info(&w->text, "QUERY_STATUS", "OVERFLOW");
+    peri_buf_puts(&w->text, "</RESOURCE>\n</VOTABLE>\n");
     return 0;
 }
 
@@ -261,4 +157,5 @@ const peri_ops_t peri_ops_votable = {.name = "votable",
                                      .endings = " .vot .votable .xml ",
                                      .open = votable_open,
                                      .chunk = votable_chunk,
-                                     .close = votable_close};
+                                     .close = votable_close,
+                                     .free = peri_votable_rows_free};

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "core/out/format.h"
 
 #define FLUSH_AT ((size_t)256 << 10)
+#define LATEST   0.5 /* seconds that rows wait for others, on their way to a reader */
 #define TEXT_MAX ((size_t)1 << 30) /* one row of text may not be longer */
 
 static const peri_ops_t *const formats[] = {
@@ -128,6 +130,7 @@ static void copy_provenance(peri_writer_t *w, const peri_provenance_t *prov)
     }
     w->prov.query = own(w, prov ? prov->query : "");
     w->prov.version = own(w, prov ? prov->version : "");
+    w->prov.description = own(w, prov ? prov->description : "");
     w->prov.sources = sources;
     w->prov.nsources = n;
     time_t now = time(NULL);
@@ -152,6 +155,7 @@ static int fail_write(const peri_writer_t *w, int number, peri_err_t *err)
 
 static int send_bytes(peri_writer_t *w, const char *p, size_t n, peri_err_t *err)
 {
+    w->sent += n;
     if (w->stream) {
         if (n && fwrite(p, 1, n, w->stream) != n) return fail_write(w, errno, err);
         return 0;
@@ -180,17 +184,57 @@ int peri_writer_flush(peri_writer_t *w, peri_err_t *err)
     return flush_all(w, err);
 }
 
+/* Who reads sees the first rows at once, and later ones soon. */
+static int flush_stream(peri_writer_t *w, peri_err_t *err)
+{
+    const double now = peri_now();
+    if (!w->stream || w->ops->advice || now < w->flushed + LATEST) return 0;
+    if (flush_all(w, err)) return -1;
+    if (fflush(w->stream)) return fail_write(w, errno, err);
+    w->flushed = now;
+    return 0;
+}
+
+/* The file that a library has written goes to the stream. */
+static int send_file(peri_writer_t *w, peri_err_t *err)
+{
+    char *block = peri_xmalloc(FLUSH_AT);
+    ssize_t n = 0;
+    int rc = 0;
+    const int fd = open(peri_target_temp(w->target), O_RDONLY | O_CLOEXEC);
+    while (fd >= 0 && rc == 0 && (n = read(fd, block, FLUSH_AT)) > 0)
+        rc = send_bytes(w, block, (size_t)n, err);
+    if (fd < 0 || n < 0) rc = fail_write(w, errno, err);
+    if (fd >= 0) close(fd);
+    free(block);
+    return rc;
+}
+
 /* ---- the writer ---- */
+
+/* A file of a library, for the stream. */
+static int open_detour(peri_writer_t *w, peri_err_t *err)
+{
+    if (isatty(fileno(w->stream)))
+        return peri_err_set(err, PERI_EINVAL,
+                            "%s is nothing for a terminal: %s, or send standard output "
+                            "there",
+                            w->ops->name, w->ops->advice);
+    const char *path = peri_arena_printf(w->arena, "%s/result", w->opts.temp_dir);
+    w->target = peri_target_new(path, false, err);
+    return w->target ? 0 : -1;
+}
 
 static int open_output(peri_writer_t *w, const char *path, FILE *stream, peri_err_t *err)
 {
     const char *advice = w->ops->advice;
     if (!path) {
+        w->stream = stream;
+        if (advice && w->opts.temp_dir) return open_detour(w, err);
         if (advice)
             return peri_err_set(err, PERI_EINVAL,
                                 "%s cannot be written to standard output: %s",
                                 w->ops->name, advice);
-        w->stream = stream;
         return 0;
     }
     w->target = peri_target_new(path, w->opts.overwrite, err);
@@ -247,7 +291,12 @@ int peri_writer_chunk(peri_writer_t *w, duckdb_data_chunk chunk, peri_err_t *err
         peri_field_bind(&w->fields[i], duckdb_data_chunk_get_vector(chunk, i));
     if (w->ops->chunk(w, chunk, n, &e)) return fail(w, &e, err);
     w->rows += n;
-    return 0;
+    return flush_stream(w, &e) ? fail(w, &e, err) : 0;
+}
+
+void peri_writer_cut(peri_writer_t *w, const char *why)
+{
+    w->cut = why;
 }
 
 int peri_writer_finish(peri_writer_t *w, peri_err_t *err)
@@ -257,6 +306,7 @@ int peri_writer_finish(peri_writer_t *w, peri_err_t *err)
     if (w->finished) return 0;
     if (w->ops->close && w->ops->close(w, &e)) return fail(w, &e, err);
     if (!w->ops->advice && flush_all(w, &e)) return fail(w, &e, err);
+    if (w->ops->advice && w->stream && send_file(w, &e)) return fail(w, &e, err);
     if (w->stream && fflush(w->stream)) {
         fail_write(w, errno, &e);
         return fail(w, &e, err);
@@ -269,7 +319,8 @@ int peri_writer_finish(peri_writer_t *w, peri_err_t *err)
             return fail(w, &e, err);
         }
     }
-    if (w->target && peri_target_commit(w->target, &e)) return fail(w, &e, err);
+    if (w->target && !w->stream && peri_target_commit(w->target, &e))
+        return fail(w, &e, err);
     w->finished = true;
     return 0;
 }
@@ -289,4 +340,11 @@ void peri_writer_free(peri_writer_t *w)
 uint64_t peri_writer_rows(const peri_writer_t *w)
 {
     return w->rows;
+}
+
+uint64_t peri_writer_bytes(const peri_writer_t *w)
+{
+    struct stat st;
+    if (!w->ops->advice) return w->sent + w->text.len;
+    return stat(peri_target_temp(w->target), &st) ? 0 : (uint64_t)st.st_size;
 }

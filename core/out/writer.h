@@ -49,6 +49,7 @@ typedef struct {
     const char *version; /* "perigee 0.1.0" */
     const peri_outsource_t *sources;
     size_t nsources;
+    const char *description; /* of the table; NULL or "": none */
 } peri_provenance_t;
 
 typedef struct {
@@ -56,23 +57,30 @@ typedef struct {
     size_t max_rows; /* TABLE: rows shown (first and last halves); 0 = 40 */
     bool utf8;       /* TABLE: box characters */
     bool overwrite;  /* replace an existing file; else PERI_EINVAL if it exists */
+    /* An existing folder of one's own: files that their libraries write are made there on
+     * their way to the stream. NULL: FITS, HDF5 and PARQUET need a path. */
+    const char *temp_dir;
 } peri_writeopts_t;
 
 typedef struct peri_writer peri_writer_t;
 
-/* path NULL: to stdout_stream (not closed); FITS, HDF5 and PARQUET need a path
- * (PERI_EINVAL says so). Types a format cannot hold are PERI_EUNSUPP at once, naming the
- * column and a cast. */
+/* path NULL: to stdout_stream (not closed), the first rows at once. Types a format cannot
+ * hold are PERI_EUNSUPP at once, naming the column and a cast. */
 peri_writer_t *peri_writer_new(peri_format_t fmt, const char *path, FILE *stdout_stream,
                                const peri_outcol_t *cols, size_t ncols,
                                const peri_provenance_t *prov,
                                const peri_writeopts_t *opts, peri_err_t *err);
 /* Write all rows of the chunk (as many columns as given to _new, same types). */
 int peri_writer_chunk(peri_writer_t *w, duckdb_data_chunk chunk, peri_err_t *err);
+/* Before _finish: the document says that there are more rows. why: "rows", "time" or
+ * "bytes"; constant. */
+void peri_writer_cut(peri_writer_t *w, const char *why);
 /* End the document, flush, fsync, rename. Disk full etc.: PERI_EIO, nothing left behind.
  */
 int peri_writer_finish(peri_writer_t *w, peri_err_t *err);
 void peri_writer_free(peri_writer_t *w); /* accepts NULL */
 uint64_t peri_writer_rows(const peri_writer_t *w);
+/* That the document has so far, more or less. */
+uint64_t peri_writer_bytes(const peri_writer_t *w);
 
 #endif

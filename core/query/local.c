@@ -16,12 +16,21 @@ typedef struct {
     peri_query_t *q;
     peri_tick_f tick;
     void *arg;
-    double started;
+    pthread_t thread;
+    bool runs;
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool done;
     bool out_of_time;
 } watch_t;
+
+int peri_query_too_long(const peri_query_t *q, peri_err_t *err)
+{
+    return peri_err_set(err, PERI_ELIMIT,
+                        "the query did not finish within %.3g seconds, its time limit "
+                        "(--timeout)",
+                        q->spec.time_limit);
+}
 
 static void *watch(void *p)
 {
@@ -41,16 +50,71 @@ static void *watch(void *p)
         peri_progress_t progress;
         peri_session_progress(w->q->session, &progress);
         bool cancel = w->tick && w->tick(&progress, w->arg);
-        if (limit > 0 && peri_now() - w->started > limit) w->out_of_time = cancel = true;
+        if (!cancel && limit > 0 && peri_now() > w->q->started + limit)
+            w->out_of_time = cancel = true;
         if (cancel) peri_session_interrupt(w->q->session);
     }
     pthread_mutex_unlock(&w->lock);
     return NULL;
 }
 
+static void watch_begin(watch_t *w)
+{
+    pthread_condattr_t attr;
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&w->wake, &attr);
+    pthread_condattr_destroy(&attr);
+    w->runs = pthread_create(&w->thread, NULL, watch, w) == 0;
+}
+
+static void watch_end(watch_t *w)
+{
+    pthread_mutex_lock(&w->lock);
+    w->done = true;
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->lock);
+    if (w->runs) pthread_join(w->thread, NULL);
+    pthread_cond_destroy(&w->wake);
+    pthread_mutex_destroy(&w->lock);
+}
+
+/* ---- rows ---- */
+
+typedef struct {
+    peri_query_t *q;
+    peri_writer_t *writer;
+} rows_t;
+
+/* No more of them: the end of the result, or of the query. */
+static int reach(peri_query_t *q, const char *limit, peri_err_t *err)
+{
+    q->cut = limit;
+    if (q->spec.cut) return -1; /* no error: that is how it is left */
+    if (!strcmp(limit, "rows"))
+        return peri_err_set(err, PERI_ELIMIT,
+                            "the result has more than %llu rows, its limit (--max-rows)",
+                            (unsigned long long)q->spec.max_rows);
+    char size[16];
+    return peri_err_set(err, PERI_ELIMIT,
+                        "the result is larger than %s, its limit (--max-bytes)",
+                        peri_human_bytes(q->spec.max_bytes, size));
+}
+
 static int on_chunk(duckdb_data_chunk chunk, void *arg, peri_err_t *err)
 {
-    return peri_writer_chunk(arg, chunk, err);
+    const rows_t *r = arg;
+    const peri_queryspec_t *s = &r->q->spec;
+    const uint64_t n = duckdb_data_chunk_get_size(chunk);
+    const uint64_t before = peri_writer_rows(r->writer);
+    const bool over = s->max_rows && before + n > s->max_rows;
+    if (over) duckdb_data_chunk_set_size(chunk, s->max_rows - before);
+    if (peri_writer_chunk(r->writer, chunk, err)) return -1;
+    if (over) return reach(r->q, "rows", err);
+    if (s->max_bytes && peri_writer_bytes(r->writer) > s->max_bytes)
+        return reach(r->q, "bytes", err);
+    return 0;
 }
 
 static int explain(peri_query_t *q, peri_err_t *err)
@@ -64,6 +128,21 @@ static int explain(peri_query_t *q, peri_err_t *err)
     return rc;
 }
 
+/* All rows, or those before a limit. */
+static int write_rows(peri_query_t *q, peri_writer_t *w, watch_t *watcher,
+                      peri_err_t *err)
+{
+    rows_t rows = {q, w};
+    const char *sql = q->stages[q->nstages - 1].sql;
+    const int rc = peri_session_run(q->session, sql, on_chunk, &rows, err);
+    watch_end(watcher);
+    if (rc == 0 || (q->cut && q->spec.cut)) return 0;
+    if (!watcher->out_of_time) return -1;
+    if (!q->spec.cut || !peri_writer_rows(w)) return peri_query_too_long(q, err);
+    q->cut = "time";
+    return 0;
+}
+
 int peri_query_run_local(peri_query_t *q, peri_tick_f tick, void *arg, uint64_t *rows_out,
                          peri_err_t *err)
 {
@@ -72,35 +151,17 @@ int peri_query_run_local(peri_query_t *q, peri_tick_f tick, void *arg, uint64_t 
     if (peri_query_take_share(q, 0, 1, err)) return -1;
     peri_writer_t *w = peri_query_open_writer(q, err);
     if (!w) return -1;
-
-    watch_t watcher = {.q = q, .tick = tick, .arg = arg, .started = peri_now()};
-    pthread_mutex_init(&watcher.lock, NULL);
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&watcher.wake, &attr);
-    pthread_t thread;
-    bool watching = pthread_create(&thread, NULL, watch, &watcher) == 0;
-
-    int rc =
-        peri_session_run(q->session, q->stages[q->nstages - 1].sql, on_chunk, w, err);
-
-    pthread_mutex_lock(&watcher.lock);
-    watcher.done = true;
-    pthread_cond_signal(&watcher.wake);
-    pthread_mutex_unlock(&watcher.lock);
-    if (watching) pthread_join(thread, NULL);
-    pthread_cond_destroy(&watcher.wake);
-    pthread_condattr_destroy(&attr);
-    pthread_mutex_destroy(&watcher.lock);
-
-    if (rc && watcher.out_of_time)
-        peri_err_set(err, PERI_ELIMIT,
-                     "the query did not finish within %g seconds, its time limit "
-                     "(--timeout)",
-                     q->spec.time_limit);
+    watch_t watcher = {.q = q, .tick = tick, .arg = arg};
+    watch_begin(&watcher);
+    int rc = write_rows(q, w, &watcher, err);
+    if (rc == 0 && q->cut) peri_writer_cut(w, q->cut);
     if (rc == 0) rc = peri_writer_finish(w, err);
     if (rc == 0) *rows_out = peri_writer_rows(w);
     peri_writer_free(w);
     return rc;
+}
+
+const char *peri_query_cut(const peri_query_t *q)
+{
+    return q->cut;
 }

@@ -83,7 +83,8 @@ peri_writer_t *peri_query_open_writer(peri_query_t *q, peri_err_t *err)
     peri_writeopts_t opts = {.width = q->spec.width,
                              .max_rows = (size_t)q->spec.table_rows,
                              .utf8 = q->spec.utf8,
-                             .overwrite = q->spec.overwrite};
+                             .overwrite = q->spec.overwrite,
+                             .temp_dir = q->temp.path};
     w = peri_writer_new(q->spec.format, q->spec.into, stdout, cols, n, prov, &opts, err);
     return w;
 }

@@ -47,6 +47,8 @@ typedef struct {
 
 struct peri_query {
     peri_arena_t *arena;
+    double started;  /* peri_now() */
+    const char *cut; /* see peri_query_cut */
     peri_queryspec_t spec; /* strings in the arena */
     int nranks;
     const peri_locator_t *where; /* root; or NULL */
@@ -99,6 +101,9 @@ cost_t peri_relation_cost(const rel_t *r);
 /* Cost of a placed relation that a rank told. */
 int peri_cost_read(const peri_query_t *q, const peri_buf_t *told, size_t relation,
                    cost_t *out, peri_err_t *err);
+
+/* The sentence about its time limit; -1. */
+int peri_query_too_long(const peri_query_t *q, peri_err_t *err);
 
 /* The placed relation's share of this rank, pruned. */
 void peri_relation_prune(rel_t *r, bool use_index);

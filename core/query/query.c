@@ -194,6 +194,14 @@ static void fill_info(peri_query_t *q, known_t *k)
                                .has_snapnum = t->has_snapnum};
 }
 
+/* Planning looks into many files before anything can be interrupted. */
+static int check_time(const peri_query_t *q, peri_err_t *err)
+{
+    const double limit = q->spec.time_limit;
+    if (!(limit > 0) || peri_now() <= q->started + limit) return 0;
+    return peri_query_too_long(q, err);
+}
+
 static int on_resolve(void *arg, const char *catalog, const char *schema,
                       const char *table, peri_relinfo_t *out, peri_err_t *err)
 {
@@ -205,7 +213,8 @@ static int on_resolve(void *arg, const char *catalog, const char *schema,
             return 0;
         }
     }
-    peri_table_t *t = resolve_table(q, catalog, schema, table, err);
+    peri_table_t *t =
+        check_time(q, err) ? NULL : resolve_table(q, catalog, schema, table, err);
     if (!t) return -1;
     known_t *k = peri_arena_alloc(q->arena, sizeof(*k));
     k->name = name;
@@ -282,6 +291,7 @@ peri_query_t *peri_query_start(const peri_queryspec_t *spec, int nranks, peri_er
     peri_query_t *q = peri_xcalloc(1, sizeof(*q));
     q->arena = peri_arena_new();
     q->nranks = nranks;
+    q->started = peri_now();
     copy_spec(q, spec);
     if (peri_tempdir_make(&q->temp, PERI_TEMP_SPILL, q->spec.temp_dir, err)) goto fail;
     const uint64_t memory = peri_queryspec_memory(spec, nranks);
@@ -415,6 +425,10 @@ peri_query_t *peri_query_new(const peri_queryspec_t *spec, int nranks,
         .arg = q, .resolve = on_resolve, .bind = on_bind, .ready = on_ready};
     peri_planopts_t opts = {
         .nranks = nranks, .broadcast_limit = spec->broadcast_limit, .limit = spec->limit};
+    /* One row more than there may be shows that there are more. */
+    const uint64_t most = spec->max_rows < INT64_MAX ? spec->max_rows : 0;
+    if (nranks == 1 && most && (opts.limit < 0 || (uint64_t)opts.limit > most))
+        opts.limit = (int64_t)most + 1;
     q->plan = peri_plan_new(peri_session_connection(q->session), q->spec.sql, &resolver,
                             &opts, err);
     if (!q->plan) {

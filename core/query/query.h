@@ -52,7 +52,10 @@ typedef struct {
     uint64_t broadcast_limit;
     const char *checkpoint; /* folder where kernels save what they have, or NULL */
     const char *shown_sql;  /* what the result says it is from; NULL: sql */
-    /* The rest is no part of the task file. */
+    /* The rest is no part of the task file. One process keeps these limits, and with
+     * `cut` they (and time_limit, after the first rows) end the result; else they fail */
+    bool cut;
+    uint64_t max_rows, max_bytes; /* of the result; 0: none */
     const char *results; /* folder with the rows of kernels: see PERI_KERNEL_CATALOG */
     const peri_kernelresult_t *result; /* each; borrowed as long as there are queries */
     size_t nresults;
@@ -147,5 +150,7 @@ typedef int (*peri_tick_f)(const peri_progress_t *progress, void *arg);
  * tick may be NULL. */
 int peri_query_run_local(peri_query_t *q, peri_tick_f tick, void *arg, uint64_t *rows_out,
                          peri_err_t *err);
+/* After it: "rows", "time" or "bytes" if the result was cut; else NULL. */
+const char *peri_query_cut(const peri_query_t *q);
 
 #endif

@@ -24,6 +24,21 @@
 
 /* ---- looking ---- */
 
+static bool is_open(const json_t *o)
+{
+    const char *s = json_string_value(json_object_get(o, "state"));
+    return s && (!strcmp(s, "waiting") || !strcmp(s, "running"));
+}
+
+/* Of one without an end: whether it waits or runs. False: it does neither (any more). */
+static bool tell_state(const peri_request_t *r, json_t *o)
+{
+    const char *id = json_string_value(json_object_get(o, "id"));
+    const char *state = is_open(o) && id ? peri_quick_state(r->actor.account, id) : NULL;
+    if (state) json_object_set_new(o, "state", json_string(state));
+    return state != NULL;
+}
+
 /* "1732804690.25_UUID" */
 static int read_cursor(peri_request_t *r, const char *v[2], peri_err_t *err)
 {
@@ -45,7 +60,7 @@ static int read_cursor(peri_request_t *r, const char *v[2], peri_err_t *err)
                 : 0;
 }
 
-static json_t *take_next(json_t *list, size_t n)
+static json_t *take_next(const peri_request_t *r, json_t *list, size_t n)
 {
     json_t *next = json_null();
     if (json_array_size(list) > n) {
@@ -54,7 +69,11 @@ static json_t *take_next(json_t *list, size_t n)
     }
     size_t i;
     json_t *o;
-    json_array_foreach(list, i, o) json_object_del(o, "cursor");
+    json_array_foreach(list, i, o)
+    {
+        json_object_del(o, "cursor");
+        tell_state(r, o);
+    }
     return next;
 }
 
@@ -88,7 +107,7 @@ int peri_api_queries(peri_request_t *r, peri_err_t *err)
     json_t *list = peri_rows_json(db, err, sql, 5, v);
     peri_dbpool_put(r->portal->db, db);
     if (!list) return -1;
-    json_t *next = take_next(list, (size_t)n);
+    json_t *next = take_next(r, list, (size_t)n);
     r->json = json_pack("{s:o, s:o}", "queries", list, "next", next);
     return 0;
 }
@@ -123,22 +142,18 @@ static json_t *get(peri_request_t *r, peri_err_t *err)
 int peri_api_query_get(peri_request_t *r, peri_err_t *err)
 {
     r->json = get(r, err);
-    return r->json ? 0 : -1;
+    if (!r->json) return -1;
+    tell_state(r, r->json);
+    return 0;
 }
 
 /* ---- forgetting, ending ---- */
-
-static bool is_open(const json_t *o)
-{
-    const char *s = json_string_value(json_object_get(o, "state"));
-    return s && (!strcmp(s, "waiting") || !strcmp(s, "running"));
-}
 
 static int forget(peri_request_t *r, peri_db_t *db, peri_err_t *err)
 {
     json_t *o = find(r, db, err);
     if (!o) return -1;
-    const bool open = is_open(o);
+    const bool open = tell_state(r, o);
     json_decref(o);
     if (open)
         return peri_err_set(err, PERI_ECONFLICT,

@@ -180,14 +180,20 @@ static int read_body(peri_request_t *r, put_t *p, peri_err_t *err)
     const json_t *o =
         peri_request_json(r, "name sql description context parameters team", err);
     if (!o || peri_json_text(o, "name", false, PERI_SAVED_NAME_MAX, &name, err) ||
-        peri_json_text(o, "sql", true, PERI_SAVED_SQL_MAX, &p->sql, err) ||
         peri_json_text(o, "description", false, DESCRIPTION, &p->description, err) ||
         peri_json_text(o, "context", false, CONTEXT_MAX, &p->context, err) ||
         peri_json_text(o, "team", false, 64, &p->team, err))
         return -1;
     const json_t *parameters = json_object_get(o, "parameters");
+    const json_t *sql = json_object_get(o, "sql");
+    /* SQL has lines, of any system: no peri_json_text. */
+    p->sql = json_string_value(sql);
+    if (!p->sql || strlen(p->sql) > PERI_SAVED_SQL_MAX)
+        return peri_err_set(err, PERI_EINVAL,
+                            "\"sql\" is to be the text of a query, at most %d bytes",
+                            PERI_SAVED_SQL_MAX);
     if (peri_parameters_check(parameters, err)) return -1;
-    if (!p->sql[strspn(p->sql, " \t\n")])
+    if (!p->sql[strspn(p->sql, " \t\r\n;")])
         return peri_err_set(err, PERI_EINVAL, "\"sql\" is empty");
     if (name && strcmp(name, p->name) != 0)
         return peri_err_set(err, PERI_EINVAL,

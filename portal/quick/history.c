@@ -49,16 +49,6 @@ int peri_history_begin(peri_db_t *db, int64_t account, const peri_historyentry_t
     return 0;
 }
 
-int peri_history_run(peri_db_t *db, const char *id, peri_err_t *err)
-{
-    return peri_db_exec(db, err,
-                        "UPDATE query SET state = 'running' WHERE id = $1::uuid AND "
-                        "state = 'waiting'",
-                        1, &id) < 0
-               ? -1
-               : 0;
-}
-
 /* A sentence may have been cut in the middle of a character. */
 static char *sentence(const char *s)
 {

@@ -1,7 +1,7 @@
 /* history.h - what an account has asked: rows of `query`.
  *
  * A row is made before the query waits for its turn, and told its end once. A daemon that
- * died leaves rows that say "running": the next one calls them failed. It is for people,
+ * died leaves rows without an end: the next one calls them failed. It is for people,
  * and how much of it is kept has limits; nothing follows from it. No HTTP here.
  */
 #ifndef PORTAL_QUICK_HISTORY_H
@@ -32,11 +32,10 @@ typedef struct {
 
 /* All in any transaction, with the rights of the account or the daemon's own. */
 
-/* Makes the row, in state "waiting"; id: which one. */
+/* Makes the row, in state "waiting"; id: which one. That it runs is known only to who
+ * runs it (peri_quick_state). */
 int peri_history_begin(peri_db_t *db, int64_t account, const peri_historyentry_t *e,
                        char id[PERI_UUID_LEN + 1], peri_err_t *err);
-/* It has left the queue. */
-int peri_history_run(peri_db_t *db, const char *id, peri_err_t *err);
 /* It is over. Only the first end counts; one that was forgotten stays so. */
 int peri_history_end(peri_db_t *db, const char *id, const peri_historyend_t *end,
                      peri_err_t *err);

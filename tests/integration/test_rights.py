@@ -122,6 +122,24 @@ ana_files  f     f       f
 ana_sql    +     f       f
 """
 
+TABLE = """
+          show  data  describe  rename  drop
+ana        +     +       +        +      +
+rea        +     +       f        f      f
+wil        +     +       +        +      +
+gus        +     +       f        f      f
+tia        +     +       f        f      f
+sue        n     n       n        n      n
+late       n     n       n        n      n
+gone       n     n       n        n      n
+sam        n     n       n        n      n
+admin      n     n       n        n      n
+nobody     a     a       a        a      a
+off        a     a       a        a      a
+ana_files  +     +       f        f      f
+ana_sql    f     f       f        f      f
+"""
+
 ADMIN = """
           users  user  quota  make  link  approvals  overview  audit  banner  metrics
 admin       +      +     +      +     +       +          +        +      +        +
@@ -402,6 +420,41 @@ class Rights(unittest.TestCase):
             "see": lambda p, who: p.get("/saved-queries/max/all"),
             "change": lambda p, who: p.put("/saved-queries/max/all", made),
             "remove": remove,
+        })
+
+    @unittest.skipUnless(harness.can_sandbox(), "bubblewrap makes no sandbox here")
+    def test_table(self):
+        ana = self.who["ana"]
+
+        def make(name):
+            ana.ok("POST", "/query", {"sql": f"SELECT 1 AS x INTO mydb.{name}"})
+
+        def at(who, table):
+            return f"/tables/{'mydb' if who.startswith('ana') else 'ana'}/{table}"
+
+        def drop(p, who):
+            make(f"of_{who}")
+            return p.delete(at(who, f"of_{who}"))
+
+        def rename(p, who):
+            answer = p.patch(at(who, "t"), {"name": "u"})
+            if answer.status == 200:
+                ana.ok("PATCH", "/tables/mydb/u", {"name": "t"})
+            return answer
+
+        make("t")
+        soon = time.time() + 0.2
+        for name, rights in (("rea", ["read"]), ("wil", ["read", "write"]), ("gus", ["read", "grant"])):
+            self.share(ana, "volume", "ana/persistent:mydb", {"account": name}, rights)
+        self.share(ana, "volume", "ana/persistent:mydb", {"team": "mhd"}, ["read"])
+        self.share(ana, "volume", "ana/persistent:mydb", {"account": "late"}, ["read"], expires=soon)
+        time.sleep(0.3)
+        self.table(TABLE, {
+            "show": lambda p, who: p.get(at(who, "t")),
+            "data": lambda p, who: p.get(at(who, "t") + "/data"),
+            "describe": lambda p, who: p.patch(at(who, "t"), {"description": who}),
+            "rename": rename,
+            "drop": drop,
         })
 
     def test_lists_show_what_one_may_see(self):

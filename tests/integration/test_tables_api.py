@@ -2,16 +2,18 @@
 """Tables and queries over HTTP at a real portal: what was asked is kept, paged, searched and becomes a
 job; queries are saved under names, with parameters, for a team.
 """
+import hashlib
 import json
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
 import unittest
 
 import harness
-from portal_world import Portal
+from portal_world import Person, Portal
 
 FINAL = ("succeeded", "failed", "cancelled")
 
@@ -78,15 +80,13 @@ class History(Tables):
         self.assertEqual(self.portal.nobody.get("/queries").status, 401)
         for odd in ("x", "1", one[:-1], one.upper() + "%27"):
             self.assertEqual(self.ana.get(f"/queries/{odd}").status, 404, odd)
-        runs = self.portal.asked(self.ana, "SELECT 1", state="running")
-        problem(self, self.ana.delete(f"/queries/{runs}"), 409, "cancel")
         self.assertEqual(self.ana.delete(f"/queries/{one}").status, 204)
         self.assertEqual(self.ana.get(f"/queries/{one}").status, 404)
         weak = self.portal.signed_in("ana", scopes=("files:read",))
         problem(self, weak.get("/queries"), 403, "sql")
         weak = self.portal.signed_in("ana", scopes=("sql",))
         weak.ok("GET", "/queries")
-        problem(self, weak.post(f"/queries/{runs}/job"), 403, "jobs:write")
+        problem(self, weak.post(f"/queries/{one}/job"), 403, "jobs:write")
 
     def test_job(self):
         machine = self.portal.machine
@@ -165,7 +165,7 @@ class Saved(Tables):
         def p(**more):
             return [dict({"name": "x", "type": "text"}, **more)]
         for body, word in (({}, "sql"), ({"sql": ""}, "empty"), ({"sql": " \n"}, "empty"), ({"sql": 7}, "text"),
-                           ({"sql": "a\x01b"}, "control"), ({"sql": "a\0b"}, "NUL"), ({"sql": "x" * 131072}, "131071"),
+                           ({"sql": None}, "text"), ({"sql": "a\0b"}, "NUL"), ({"sql": "x" * 131072}, "131071"),
                            ({"sql": "x", "name": "other"}, "other"), ({"sql": "x", "id": 1}, "id"),
                            ({"sql": "x", "parameters": {}}, "list"), ({"sql": "x", "parameters": [1]}, "object"),
                            ({"sql": "x", "parameters": p(name="a b")}, "name"),
@@ -173,7 +173,8 @@ class Saved(Tables):
                            ({"sql": "x", "parameters": p(type="blob")}, "type"),
                            ({"sql": "x", "parameters": p(default=1)}, "default"),
                            ({"sql": "x", "parameters": p(default="a\0b")}, "NUL"),
-                           ({"sql": "x", "parameters": p(size=1)}, "size"), ({"sql": "x", "parameters": p(default="y" * 65536)}, "bytes"),
+                           ({"sql": "x", "parameters": p(size=1)}, "size"),
+                           ({"sql": "x", "parameters": p(default="y" * 65536)}, "bytes"),
                            ({"sql": "x", "parameters": p() * 2}, "two parameters"),
                            ({"sql": "x", "parameters": [{"name": f"p{i}", "type": "text"} for i in range(65)]},
                             "64"),
@@ -235,11 +236,134 @@ class Saved(Tables):
         self.assertEqual(self.portal.database("SELECT count(*) FROM query WHERE sql ~ 'evas'"), "0")
 
 
+LONG = "SELECT count(*) FROM range(4000000) a, range(4000000) b"
+
+
+@unittest.skipUnless(harness.can_sandbox(), "bubblewrap makes no sandbox here")
+class Asking(Tables):
+    """What POST /query leaves behind."""
+
+    def test_history(self):
+        a = self.ana.post("/query", {"sql": "SELECT $n AS n\r\n", "parameters": {"n": 7}, "format": "csv"})
+        self.assertEqual((a.status, a.body), (200, b"n\n7\n"), a)
+        q = self.ended(self.ana, a.headers["Perigee-Query"])
+        self.assertEqual((q["state"], q["rows"], q["sql"], q["parameters"], q["format"]),
+                         ("done", 1, "SELECT $n AS n\r\n", {"n": 7}, "csv"))
+        self.assertLess(abs(q["started"] - time.time()), 60)
+        bad = self.ana.post("/query", {"sql": "SELECT nothing FROM nowhere"})
+        q = self.ended(self.ana, bad.headers["Perigee-Query"])
+        self.assertEqual((q["state"], q["rows"], q["text"]), ("failed", None, bad.json["detail"]))
+
+    def ended(self, who, id_):
+        end = time.monotonic() + 20
+        while (q := who.ok("GET", f"/queries/{id_}"))["state"] in ("waiting", "running"):
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.02)
+        return q
+
+    def test_saved(self):
+        self.ana.ok("POST", "/teams", {"name": "asking"})
+        self.ana.ok("POST", "/teams/asking/invitations", {"account": "ben"})
+        self.ben.ok("POST", "/invitations/asking/accept")
+        self.ana.ok("PUT", "/saved-queries/sum", {
+            "sql": "SELECT $a + $b AS s, $t AS t", "team": "asking", "parameters": [
+                {"name": "a", "type": "integer"}, {"name": "b", "type": "integer", "default": 2},
+                {"name": "t", "type": "text", "default": "it's"}]})
+
+        def ask(who, name, **values):
+            return who.post("/query", {"saved": name, "parameters": values, "format": "csv"})
+        self.assertEqual(ask(self.ana, "sum", a=1).body, b"s,t\n3,it's\n")
+        self.assertEqual(ask(self.ben, "ana/sum", a=1, b=5, t="x").body, b"s,t\n6,x\n")
+        problem(self, ask(self.ben, "sum"), 400, '"a" needs a value')
+        problem(self, ask(self.ben, "sum", a="1"), 400, "whole number")
+        problem(self, ask(self.ben, "sum", a=1, c=1), 400, '"c"')
+        self.assertEqual(ask(self.cyd, "ana/sum", a=1).status, 404)
+        q = self.ben.ok("GET", "/queries?limit=1")["queries"][0]
+        self.assertEqual((q["sql"], q["parameters"]), ("SELECT $a + $b AS s, $t AS t",
+                                                       {"a": 1, "b": 5, "t": "x"}))
+        # ... and as a job, of his own, with its result in his storage.
+        job = self.ben.ok("POST", f"/queries/{q['id']}/job", {"output": "persistent:sums", "into": "s.csv"})
+        end = time.monotonic() + 60
+        while (now := self.ben.ok("GET", f"/jobs/{job['number']}"))["state"] not in FINAL \
+                or now["delivery"] == "pending":
+            self.assertLess(time.monotonic(), end, now)
+            time.sleep(0.1)
+        self.assertEqual((now["state"], now["delivered"]), ("succeeded", "ben/persistent:sums"), now)
+        got = self.ben.ok("GET", "/files/ben/persistent/sums/s.csv?checksum=sha256")
+        self.assertIn(hashlib.sha256(b"s,t\n6,x\n").hexdigest(), json.dumps(got))
+
+    def test_cancel(self):
+        a = [None]
+        t = threading.Thread(target=lambda: a.__setitem__(0, self.cyd.post("/query", {"sql": LONG})))
+        t.start()
+        end = time.monotonic() + 20
+        while not (found := [q for q in self.cyd.ok("GET", "/queries")["queries"] if q["state"] == "running"]):
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.05)
+        one = found[0]["id"]
+        problem(self, self.cyd.delete(f"/queries/{one}"), 409, "cancel")
+        for who in (self.ana, self.portal.machine):
+            self.assertEqual(who.post(f"/queries/{one}/cancel").status, 404)
+        self.cyd.ok("POST", f"/queries/{one}/cancel")
+        t.join(20)
+        problem(self, a[0], 409)
+        self.assertEqual(self.ended(self.cyd, one)["state"], "cancelled")
+        self.cyd.ok("POST", f"/queries/{one}/cancel")
+        self.assertEqual(self.cyd.delete(f"/queries/{one}").status, 204)
+
+
+class Restored(Tables):
+    def test_backup(self):
+        one = self.portal.asked(self.ana, "SELECT 1 AS kept", text="1 row")
+        runs = self.portal.asked(self.ana, "SELECT 2", state="running")
+        self.ana.ok("PUT", "/saved-queries/kept", Saved.BRIGHT)
+        place = self.portal.work.file("backup")
+        done = self.portal.run("backup", place)
+        self.assertEqual(done.status, 0, done)
+        other = Portal("limits: {requests_per_minute: 0}\n")
+        self.addCleanup(other.close)
+        done = other.run("restore", os.path.join(place, os.listdir(place)[0]))
+        self.assertEqual(done.status, 0, done)
+        other.up()
+        ana = Person(other, "ana", token=self.ana.token)
+        self.assertEqual(ana.ok("GET", "/saved-queries/kept"), self.ana.ok("GET", "/saved-queries/kept"))
+        self.assertEqual(ana.ok("GET", f"/queries/{one}"), self.ana.ok("GET", f"/queries/{one}"))
+        self.assertEqual(ana.ok("GET", f"/queries/{runs}")["state"], "failed")
+        ben = Person(other, "ben", token=self.ben.token)
+        self.assertEqual(ben.get(f"/queries/{one}").status, 404)
+        self.assertEqual(ben.put("/saved-queries/kept", {"sql": "SELECT 3"}).status, 201)
+
+
 CSV = b"id,name,mag,seen\n1,Alkaid,1.85,2020-01-02\n2,,0.03,\n9007199254740993,Vega,-1.5,1999-12-31\n"
 HOSTILE = ("..", "%2e%2e", "x.y", "-o", "--help", "a%20b", "a;b", "%27", "x" * 65, "1x", "%C3%A4", "a%0Ab", "*")
 
 
 @unittest.skipUnless(harness.can_sandbox(), "bubblewrap makes no sandbox here")
+class Names(Tables):
+    def test_names(self):
+        for name in HOSTILE:
+            for ask in (self.ana.get, self.ana.delete, lambda p: self.ana.put(p, CSV),
+                        lambda p: self.ana.patch(p, {"name": "x"}), lambda p: self.ana.get(p + "/data")):
+                a = ask(f"/tables/mydb/{name}")
+                self.assertIn(a.status, (400, 404), (name, a.body[:200]))
+                if name not in ("..", "%2e%2e"):
+                    b = ask(f"/tables/{name}/t")
+                    self.assertIn(b.status, (400, 404), (name, b.body[:200]))
+        self.assertEqual(self.ana.get("/tables?schema=--help").status, 400)
+        # Whether it exists is not told.
+        self.ben.ok("POST", "/query", {"sql": "SELECT 1 AS x INTO mydb.secret"})
+        said = [self.ana.get(f"/tables/{s}/secret") for s in ("ben", "benn")]
+        self.assertEqual([a.status for a in said], [404, 404])
+        self.assertEqual(said[0].json["detail"].replace("ben", "benn"), said[1].json["detail"])
+
+
+def can_load():
+    """Whether the command makes tables of files."""
+    return subprocess.run([os.path.join(harness.BIN, "perigee"), "table", "load", "--here", "--preview",
+                           "--format", "csv", "-"], input=CSV, capture_output=True, check=False).returncode == 0
+
+
+@unittest.skipUnless(harness.can_sandbox() and can_load(), "no sandbox, or no `perigee table load`")
 class Loading(Tables):
     def load(self, who, name, body=CSV, query="format=csv", status=201):
         a = who.put(f"/tables/mydb/{name}?{query}", body, headers={"Content-Type": "application/octet-stream"})
@@ -374,22 +498,6 @@ class Loading(Tables):
         self.assertEqual(made, [201] * 4)
         rows = self.ana.ok("GET", "/tables/mydb/raced/data?format=csv").split()
         self.assertIn(b"a\n" + b"".join(r + b"\n" for r in rows[1:]), bodies)  # one of them, whole
-
-    def test_names(self):
-        for name in HOSTILE:
-            for ask in (self.ana.get, self.ana.delete, lambda p: self.ana.put(p, CSV),
-                        lambda p: self.ana.patch(p, {"name": "x"}), lambda p: self.ana.get(p + "/data")):
-                a = ask(f"/tables/mydb/{name}")
-                self.assertIn(a.status, (400, 404), (name, a.body[:200]))
-                if name not in ("..", "%2e%2e"):
-                    b = ask(f"/tables/{name}/t")
-                    self.assertIn(b.status, (400, 404), (name, b.body[:200]))
-        self.assertEqual(self.ana.get("/tables?schema=--help").status, 400)
-        # Whether it exists is not told.
-        self.load(self.ben, "secret")
-        said = [self.ana.get(f"/tables/{s}/secret") for s in ("ben", "benn")]
-        self.assertEqual([a.status for a in said], [404, 404])
-        self.assertEqual(said[0].json["detail"].replace("ben", "benn"), said[1].json["detail"])
 
     def test_limits(self):
         a = self.ana.put("/tables/mydb/large?format=csv", b"", headers={"Content-Length": "99999999999"},

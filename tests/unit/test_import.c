@@ -191,12 +191,151 @@ static void test_csv_wrong(void **state)
     refuse_with(&o, "a.csv", "a,b\n1,2\n", 8, "no type");
 }
 
+/* ---- json ---- */
+
+static void test_json(void **state)
+{
+    (void)state;
+    const char *expected = "id BIGINT, x DOUBLE, s VARCHAR, p DOUBLE[2], o VARCHAR|"
+                           "1,1.5,a\n\"\xc3\xa9\xf0\x9f\x98\x80,[1.0,2.5],NULL|"
+                           "9007199254740993,nan,NULL,[3.0,\"NaN\"],{\"k\":[1]}|"
+                           "NULL,inf,12,NULL,NULL";
+    expect(
+        "a.json",
+        "[\n{\"id\": 1, \"x\": 1.5, \"s\": \"a\\n\\\"\\u00e9\\ud83d\\ude00\","
+        "\"p\":[1,2.5]},\n"
+        "{\"x\":\"NaN\",\"id\":9007199254740993,\"p\":[3,\"NaN\"],\"o\":{\"k\":[1]}},\n"
+        "{\"x\":\"Infinity\",\"s\":\"12\"}]\n",
+        expected);
+    expect("a.ndjson",
+           "{\"id\": 1, \"x\": 1.5, \"s\": \"a\\n\\\"\\u00e9\\ud83d\\ude00\","
+           "\"p\":[1,2.5]}\n"
+           "{\"x\":NaN,\"id\":9007199254740993,\"p\":[3,NaN],\"o\":{\"k\":[1]}}\n"
+           "{\"x\":Infinity,\"s\":\"12\"}\n",
+           expected);
+    expect("a.json", "[{\"t\":\"2024-01-01\",\"b\":true,\"l\":[1]},{\"l\":[]}]",
+           "t DATE, b BOOLEAN, l BIGINT[]|2024-01-01,true,[1]|NULL,NULL,[]");
+    expect("noending", " {\"a b\":1}", "a_b BIGINT|1");
+}
+
+static void test_json_wrong(void **state)
+{
+    (void)state;
+    refuse("a.json", "[{\"a\":1},\n{\"a\":1,\"a\":2}]", "line 2 of");
+    refuse("a.json", "[{\"a\":1}\n{\"a\":2}]", "between two rows");
+    refuse("a.json", "[{\"a\":1},\n", "");
+    refuse("a.json", "[{\"a\":1}", "cut off");
+    refuse("a.json", "[{\"a\":1,", "cut off");
+    refuse("a.json", "[{\"a\":01}]", "no value of JSON");
+    refuse("a.json", "[{\"a\":tru}]", "no value of JSON");
+    refuse("a.json", "[1,2]", "no object");
+    refuse("a.json", "[{\"a\":\"\\ud800\"}]", "half of a character");
+    refuse("a.json", "[{\"a\":\"\\u0000\"}]", "NUL");
+    refuse("a.json", "[{\"a\":\"\\x\"}]", "escape");
+    refuse("a.json", "[{\"a\":\"\xff\"}]", "not UTF-8");
+    refuse("a.json", "[]", "no rows");
+    refuse("a.json", "[{\"a\":1}] x", "behind the array");
+    refuse("a.json", "[{\"a\":1,}]", "a name in quotes");
+    refuse("a.json", "[{\"a\":{\"b\":}}]", "");
+    char deep[512] = "[{\"a\":";
+    memset(deep + 6, '[', 200);
+    memset(deep + 206, ']', 200);
+    strcpy(deep + 406, "}]");
+    refuse("a.json", deep, "too deep");
+}
+
+/* ---- what core/out writes ---- */
+
+static int write_chunk(duckdb_data_chunk chunk, void *arg, peri_err_t *err)
+{
+    return peri_writer_chunk(arg, chunk, err);
+}
+
+/* The file, read and written in another format. */
+static char *convert(const char *from, const peri_importopts_t *o, peri_format_t f,
+                     const char *name)
+{
+    peri_err_t err = {0};
+    peri_import_t *i = peri_import_open(from, o, &err);
+    if (!i) fail_msg("%s", err.text);
+    size_t n;
+    const peri_outcol_t *cols = peri_import_columns(i, &n);
+    peri_provenance_t prov = {.version = "perigee test", .description = "Of a test"};
+    peri_writeopts_t w = {.overwrite = true};
+    char *path = path_of(name);
+    peri_writer_t *writer = peri_writer_new(f, path, NULL, cols, n, &prov, &w, &err);
+    if (!writer || peri_import_rows(i, write_chunk, writer, &err) ||
+        peri_writer_finish(writer, &err))
+        fail_msg("%s", err.text);
+    peri_writer_free(writer);
+    peri_import_free(i);
+    return path;
+}
+
+static void test_written(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"b.csv", "b.tsv",     "b.json",
+                                        "b.h5",  "b.parquet", "b.ndjson"};
+    static const peri_format_t formats[] = {PERI_FMT_CSV,     PERI_FMT_TSV,
+                                            PERI_FMT_JSON,    PERI_FMT_HDF5,
+                                            PERI_FMT_PARQUET, PERI_FMT_NDJSON};
+    static const char content[] =
+        "i [kg],u,d,f,b,s,t,e,v,w\n"
+        "-5,18446744073709551615,0.1,1.5,true,\"a,\"\"b\n\",2024-01-01 00:00:01.5,12.50,"
+        "\"[1.5,2]\",\"{\"\"x\"\":1,\"\"n\"\":[1,2]}\"\n"
+        ",,,,,,,,,\n"
+        "9,0,nan,-inf,false,#x,1969-12-31 "
+        "23:59:59,-0.01,\"[0.1,-0.0]\",\"{\"\"x\"\":2,\"\"n\"\":null}\"\n";
+    const char *types[] = {"f=FLOAT",     "e=DECIMAL(8,2)",
+                           "v=FLOAT[2]",  "w=STRUCT(x INTEGER, n BIGINT[])",
+                           "t=TIMESTAMP", "i=SMALLINT"};
+    peri_importopts_t o = {.types = types, .ntypes = 6};
+    char *csv = put_file("a.csv", content, sizeof(content) - 1);
+    peri_err_t err = {0};
+    char *first = load(csv, &o, &err);
+    if (!first) fail_msg("%s", err.text);
+    assert_string_equal(
+        first,
+        "i SMALLINT [kg], u UBIGINT, d DOUBLE, f FLOAT, b BOOLEAN, s VARCHAR, t "
+        "TIMESTAMP, e "
+        "DECIMAL(8,2), v FLOAT[2], w STRUCT(\"x\" INTEGER, \"n\" BIGINT[])"
+        "|-5,18446744073709551615,0.1,1.5,true,a,\"b\n,2024-01-01 00:00:01.5,12.50,"
+        "[1.5,2.0],{\"x\":1,\"n\":[1,2]}"
+        "|NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL"
+        "|9,0,nan,-inf,false,#x,1969-12-31 "
+        "23:59:59,-0.01,[0.1,-0.0],{\"x\":2,\"n\":null}");
+    for (size_t f = 0; f < 6; f++) {
+        char *path = convert(csv, &o, formats[f], names[f]);
+        bool typed = f == 3 || f == 4;
+        char *again = load(path, typed ? NULL : &o, &err);
+        if (!again) fail_msg("%s: %s", names[f], err.text);
+        /* Texts keep no units. */
+        const char *a = first, *b = again;
+        if (!typed) {
+            assert_non_null(a = strstr(a, ", u UBIGINT"));
+            assert_non_null(b = strstr(b, ", u UBIGINT"));
+        }
+        if (strcmp(a, b)) fail_msg("%s:\n%s\n%s", names[f], a, b);
+        if (typed) {
+            peri_import_t *i = peri_import_open(path, NULL, &err);
+            assert_non_null(i);
+            assert_string_equal(peri_import_description(i), "Of a test");
+            peri_import_free(i);
+        }
+        free(path);
+        free(again);
+    }
+    free(csv);
+    free(first);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_csv_types),
-        cmocka_unit_test(test_csv_shapes),
-        cmocka_unit_test(test_csv_wrong),
+        cmocka_unit_test(test_csv_types),  cmocka_unit_test(test_csv_shapes),
+        cmocka_unit_test(test_csv_wrong),  cmocka_unit_test(test_json),
+        cmocka_unit_test(test_json_wrong), cmocka_unit_test(test_written),
     };
     if (!mkdtemp(folder)) return 1;
     int rc = cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,9 @@
+peri_unit_test(mydb_store peri_mydb)
+peri_unit_test(mydb_crash peri_mydb)
+peri_unit_test(mydb_about peri_mydb PkgConfig::HDF5)
+# They wait for each other's locks and need no core.
+foreach(name unit_mydb_store unit_mydb_crash)
+    if(TEST ${name})
+        set_property(TEST ${name} APPEND PROPERTY LABELS waits)
+    endif()
+endforeach()

@@ -1,0 +1,244 @@
+/* Writers of one table: killed at any moment, two at a time, one that waits for another.
+ */
+#include "tests/unit/test_mydb_fixture.h"
+
+#define LIVES 60
+
+static pid_t start(void (*run)(const peri_schema_t *, int), const peri_schema_t *s,
+                   int fd)
+{
+    fflush(NULL);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        run(s, fd);
+        _exit(0);
+    }
+    return pid;
+}
+
+static void end(pid_t pid, int sig)
+{
+    if (sig) kill(pid, sig);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+/* In a child: the first half of a new version, then it says so and stays. */
+static void write_half(const peri_schema_t *s, int fd)
+{
+    peri_mydbchange_t *c = peri_mydbchange_new(s, "t", 0, NULL);
+    if (!c) _exit(2);
+    FILE *f = fopen(peri_mydbchange_path(c), "w");
+    char beside[600];
+    snprintf(beside, sizeof(beside), "%s/.%s.tmp", s->folder,
+             strrchr(peri_mydbchange_path(c), '/') + 1);
+    FILE *g = fopen(beside, "w");
+    if (!f || !g || fputs("ne", f) < 0 || fflush(f) || fclose(g) ||
+        write(fd, "x", 1) != 1)
+        _exit(2);
+    pause();
+}
+
+static void is_ready(int fd)
+{
+    char c;
+    assert_int_equal(read(fd, &c, 1), 1);
+}
+
+static void survives_a_dead_writer(void **state)
+{
+    (void)state;
+    int p[2];
+    peri_err_t err = {0};
+    peri_schema_t s = db_schema(db_folder());
+    assert_int_equal(pipe(p), 0);
+    db_must_put(&s, "t", "old");
+    pid_t child = start(write_half, &s, p[1]);
+    is_ready(p[0]);
+    assert_int_equal(db_count(&s, ".new-"), 2);
+    db_is(&s, "t", "old");
+    /* A writer of another table leaves alone what somebody is writing. */
+    db_must_put(&s, "u", "x");
+    assert_int_equal(db_count(&s, ".new-"), 2);
+    end(child, SIGKILL);
+    db_is(&s, "t", "old");
+    assert_int_equal(db_count(&s, ".new-"), 2);
+    db_must_put(&s, "u", "y"); /* and sweeps it up when that is dead */
+    assert_int_equal(db_count(&s, ".new-"), 0);
+    assert_int_equal(peri_mydb_kind(&s, "t"), PERI_MYDB_TABLE);
+    child = start(write_half, &s, p[1]);
+    is_ready(p[0]);
+    end(child, SIGKILL);
+    assert_int_equal(peri_mydb_drop(&s, "u", PERI_MYDB_NONE, false, &err), 0);
+    assert_int_equal(db_count(&s, ".new-"), 0);
+    close(p[0]);
+    close(p[1]);
+}
+
+static void waits_for_the_other(void **state)
+{
+    (void)state;
+    int p[2];
+    peri_err_t err;
+    peri_schema_t s = db_schema(db_folder());
+    assert_int_equal(pipe(p), 0);
+    db_must_put(&s, "t", "old");
+    pid_t child = start(write_half, &s, p[1]);
+    is_ready(p[0]);
+    peri_mydb_patience = 0.2;
+    double started = peri_now();
+    assert_int_equal(db_put(&s, "t", 0, "new", &err), -1);
+    db_says(&err, PERI_EBUSY, "mydb.t is being changed by somebody else");
+    assert_true(peri_now() - started >= 0.2);
+    assert_int_equal(peri_mydb_drop(&s, "t", PERI_MYDB_NONE, false, &err), -1);
+    db_says(&err, PERI_EBUSY, "mydb.t");
+    assert_int_equal(peri_mydb_rename(&s, "t", "a", &err), -1);
+    db_says(&err, PERI_EBUSY, "mydb.t");
+    db_must_put(&s, "u", "x"); /* another name is another lock */
+    peri_mydb_patience = 60;
+    /* Who waits goes on at once when the other is through. */
+    pid_t killer = fork();
+    if (killer == 0) {
+        usleep(300000);
+        kill(child, SIGKILL);
+        _exit(0);
+    }
+    started = peri_now();
+    db_must_put(&s, "t", "new");
+    assert_true(peri_now() - started < 10);
+    end(killer, 0);
+    end(child, 0);
+    db_is(&s, "t", "new");
+    close(p[0]);
+    close(p[1]);
+}
+
+/* ---- killed at any moment ---- */
+
+/* A version says how long it is, and is as long. */
+static void write_versions(const peri_schema_t *s, int fd)
+{
+    (void)fd;
+    char text[20000];
+    for (unsigned i = 0;; i++) {
+        size_t n = 10 + (i * 7919 + (unsigned)getpid()) % 19000;
+        peri_mydbchange_t *c = peri_mydbchange_new(s, "t", 0, NULL);
+        if (!c) _exit(2);
+        FILE *f = fopen(peri_mydbchange_path(c), "w");
+        memset(text, 'x', n);
+        if (!f || fprintf(f, "%zu\n%.*s", n, (int)n, text) < 0 || fclose(f)) _exit(2);
+        if (peri_mydbchange_commit(c, NULL)) _exit(3);
+        peri_mydbchange_free(c);
+    }
+}
+
+static void is_whole(const peri_schema_t *s)
+{
+    char *path = peri_mydb_path(s, "t"), *has, *rest;
+    size_t len;
+    peri_err_t err = {0};
+    if (peri_file_slurp(path, 1 << 20, &has, &len, &err)) fail_msg("%s", err.text);
+    size_t n = strtoul(has, &rest, 10);
+    assert_int_equal(*rest, '\n');
+    assert_int_equal(strlen(rest + 1), n);
+    free(has);
+    free(path);
+}
+
+static void is_whole_whenever_they_die(void **state)
+{
+    (void)state;
+    peri_schema_t s = db_schema(db_folder());
+    db_must_put(&s, "t", "3\nxxx");
+    for (unsigned i = 0; i < LIVES; i++) {
+        pid_t a = start(write_versions, &s, -1), b = start(write_versions, &s, -1);
+        for (unsigned k = 0; k < 1 + i % 7; k++) {
+            is_whole(&s);
+            usleep(2000 + i * 100);
+        }
+        kill(a, SIGKILL);
+        is_whole(&s);
+        int status;
+        kill(b, SIGKILL);
+        assert_int_equal(waitpid(b, &status, 0), b);
+        assert_true(WIFSIGNALED(status)); /* it had no error of its own */
+        end(a, 0);
+        is_whole(&s);
+    }
+    db_must_put(&s, "u", "x");
+    assert_int_equal(db_count(&s, ".new-"), 0);
+}
+
+/* ---- against each other ---- */
+
+static void rename_to(const peri_schema_t *s, bool there)
+{
+    for (int i = 0; i < 100; i++)
+        (void)peri_mydb_rename(s, there ? "a" : "b", there ? "b" : "a", NULL);
+}
+
+static void rename_there(const peri_schema_t *s, int fd)
+{
+    (void)fd;
+    rename_to(s, true);
+}
+
+static void rename_back(const peri_schema_t *s, int fd)
+{
+    (void)fd;
+    rename_to(s, false);
+}
+
+static void renames_end(void **state)
+{
+    (void)state;
+    peri_schema_t s = db_schema(db_folder());
+    db_must_put(&s, "a", "x");
+    double started = peri_now();
+    pid_t one = start(rename_there, &s, -1), two = start(rename_back, &s, -1);
+    end(one, 0);
+    end(two, 0);
+    assert_true(peri_now() - started < 30); /* no deadlock of two locks */
+    assert_int_equal(db_count(&s, "a.h5") + db_count(&s, "b.h5"), 1);
+}
+
+/* Of many who make a new table one does. */
+static void make_new(const peri_schema_t *s, int fd)
+{
+    peri_err_t err;
+    char who[32];
+    snprintf(who, sizeof(who), "%ld", (long)getpid());
+    int rc = db_put(s, "new", PERI_MYDB_MUST_BE_NEW, who, &err);
+    if (rc == 0 && write(fd, "x", 1) != 1) _exit(2);
+    if (rc && err.code != PERI_ECONFLICT) _exit(2);
+}
+
+static void one_makes_it(void **state)
+{
+    (void)state;
+    int p[2], status;
+    pid_t v[6];
+    char made[8];
+    peri_schema_t s = db_schema(db_folder());
+    assert_int_equal(pipe(p), 0);
+    for (int i = 0; i < 6; i++) v[i] = start(make_new, &s, p[1]);
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(waitpid(v[i], &status, 0), v[i]);
+        assert_int_equal(status, 0);
+    }
+    close(p[1]);
+    assert_int_equal(read(p[0], made, sizeof(made)), 1);
+    close(p[0]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(survives_a_dead_writer),
+        cmocka_unit_test(waits_for_the_other),
+        cmocka_unit_test(is_whole_whenever_they_die),
+        cmocka_unit_test(renames_end),
+        cmocka_unit_test(one_makes_it),
+    };
+    return cmocka_run_group_tests(tests, fx_setup, fx_teardown);
+}
