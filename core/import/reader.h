@@ -70,7 +70,7 @@ struct peri_reader {
     size_t nnotes;
     void *state;                /* the format's */
     uint64_t *lines;            /* of the rows in the chunk */
-    uint64_t row, ticks; /* import.c's: rows delivered so far; rows looked at */
+    uint64_t row, ticks;        /* import.c's: rows delivered so far; rows looked at */
     _Atomic uint64_t done, all; /* how far `next` is, in any unit; all 0: unknown */
 };
 
