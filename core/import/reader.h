@@ -65,6 +65,7 @@ struct peri_reader {
     const char *sql; /* a relation that DuckDB reads, instead of start and next */
     peri_readcol_t *cols;
     size_t ncols, cap;
+    bool own_names; /* a file of ours: as if ops->names_as_they_are */
     const char *description;
     const char **notes;
     size_t nnotes;
