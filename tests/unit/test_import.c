@@ -264,6 +264,34 @@ static void test_names(void **state)
     free(path);
 }
 
+/* Numbers that stay text are told, words are not. */
+static void test_notes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t notes;
+    } files[] = {{"a\n1.5\n9007199254740993\n", 1},
+                 {"a\n-1\n18446744073709551615\n", 1},
+                 {"a\n123456789012345678901234567890\n", 1},
+                 {"a\n1.5\nx\n", 0},
+                 {"a\n007\n", 0},
+                 {"a\n\"\"\n", 0},
+                 {"a\n1.5\n123456789012345678901234567890\n", 0},
+                 {"a\n1\n2\n", 0}};
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        peri_err_t err = {0};
+        size_t n;
+        char *path = put_file("a.csv", files[i].text, strlen(files[i].text));
+        peri_import_t *in = peri_import_open(path, NULL, &err);
+        assert_non_null(in);
+        peri_import_notes(in, &n);
+        if (n != files[i].notes) fail_msg("%zu notes: %s", n, files[i].text);
+        peri_import_free(in);
+        free(path);
+    }
+}
+
 static void test_files(void **state)
 {
     (void)state;
@@ -425,11 +453,12 @@ static void test_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_csv_types),  cmocka_unit_test(test_csv_shapes),
-        cmocka_unit_test(test_csv_wrong),  cmocka_unit_test(test_astronomers),
-        cmocka_unit_test(test_names),      cmocka_unit_test(test_files),
-        cmocka_unit_test(test_shape),      cmocka_unit_test(test_json),
-        cmocka_unit_test(test_json_wrong), cmocka_unit_test(test_written),
+        cmocka_unit_test(test_csv_types), cmocka_unit_test(test_csv_shapes),
+        cmocka_unit_test(test_csv_wrong), cmocka_unit_test(test_astronomers),
+        cmocka_unit_test(test_names),     cmocka_unit_test(test_files),
+        cmocka_unit_test(test_notes),     cmocka_unit_test(test_shape),
+        cmocka_unit_test(test_json),      cmocka_unit_test(test_json_wrong),
+        cmocka_unit_test(test_written),
     };
     if (!mkdtemp(folder)) return 1;
     int rc = cmocka_run_group_tests(tests, NULL, NULL);
