@@ -22,9 +22,10 @@
 #include "core/h5/h5.h"
 #include "core/mydb/about.h"
 
-#define CHECK_EVERY 64                  /* chunks: about 130,000 rows */
-#define NOTES_MAX   ((size_t)256 << 10) /* of the history of a table that is appended to \
-                                         */
+#define CHECK_EVERY 64 /* chunks: about 130,000 rows */
+#define NOTES_MAX                                                                        \
+    ((size_t)256 << 10) /* of the history of a table that is appended to                 \
+                         */
 
 static int on_tick(double part, void *arg)
 {
@@ -225,7 +226,8 @@ static int begin_change(const peri_load_t *o, job_t *j, peri_err_t *err)
                      : o->overwrite ? 0
                                     : PERI_MYDB_MUST_BE_NEW;
     j->change = peri_mydbchange_new(j->table.schema, j->table.name, flags, err);
-    if (!j->change && err->code == PERI_ECONFLICT && !o->append && !o->overwrite)
+    if (!j->change && err->code == PERI_ECONFLICT && !o->append && !o->overwrite &&
+        peri_mydb_kind(j->table.schema, j->table.name) == PERI_MYDB_TABLE)
         peri_err_set(err, PERI_ECONFLICT,
                      "there is a %s.%s already: --append adds rows to it, --overwrite "
                      "replaces it",
