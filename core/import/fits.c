@@ -17,11 +17,12 @@
 #include "core/import/reader.h"
 #include "core/out/text.h"
 
-#define BLOCK_BYTES   ((uint64_t)8 << 20)
-#define ROW_MAX       ((uint64_t)256 << 20)
-#define HEAP_MAX      ((uint64_t)256 << 20) /* one list */
-#define HEAP_OF_CHUNK ((uint64_t)64 << 20)  /* all lists; at least a row's */
-#define HDUS_MAX      10000
+#define BLOCK_BYTES     ((uint64_t)8 << 20)
+#define ROW_MAX         ((uint64_t)256 << 20)
+#define HEAP_MAX        ((uint64_t)256 << 20) /* one list */
+#define VALUES_OF_CHUNK ((uint64_t)64 << 20)  /* lists and texts; at least a row of them \
+                                               */
+#define HDUS_MAX 10000
 
 typedef struct {
     peri_fitshdu_t hdu;
@@ -309,12 +310,11 @@ static int read_heap(void *arg, uint64_t at, uint64_t n, const char **out,
     return 0;
 }
 
-static uint64_t bytes_of_lists(const fits_t *t)
+static bool is_full(const fits_t *t)
 {
     uint64_t n = 0;
-    for (size_t i = 0; i < t->hdu.nfields; i++)
-        if (t->cols[i].slot.shape == PERI_SLOT_LIST) n += t->cols[i].slot.used * 8;
-    return n + t->text.len;
+    for (size_t i = 0; i < t->hdu.nfields; i++) n += t->cols[i].slot.bytes;
+    return n >= VALUES_OF_CHUNK;
 }
 
 static int put_row(peri_reader_t *r, fits_t *t, idx_t k, const char *bytes,
@@ -340,7 +340,7 @@ static int fits_next(peri_reader_t *r, duckdb_data_chunk out, peri_err_t *err)
     source_t source = {r, t};
     peri_fitsheap_t heap = {read_heap, &source, t->hdu.heap, t->hdu.size};
     idx_t k = 0;
-    for (; k < n && bytes_of_lists(t) < HEAP_OF_CHUNK; k++)
+    for (; k < n && !is_full(t); k++)
         if (put_row(r, t, k, t->block + k * size,
                     t->hdu.kind == PERI_FITS_TEXT ? NULL : &heap, err))
             return -1;
