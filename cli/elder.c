@@ -7,10 +7,11 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "cli/cli.h"
 
 enum { TRIES = 20 };
 
@@ -76,8 +77,7 @@ static void *grow_old(void *arg)
 
 void peri_elder_begin(void)
 {
-    const char *s = getenv("PERIGEE_WORD");
     pthread_t thread;
-    if (!s || strcmp(s, "1") != 0) return;
+    if (!peri_cli_word_is_wanted()) return;
     if (pthread_create(&thread, NULL, grow_old, NULL) == 0) pthread_detach(thread);
 }
