@@ -28,7 +28,7 @@ static const struct {
 } verbs[] = {
     {"ls", peri_table_here_ls, peri_table_portal_ls},
     {"show", peri_table_here_show, peri_table_portal_show},
-    {"load", only_there, peri_table_portal_load},
+    {"load", peri_table_here_load, peri_table_portal_load},
     {"get", peri_table_here_get, peri_table_portal_get},
     {"rm", peri_table_here_rm, peri_table_portal_rm},
     {"mv", peri_table_here_mv, peri_table_portal_mv},

@@ -13,7 +13,8 @@ int peri_table_here_show(int argc, char **argv);
 int peri_table_here_rm(int argc, char **argv);
 int peri_table_here_mv(int argc, char **argv);
 int peri_table_here_describe(int argc, char **argv);
-int peri_table_here_get(int argc, char **argv); /* table_get.c */
+int peri_table_here_get(int argc, char **argv);  /* table_get.c */
+int peri_table_here_load(int argc, char **argv); /* table_load.c */
 
 /* A table by the word that was given, in a schema that is there. */
 typedef struct {

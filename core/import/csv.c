@@ -216,6 +216,7 @@ static int look_at_rows(peri_reader_t *r, peri_err_t *err)
         for (size_t c = 0; c < s->ncols; c++) peri_guess_look(&s->guesses[c], &cells[c]);
         s->nrows++;
         atomic_store(&r->done, peri_input_taken(s->in));
+        if (peri_reader_tick(r, err)) return -1;
     }
 }
 

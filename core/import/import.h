@@ -4,7 +4,8 @@
  * guess from a part of the rows would be wrong some day. Rows then stream as DuckDB
  * chunks; memory does not grow with them. The file is opened once, so what is read later
  * is the file that was looked at, whatever happens to its name. An import belongs to one
- * thread; only _interrupt and _progress may be called from others.
+ * thread; only _interrupt and _progress may be called from others. The texts of the
+ * options stay the caller's and must live as long as the import.
  *
  * Values arrive exactly as the file has them or not at all: what does not fit a type that
  * was asked for is an error that names column, line (or row) and value.
@@ -34,6 +35,10 @@ typedef struct {
      * file lacks is NULL, what it has besides is an error that lists both sides. */
     const peri_outcol_t *shape;
     size_t nshape;
+    /* Called now and then while types are looked for, with how much of the file is done
+     * (0 to 1); non-zero ends it with PERI_ECANCEL. NULL: not. */
+    int (*tick)(double part, void *arg);
+    void *tick_arg;
     int threads;     /* 0: all cores */
     uint64_t memory; /* for DuckDB; 0: 1 GB */
 } peri_importopts_t;

@@ -234,8 +234,10 @@ static int json_open(peri_reader_t *r, peri_err_t *err)
     atomic_store(&r->all, r->size);
     if (!s->in || rewind_input(s)) return -1;
     int rc;
-    while ((rc = next_row(s, look_member)) > 0)
+    while ((rc = next_row(s, look_member)) > 0) {
         atomic_store(&r->done, peri_input_taken(s->in));
+        if (peri_reader_tick(r, err)) return -1;
+    }
     if (rc < 0) return -1;
     if (!s->nkeys)
         return peri_err_set(err, PERI_EFORMAT, "%s has no rows with columns", r->name);

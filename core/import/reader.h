@@ -65,12 +65,13 @@ struct peri_reader {
     const char *sql; /* a relation that DuckDB reads, instead of start and next */
     peri_readcol_t *cols;
     size_t ncols, cap;
+    bool own_names; /* a file of ours: as if ops->names_as_they_are */
     const char *description;
     const char **notes;
     size_t nnotes;
     void *state;                /* the format's */
     uint64_t *lines;            /* of the rows in the chunk */
-    uint64_t row;               /* import.c's: rows delivered so far */
+    uint64_t row, ticks;        /* import.c's: rows delivered so far; rows looked at */
     _Atomic uint64_t done, all; /* how far `next` is, in any unit; all 0: unknown */
 };
 
@@ -94,6 +95,9 @@ duckdb_logical_type peri_reader_forced(const peri_reader_t *r, const char *sourc
  * file's name, and what is wrong with it if that is said (`what`, as "is damaged"; NULL:
  * the text stays). Returns -1. */
 int peri_reader_reword(const peri_reader_t *r, const char *what, peri_err_t *err);
+/* Call for each row, or so, while types are looked for: PERI_ECANCEL if nobody wants them
+ * any more. */
+int peri_reader_tick(peri_reader_t *r, peri_err_t *err);
 /* A sentence for who loads. */
 void peri_reader_note(peri_reader_t *r, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
