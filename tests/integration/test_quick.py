@@ -2,6 +2,7 @@
 that go, dawdle or send fifty at once, a portal that is killed; and whether others stay quick.
 """
 import concurrent.futures
+import http.client
 import io
 import json
 import os
@@ -140,6 +141,17 @@ class Rows(unittest.TestCase):
             t = votable.parse_single_table(io.BytesIO(got["votable"].body)).array
             self.assertEqual([int(v) for v in t["n"]], [0, 1, 2])
 
+    def test_what_fails_late_breaks_off(self):
+        sql = "SELECT CAST(CASE WHEN range = 4500 THEN 'x' ELSE '1' END AS INT) AS a FROM range(4900)"
+        with self.assertRaises(http.client.IncompleteRead) as late:
+            ask(ana, sql, format="csv")
+        self.assertIn(b"a\n1\n", late.exception.partial)
+        r = ana.ok("GET", "/queries?limit=1")["queries"][0]
+        self.assertEqual((r["sql"], r["state"]), (sql, "failed"))
+        self.assertIn("INT32", r["text"])
+        # What is told when all is there has a status.
+        self.assertEqual(ask(ana, sql, format="hdf5").status, 400)
+
     def test_shape_of_tables(self):
         sql = "SELECT range AS n, repeat('w', 100) AS wide FROM range(60)"
         a = ask(ana, sql, format="table", width=60, utf8=False, table_rows=4).body.decode()
@@ -200,6 +212,8 @@ class Cut(unittest.TestCase):
         a = ask(ana, "SELECT range AS a FROM range(20000)", format="csv")
         self.assertEqual(a.body.count(b"\n"), 5001)
         self.assertEqual(self.check(a, "rows")["rows"], 5000)
+        a = ask(ana, "SELECT a.range AS a FROM range(1000000000) a, range(1000000000) b")
+        self.check(a, "rows")
         a = ask(ana, "SELECT range AS a FROM range(5000)", format="csv")
         self.assertEqual(record(ana, a)["state"], "done")
         a = ask(ana, "SELECT range AS a FROM range(20000)", format="csv", rows=10)
