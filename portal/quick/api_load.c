@@ -90,6 +90,7 @@ static int put_types(peri_request_t *r, peri_words_t *w, peri_err_t *err)
 static int put_options(peri_request_t *r, peri_words_t *w, peri_err_t *err)
 {
     const char *path = peri_request_arg(r, "path");
+    const char *header = peri_request_arg(r, "header");
     peri_words_put(w, "table");
     peri_words_put(w, "load");
     peri_words_put(w, "--json");
@@ -100,7 +101,10 @@ static int put_options(peri_request_t *r, peri_words_t *w, peri_err_t *err)
     if (is_on(r, "append")) peri_words_put(w, "--append");
     if (is_on(r, "overwrite")) peri_words_put(w, "--overwrite");
     if (is_on(r, "preview")) peri_words_put(w, "--preview");
+    if (header && *header)
+        peri_words_put(w, is_on(r, "header") ? "--header" : "--no-header");
     if (path && *path) peri_words_option(w, "path", path);
+    peri_words_option(w, "description", peri_request_arg(r, "description"));
     return peri_words_check(w, err);
 }
 

@@ -56,7 +56,8 @@ class Person:
         finally:
             c.close()
         kind = r.headers.get("Content-Type", "")
-        return Answer(r.status, json.loads(data) if "json" in kind and data else None,
+        return Answer(r.status, json.loads(data) if "json" in kind and "ndjson" not in kind and data
+                      else None,
                       r.headers, data)
 
     def get(self, path, **more):
