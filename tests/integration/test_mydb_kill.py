@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""Two writers and ten readers on one table, and kill -9 on the writers all the time.
+"""Two writers and ten readers on one table, and kill -9 on the writers all the time: here, and in the quick queries
+of a portal, where the readers are given the table by its owner.
 
 A writer adds a batch of rows and says that it is there when its command has ended well. No reader sees a part of
 a batch, or a table without a batch that was there when it began; at the end every acknowledged batch is there, and
 what dead writers left behind is gone with the next one.
 
-6 seconds; PERIGEE_BIG=1 a minute.
+4 seconds each; PERIGEE_BIG=1 a minute.
 """
 import os
 import random
+import re
 import signal
 import subprocess
 import threading
@@ -17,88 +19,78 @@ import unittest
 
 import harness
 from harness import BIN, Workplace
+from portal_world import Portal
 
-SECONDS = 60 if os.environ.get("PERIGEE_BIG") else 6
+SECONDS = 60 if os.environ.get("PERIGEE_BIG") else 4
 WRITERS, READERS, BATCH = 2, 10, 500
 WHOLE = (BATCH, BATCH * (BATCH - 1) // 2)  # count and sum of k
 
 
-class Killed(unittest.TestCase):
-    def setUp(self):
-        self.w = Workplace()
-        self.addCleanup(self.w.close)
-        self.w.env["PERIGEE_MYDB"] = self.w.file("mydb")
+MAKE = f"CREATE TABLE mydb.t AS SELECT 9 AS w, 0 AS s, range AS k FROM range({BATCH})"
+READ = "SELECT w, s, count(*), sum(k) FROM {}.t GROUP BY w, s"
+
+
+class Story:
+    """Who writes and reads. A test says how: write_once gives true if it was acknowledged, false if it was killed;
+    read_once the CSV of the table. Whatever else happens they raise."""
+
+    def begin(self):
         self.lock = threading.Lock()
         self.wrong, self.done = [], set()
         self.tried = [0] * WRITERS
         self.killed = self.reads = 0
-        self.until = 0
 
-    def words(self, sql, *options):
-        return [f"{BIN}/perigee", "query", "--here", "-n", "1", *options, sql]
+    def is_over(self):
+        """It has seen enough, also on a machine that has a lot to do."""
+        now = time.monotonic()
+        enough = len(self.done) > 3 and self.killed > 3 and self.reads > READERS
+        return now >= self.until + (0 if enough or self.wrong else 100)
 
     def seen(self):
-        """{(w, s)} of a whole table; None: something is wrong with it."""
-        p = subprocess.run(self.words("SELECT w, s, count(*), sum(k) FROM mydb.t GROUP BY w, s", "--format", "csv"),
-                           env=self.w.env, cwd=self.w.path, capture_output=True, text=True, timeout=120, check=False)
-        if p.returncode:
-            self.wrong.append(f"a reader ended with {p.returncode}: {p.stderr}")
-            return None
-        batches = {}
-        for w, s, n, k in harness.parse_csv(p.stdout)[1:]:
-            batches[int(w), int(s)] = int(n), int(k)
+        """{(w, s)} of a whole table."""
+        batches = {(int(w), int(s)): (int(n), int(k)) for w, s, n, k in harness.parse_csv(self.read_once())[1:]}
         torn = {b: v for b, v in batches.items() if v != WHOLE}
         if torn:
-            self.wrong.append(f"a reader saw parts: {torn}")
+            raise AssertionError(f"a reader saw parts: {torn}")
         return set(batches)
 
     def write(self, w):
         rng = random.Random(w)
-        usual = 1.5
-        while time.monotonic() < self.until:
+        while not self.is_over():
             self.tried[w] += 1
             s = self.tried[w]
             sql = f"INSERT INTO mydb.t SELECT {w} AS w, {s} AS s, range AS k FROM range({BATCH})"
-            start = time.monotonic()
-            p = subprocess.Popen(self.words(sql), env=self.w.env, cwd=self.w.path, stdout=subprocess.DEVNULL,
-                                 stderr=subprocess.PIPE, text=True)
-            try:
-                # Anywhere, or about when it ends.
-                _, err = p.communicate(timeout=rng.uniform(0, 2) * usual if rng.random() < 0.5
-                                       else rng.gauss(1, 0.1) * usual)
-            except subprocess.TimeoutExpired:
-                p.kill()
-                _, err = p.communicate()
+            said = self.write_once(sql, rng)
             with self.lock:
-                if p.returncode == 0:
+                if said:
                     self.done.add((w, s))
-                    usual = time.monotonic() - start
-                elif p.returncode == -signal.SIGKILL:
-                    self.killed += 1
-                    usual *= 1.1
                 else:
-                    self.wrong.append(f"a writer ended with {p.returncode}: {err}")
+                    self.killed += 1
 
     def read(self):
         before = set()
-        while time.monotonic() < self.until:
+        while not self.is_over():
             with self.lock:
                 before |= self.done
             got = self.seen()
-            if got is None:
-                return
             if not before <= got:
-                self.wrong.append(f"a reader missed {sorted(before - got)}")
+                raise AssertionError(f"a reader missed {sorted(before - got)}")
             before |= got
             self.reads += 1
 
-    def test_killed_writers(self):
-        made = self.w.run("query", "--here",
-                          "CREATE TABLE mydb.t AS SELECT 9 AS w, 0 AS s, range AS k FROM range(%d)" % BATCH)
-        self.assertEqual(made.status, 0, made.err)
+    def guarded(self, act, *args):
+        def run():
+            try:
+                act(*args)
+            except Exception as e:  # pylint: disable=broad-except
+                self.wrong.append(f"{type(e).__name__}: {e}")
+                self.until = 0
+        return threading.Thread(target=run)
+
+    def play(self, *others):
         self.until = time.monotonic() + SECONDS
-        threads = [threading.Thread(target=self.write, args=(w,)) for w in range(WRITERS)] + \
-                  [threading.Thread(target=self.read) for _ in range(READERS)]
+        threads = [self.guarded(self.write, w) for w in range(WRITERS)] + \
+                  [self.guarded(self.read) for _ in range(READERS)] + [self.guarded(o) for o in others]
         for t in threads:
             t.start()
         for t in threads:
@@ -113,9 +105,117 @@ class Killed(unittest.TestCase):
         self.assertGreater(len(self.done), 3)
         self.assertGreater(self.killed, 3)
         self.assertGreater(self.reads, READERS)
+
+
+class Here(unittest.TestCase, Story):
+    def setUp(self):
+        self.w = Workplace()
+        self.addCleanup(self.w.close)
+        self.w.env["PERIGEE_MYDB"] = self.w.file("mydb")
+        self.usual = [1.5] * WRITERS  # seconds that a write takes
+        self.begin()
+
+    def words(self, sql, *options):
+        return [f"{BIN}/perigee", "query", "--here", "-n", "1", *options, sql]
+
+    def read_once(self):
+        p = subprocess.run(self.words(READ.format("mydb"), "--format", "csv"), env=self.w.env, cwd=self.w.path,
+                           capture_output=True, text=True, timeout=120, check=False)
+        if p.returncode:
+            raise AssertionError(f"a reader ended with {p.returncode}: {p.stderr}")
+        return p.stdout
+
+    def write_once(self, sql, rng):
+        w = int(sql.split()[4])
+        start, usual = time.monotonic(), self.usual[w]
+        p = subprocess.Popen(self.words(sql), env=self.w.env, cwd=self.w.path, stdout=subprocess.DEVNULL,
+                             stderr=subprocess.PIPE, text=True)
+        try:
+            # Anywhere, or about when it ends.
+            _, err = p.communicate(timeout=rng.uniform(0, 2) * usual if rng.random() < 0.5
+                                   else rng.gauss(1, 0.1) * usual)
+        except subprocess.TimeoutExpired:
+            p.kill()
+            _, err = p.communicate()
+        if p.returncode == -signal.SIGKILL:
+            self.usual[w] *= 1.1
+            return False
+        if p.returncode:
+            raise AssertionError(f"a writer ended with {p.returncode}: {err}")
+        self.usual[w] = time.monotonic() - start
+        return True
+
+    def test_killed_writers(self):
+        made = self.w.run("query", "--here", MAKE)
+        self.assertEqual(made.status, 0, made.err)
+        self.play()
         self.assertEqual(self.w.run("query", "--here", "DELETE FROM mydb.t WHERE w <> 9").status, 0)
         left = sorted(n for n in os.listdir(self.w.file("mydb")) if not n.startswith(".lock-"))
         self.assertEqual(left, ["t.h5"])
+        self.assertEqual(self.seen(), {(9, 0)})
+
+
+class AtAPortal(unittest.TestCase, Story):
+    """Any process of a quick query that writes may be killed: the launcher, bubblewrap, the command."""
+
+    def setUp(self):
+        self.portal = Portal("limits: {requests_per_minute: 0}\n").up()
+        self.addCleanup(self.portal.close)
+        self.ana, self.bea = self.portal.person("ana"), self.portal.person("bea")
+        self.ana.ok("POST", "/query", {"sql": MAKE})
+        self.ana.ok("POST", "/grants", {"kind": "volume", "thing": "ana/persistent:mydb/t.h5",
+                                        "to": {"account": "bea"}, "rights": ["read"]})
+        self.begin()
+
+    def read_once(self):
+        return self.bea.ok("POST", "/query", {"sql": READ.format("ana"), "format": "csv"}).decode()
+
+    def write_once(self, sql, rng):
+        a = self.ana.post("/query", {"sql": sql})
+        if a.status == 200:
+            return True
+        # That it was killed looks like too much memory.
+        if not re.search("kill|memory|sandbox", a.json["detail"]):
+            raise AssertionError(a.body)
+        return False
+
+    def writers(self):
+        """Commands of hers, each with the processes around it that are its sandbox."""
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/environ", "rb") as f:
+                    env = f.read()
+                if b"USER=ana\0" not in env or self.portal.state.encode() not in env:
+                    continue
+                found = [int(pid)]
+                while len(found) < 4:
+                    with open(f"/proc/{found[-1]}/stat", "rb") as f:
+                        parent = int(f.read().rsplit(b")", 1)[1].split()[1])
+                    with open(f"/proc/{parent}/cmdline", "rb") as f:
+                        words = f.read()
+                    if b"bwrap" not in words and b"perigee-launch" not in words:
+                        break
+                    found.append(parent)
+                yield found
+            except (OSError, IndexError):
+                pass
+
+    def kill(self):
+        rng = random.Random(1)
+        while not self.is_over():
+            time.sleep(rng.uniform(0.1, 0.5))
+            for found in self.writers():
+                try:
+                    os.kill(rng.choice(found), signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+                break
+
+    def test_killed_queries(self):
+        self.play(self.kill)
+        self.ana.ok("POST", "/query", {"sql": "DELETE FROM mydb.t WHERE w <> 9"})
+        folder = self.ana.ok("GET", "/files/ana/persistent/mydb")
+        self.assertEqual({e["name"] for e in folder["files"]} - {".lock-t"}, {"t.h5"})
         self.assertEqual(self.seen(), {(9, 0)})
 
 

@@ -5,6 +5,7 @@ it was before, nothing is left behind, and the sentence says how much was needed
 import hashlib
 import json
 import os
+import random
 import re
 import subprocess
 import unittest
@@ -17,7 +18,7 @@ SIZE = r"[0-9.]+ [kMG]?B"
 # As core/mydb/change.c has it: what it would take, what is left of what, where; how much is too few.
 SENTENCE = re.compile(rf"would take ({SIZE})( more)?, and ({SIZE}) are left of ({SIZE}) in "
                       rf"(\S+) \(({SIZE}) too few\); (mydb\.\w+) is (as it was|not made)")
-MAKE = "CREATE TABLE mydb.t AS SELECT range AS i, range * 0.5 AS x FROM range(1000)"
+MAKE = "CREATE TABLE mydb.t AS SELECT range AS i, random() AS x FROM range(1000)"
 FILL = "SELECT range AS i, random() AS x FROM range(200000)"  # 3.2 MB that cannot be made smaller
 
 
@@ -29,6 +30,12 @@ def content(folder):
             with open(os.path.join(folder, name), "rb") as f:
                 found[name] = hashlib.sha256(f.read()).hexdigest()
     return found
+
+
+def random_csv(rows):
+    """8 bytes a row that cannot be made smaller."""
+    rng = random.Random(1)
+    return "i,x\n" + "".join(f"{i},{rng.random()!r}\n" for i in range(rows))
 
 
 class Local(unittest.TestCase):
@@ -60,7 +67,7 @@ class Local(unittest.TestCase):
         self.assertEqual(content(self.folder), before or {})
 
     def csv(self, rows):
-        return self.w.write("big.csv", "i,x\n" + "".join(f"{i},{(i * 0.7324523) % 1:.16f}\n" for i in range(rows)))
+        return self.w.write("big.csv", random_csv(rows))
 
     def test_new(self):
         self.refused(self.query(f"CREATE TABLE mydb.t AS {FILL}", left=1000000))
@@ -105,7 +112,7 @@ class Local(unittest.TestCase):
                 self.assertNotEqual(done.status, 0)
                 self.assertRegex(done.err, "(?i)no space|no room|is full")
                 self.assertEqual(content(self.folder), before)
-        done = self.load(self.csv(100000), "t", "--append", left=10**7)
+        done = self.load(self.csv(400000), "t", "--append", left=10**7)
         self.assertRegex(done.err, "(?i)no space|no room|is full")
         self.assertEqual(content(self.folder), before)
 
@@ -136,19 +143,24 @@ class OverHTTP(unittest.TestCase):
         for sql in (f"INSERT INTO mydb.t {FILL}", FILL.replace("FROM", "INTO mydb.u FROM")):
             with self.subTest(sql=sql):
                 self.refused(ana.post("/query", {"sql": sql}))
-        rows = "i,x\n" + "".join(f"{i},{(i * 0.7324523) % 1:.16f}\n" for i in range(100000))
+        rows = random_csv(200000)
         for how in ("append=1", "overwrite=1"):
             with self.subTest(how=how):
                 self.refused(ana.put(f"/tables/mydb/t?format=csv&{how}", rows, headers={"Content-Type": "text/csv"}))
         self.assertEqual(self.data(), before)
         self.assertEqual([t["name"] for t in ana.ok("GET", "/tables?schema=mydb")["tables"]], ["t"])
         # What is written counts at once, so that many small ones are not more than the quota.
-        small = "CREATE TABLE mydb.s%d AS SELECT random() AS x FROM range(40000)"  # 320 kB
-        for i in range(2):
-            ana.ok("POST", "/query", {"sql": small % i})
-        self.refused(ana.post("/query", {"sql": small % 2}))
+        made = []
+        while (a := ana.post("/query", {"sql": f"CREATE TABLE mydb.s{len(made)} AS SELECT random() AS x FROM "
+                                               "range(40000)"})).status == 200:
+            made.append(f"s{len(made)}")
+            self.assertLess(len(made), 20)
+        self.refused(a)
+        tables = {t["name"]: t["bytes"] for t in ana.ok("GET", "/tables?schema=mydb")["tables"]}
+        self.assertEqual(set(tables), {"t", *made})
+        self.assertTrue(10**6 - 2 * tables["s0"] < sum(tables.values()) <= 10**6, tables)
         ana.ok("POST", "/query", {"sql": "DROP TABLE mydb.s0"})
-        ana.ok("POST", "/query", {"sql": small % 2})
+        ana.ok("POST", "/query", {"sql": "CREATE TABLE mydb.again AS SELECT random() AS x FROM range(40000)"})
 
 
 if __name__ == "__main__":

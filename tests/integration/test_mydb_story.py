@@ -124,13 +124,14 @@ class Story(unittest.TestCase):
                "ON g.idx = s.halo WHERE g.snapnum = 23 AND s.mag < 1")
         for again in range(2):  # the first one finds nothing in the machine's memory
             start = time.monotonic()
-            p = subprocess.Popen(["curl", "-sSN", "-H", f"Authorization: Bearer {ana.token}", "-H",
-                                  "Content-Type: application/json", "-d", json.dumps({"sql": sql, "format": "ndjson"}),
-                                  self.portal.url + "/api/v1/query"], stdout=subprocess.PIPE, env=ana.env)
-            first = p.stdout.readline()
-            took = time.monotonic() - start
-            rows = [json.loads(line) for line in [first, *p.stdout]]
-            self.assertEqual(p.wait(), 0)
+            with subprocess.Popen(
+                    ["curl", "-sSN", "-H", f"Authorization: Bearer {ana.token}", "-H", "Content-Type: application/json",
+                     "-d", json.dumps({"sql": sql, "format": "ndjson"}), self.portal.url + "/api/v1/query"],
+                    stdout=subprocess.PIPE, env=ana.env) as p:
+                first = p.stdout.readline()
+                took = time.monotonic() - start
+                rows = [json.loads(line) for line in [first, *p.stdout]]
+            self.assertEqual(p.returncode, 0)
             if again:
                 self.measured("the first row of a join with the halos", took, FIRST)
         self.assertEqual(len(rows), self.stars_of().sum())
