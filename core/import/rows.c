@@ -80,6 +80,21 @@ static void open_escapes(peri_cell_t *cell)
     cell->n = (size_t)(to - cell->p);
 }
 
+/* | a | b |: without what is before and behind it, and without the blanks. */
+static void take_frame(peri_row_t *row)
+{
+    if (row->n < 3 || row->cells[0].kind != PERI_CELL_NULL) return;
+    row->n -= 2;
+    memmove(row->cells, row->cells + 1, row->n * sizeof(*row->cells));
+    for (size_t i = 0; i < row->n; i++) {
+        peri_cell_t *c = &row->cells[i];
+        if (c->kind != PERI_CELL_BARE) continue;
+        while (c->n && *c->p == ' ') c->p++, c->n--;
+        while (c->n && c->p[c->n - 1] == ' ') c->n--;
+        if (!c->n) c->kind = PERI_CELL_NULL;
+    }
+}
+
 /* ---- cutting ---- */
 
 typedef struct {
@@ -173,6 +188,10 @@ peri_rowend_t peri_row_cut(const peri_dialect_t *d, char *p, char *end, bool las
     if (!d->escapes)
         for (size_t i = 0; i < row->n; i++)
             if (row->cells[i].kind == PERI_CELL_QUOTED) open_quotes(&row->cells[i]);
+    /* Between blanks there is no other way to leave out a value. */
+    for (size_t i = 0; d->delimiter == ' ' && i < row->n; i++)
+        if (!row->cells[i].n) row->cells[i].kind = PERI_CELL_NULL;
+    if (d->framed) take_frame(row);
     return PERI_ROW_DONE;
 }
 

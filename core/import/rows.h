@@ -9,6 +9,8 @@
 typedef struct {
     char delimiter; /* ' ': runs of blanks and tabs */
     bool escapes;   /* \t \n \r \\ \N instead of quotes */
+    bool framed;    /* a delimiter before the first and behind the last cell, too, and
+                       blanks around cells to line them up */
 } peri_dialect_t;
 
 typedef enum {

@@ -61,7 +61,7 @@ unsigned peri_guess_text(const char *p, size_t n, bool *fraction);
 /* Adds the column with the type guessed, or the one forced, delivered natively where
  * cells.c can, else as text that SQL casts. */
 int peri_cells_column(peri_reader_t *r, const char *source, const char *unit,
-                      const peri_guess_t *g, peri_err_t *err);
+                      const char *description, const peri_guess_t *g, peri_err_t *err);
 /* The columns' vectors of a chunk, looked up once. */
 typedef struct peri_cells peri_cells_t;
 peri_cells_t *peri_cells_new(const peri_reader_t *r); /* once all columns are there */

@@ -15,7 +15,7 @@ static void csv_string(peri_buf_t *b, const char *s, size_t n)
 {
     size_t i = 0;
     while (i < n && !needs_quotes[(unsigned char)s[i]]) i++;
-    if (i == n && n > 0) {
+    if (i == n && n > 0 && s[0] != '#') { /* not to be taken for a comment */
         peri_buf_append(b, s, n);
         return;
     }

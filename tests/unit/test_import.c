@@ -166,6 +166,28 @@ static void test_csv_shapes(void **state)
     expect("noending", "a,b\n1,2\n", "a BIGINT, b BIGINT|1,2");
 }
 
+static void test_astronomers(void **state)
+{
+    (void)state;
+    expect(
+        "a.ecsv",
+        "# %ECSV 1.0\n# ---\n# datatype:\n# - {name: id, datatype: int64}\n"
+        "# - {name: ra, unit: deg, datatype: float64}\n"
+        "# - {name: flux, unit: 'erg / (cm2 s)', datatype: float64, description: 'it''s "
+        "{x}'}\n"
+        "# schema: astropy-2.0\nid ra flux name\n1 1.5 \"\" \"a b\"\n2 2.5 1.D+03 \"\"\n",
+        "id BIGINT, ra DOUBLE [deg], flux DOUBLE [erg / (cm2 s)], name VARCHAR|"
+        "1,1.5,NULL,a b|2,2.5,1000.0,NULL");
+    expect("a.txt", "| id |  ra | name |\n|  1 | 1.5 |  a b |\n| 22 |     |      |\n",
+           "id BIGINT, ra DOUBLE, name VARCHAR|1,1.5,a b|22,NULL,NULL");
+    expect("a.dat", "  1.0  -9999 x#y\n 2.0 +5 z \n# no row\n",
+           "column1 DOUBLE, column2 BIGINT, column3 VARCHAR|1.0,-9999,x#y|2.0,5,z");
+    const char *nulls[] = {"-9999", "N/A"};
+    peri_importopts_t o = {.nulls = nulls, .nnulls = 2};
+    expect_with(&o, "a.csv", "a,b\n1,N/A\n-9999,2.5\n",
+                "a BIGINT, b DOUBLE|1,NULL|NULL,2.5");
+}
+
 static void test_csv_wrong(void **state)
 {
     (void)state;
@@ -333,9 +355,10 @@ static void test_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_csv_types),  cmocka_unit_test(test_csv_shapes),
-        cmocka_unit_test(test_csv_wrong),  cmocka_unit_test(test_json),
-        cmocka_unit_test(test_json_wrong), cmocka_unit_test(test_written),
+        cmocka_unit_test(test_csv_types), cmocka_unit_test(test_csv_shapes),
+        cmocka_unit_test(test_csv_wrong), cmocka_unit_test(test_astronomers),
+        cmocka_unit_test(test_json),      cmocka_unit_test(test_json_wrong),
+        cmocka_unit_test(test_written),
     };
     if (!mkdtemp(folder)) return 1;
     int rc = cmocka_run_group_tests(tests, NULL, NULL);
