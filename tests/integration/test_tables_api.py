@@ -393,8 +393,11 @@ class Loading(Tables):
 
     def test_life(self):
         ana = self.ana
-        made = self.load(ana, "Stars", query="format=csv&description=%2d%2dof+stars")
-        self.assertEqual(made["description"], "--of stars")
+        made = self.load(ana, "Stars", query="format=csv&description=%2d%2dof+stars&name=--my.csv&unit=mag:mag"
+                                             "&null=Alkaid&null=Vega")
+        self.assertEqual((made["description"], made["query"]), ("--of stars", "-- loaded from --my.csv"))
+        self.assertEqual([c["unit"] for c in made["columns"]], ["", "", "mag", ""])
+        self.assertEqual([r.split(b",")[1] for r in ana.ok("GET", "/tables/mydb/stars/data").split()[1:]], [b""] * 3)
         self.assertEqual((made["schema"], made["name"], made["kind"], made["rows"]),
                          ("mydb", "stars", "table", 3))
         problem(self, ana.put("/tables/mydb/stars?format=csv", CSV), 409, "stars")
