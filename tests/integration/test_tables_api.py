@@ -420,7 +420,8 @@ class Loading(Tables):
         self.assertEqual(ana.ok("GET", "/tables/mydb/stars"), done)
         problem(self, ana.patch("/tables/mydb/stars", {"columns": {"none": {"unit": "m"}}}), 404, "none")
         for bad in ({}, {"name": "x", "description": "y"}, {"columns": []}, {"columns": {"mag": 1}},
-                    {"columns": {"mag": {"type": "INT"}}}, {"name": "a.b"}, {"name": "--x"}, {"rows": 1},
+                    {"columns": {"mag": {"type": "INT"}}}, {"columns": {"": {"unit": "m"}}},
+                    {"columns": {"mag=x": {"unit": "m"}}}, {"name": "a.b"}, {"name": "--x"}, {"rows": 1},
                     {"columns": {f"c{i}": {} for i in range(1001)}}):
             self.assertEqual(ana.patch("/tables/mydb/stars", bad).status, 400, str(bad)[:80])
         self.load(ana, "other")
