@@ -442,7 +442,7 @@ class Loading(Tables):
             self.assertEqual(a.status, 200, (name, a.body[:300]))
             self.assertTrue(a.body.startswith(start), (name, a.body[:40]))
             self.assertRegex(a.headers["Content-Disposition"], 'attachment; filename="down[.][a-z0-9]+"')
-            if name not in ("table", "votable", "fits"):  # and back
+            if name not in ("table", "votable"):  # and back
                 self.load(self.ana, "back", a.body, f"overwrite=1&format={name}")
                 self.assertEqual(self.ana.ok("GET", "/tables/mydb/back/data?format=ndjson"),
                                  self.ana.ok("GET", "/tables/mydb/down/data?format=ndjson"), name)
