@@ -19,7 +19,6 @@ typedef struct {
     peri_input_t *in;
     peri_dialect_t dialect;
     bool ended;
-    bool comments; /* lines of # are none of the table */
     bool header;   /* the first row is names */
     size_t ncols;  /* 0: not known yet */
     uint64_t line; /* of the row in hand */
@@ -73,8 +72,8 @@ static int fail_count(const peri_reader_t *r, peri_err_t *err)
 static bool is_no_row(const csv_t *s)
 {
     if (s->row.blank) return s->ncols != 1;
-    return s->comments && s->dialect.delimiter == ' ' && s->row.n &&
-           s->row.cells[0].kind == PERI_CELL_BARE && s->row.cells[0].p[0] == '#';
+    return s->dialect.delimiter == ' ' && s->row.cells[0].kind == PERI_CELL_BARE &&
+           s->row.cells[0].p[0] == '#';
 }
 
 /* The next row into s->row, whose texts stay until the one after it. 1, 0 at the end. */
@@ -163,7 +162,6 @@ static int skip_comments(peri_reader_t *r, peri_err_t *err)
             want = 2 * n;
             continue;
         }
-        s->comments = true;
         s->comment = peri_arena_strndup(r->arena, p + 1, k - 1);
         if (peri_cells_check(r, s->comment, k - 1, s->next_line, err)) return -1;
         if (!s->ncols) s->notes = peri_ecsv_note(r->arena, s->notes, s->comment);
