@@ -371,6 +371,7 @@ static int run_elsewhere(const request_t *r)
                                   .params = r->params,
                                   .context = s->context,
                                   .into = s->into,
+                                  .table = r->table,
                                   .format = s->format,
                                   .overwrite = s->overwrite,
                                   .quiet = r->quiet,

@@ -80,12 +80,12 @@ static int take_parameter(request_t *r, char **argv, int left, peri_err_t *err)
 /* Options of perigee query that have a value, which is no input. */
 static bool has_value(const char *option)
 {
-    static const char *const known[] = {"-n",        "--ranks",      "-t",
-                                        "--threads", "-c",           "--context",
-                                        "-o",        "--into",       "--format",
-                                        "--limit",   "--rows",       "--memory",
-                                        "--timeout", "--temp-dir",   "--temp-size",
-                                        "--root",    "--checkpoint", "--broadcast-limit"};
+    static const char *const known[] = {
+        "-n",           "--ranks",           "-t",          "--threads",
+        "-c",           "--context",         "-o",          "--into",
+        "--format",     "--limit",           "--rows",      "--memory",
+        "--timeout",    "--temp-dir",        "--temp-size", "--root",
+        "--checkpoint", "--broadcast-limit", "--param"};
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (strcmp(option, known[i]) == 0) return true;
     return false;

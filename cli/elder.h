@@ -3,7 +3,7 @@
 #ifndef CLI_ELDER_H
 #define CLI_ELDER_H
 
-/* Only if PERIGEE_WORD is set: from now on its age counts. */
+/* Only if PERIGEE_WORD is set: from now on its age counts, from PERIGEE_AGE seconds. */
 void peri_elder_begin(void);
 
 #endif

@@ -11,6 +11,7 @@
 #include "cli/grid.h"
 #include "cli/when.h"
 #include "core/base/util.h"
+#include "core/out/writer.h"
 
 #define HOLD       30.0 /* seconds that the daemon may hold an answer back */
 #define HOLD_SHORT 1.0  /* while a progress line is shown */
@@ -243,7 +244,10 @@ static void say_result(const peri_client_t *c, const json_t *job)
         return;
     const char *folder = peri_json_str(job, "delivered");
     if (!*folder) folder = peri_json_str(job, "results");
-    if (*result == '/')
+    peri_format_t format;
+    const bool table =
+        !strchr(result, '/') && peri_format_from_path(result, &format, NULL);
+    if (*result == '/' || table)
         fprintf(stderr, "perigee: its rows are in %s\n", result);
     else if (*folder)
         fprintf(stderr, "perigee: its rows are in %s/%s\n", folder, result);

@@ -6,7 +6,7 @@
 #include "cli/cli.h"
 #include "cli/post.h"
 #include "cli/query_portal.h"
-#include "cli/saved.h"
+#include "cli/query_text.h"
 #include "core/base/util.h"
 #include "core/mydb/statement.h"
 #include "jobs/spec/spec.h"
@@ -27,46 +27,8 @@ void peri_query_say_job(const json_t *job, bool quiet)
             number, number, number);
 }
 
-/* What runs: text and dataset; of a saved query they are the portal's. */
-typedef struct {
-    json_t *saved;  /* owned; NULL: none */
-    json_t *params; /* owned; given values before defaults; NULL: none */
-    const char *sql, *context;
-} what_t;
-
-static void what_clear(what_t *w)
-{
-    json_decref(w->saved);
-    json_decref(w->params);
-}
-
-static int what_find(peri_client_t *c, const peri_portalquery_t *q, what_t *w,
-                     peri_err_t *err)
-{
-    const json_t *p;
-    size_t i;
-    *w = (what_t){.sql = q->sql,
-                  .context = q->context,
-                  .params = q->params ? json_copy(q->params) : NULL};
-    if (!q->saved) return 0;
-    w->saved = peri_saved_get(c, q->saved, err);
-    if (!w->saved) return -1;
-    w->sql = peri_json_str(w->saved, "sql");
-    if (!w->context && *peri_json_str(w->saved, "context"))
-        w->context = peri_json_str(w->saved, "context");
-    json_array_foreach(json_object_get(w->saved, "parameters"), i, p)
-    {
-        const char *name = peri_json_str(p, "name");
-        json_t *value = json_object_get(p, "default");
-        if (!value || json_object_get(w->params, name)) continue;
-        if (!w->params) w->params = json_object();
-        json_object_set(w->params, name, value);
-    }
-    return 0;
-}
-
 /* A job's SQL has its values in it. */
-static int make_spec(const what_t *w, const peri_portalquery_t *q,
+static int make_spec(const peri_querytext_t *w, const peri_portalquery_t *q,
                      const peri_queryjob_t *o, peri_buf_t *spec, peri_err_t *err)
 {
     const bool table = q->format == PERI_FMT_TABLE;
@@ -76,7 +38,7 @@ static int make_spec(const what_t *w, const peri_portalquery_t *q,
                                .time = o->time,
                                .context = w->context,
                                .into = q->into,
-                               .overwrite = q->overwrite,
+                               .overwrite = q->into && q->overwrite,
                                .format = table ? NULL : peri_format_name(q->format)};
     const char *sql = w->sql;
     peri_arena_t *a = peri_arena_new();
@@ -89,15 +51,15 @@ static int make_spec(const what_t *w, const peri_portalquery_t *q,
 static json_t *submit(peri_client_t *c, const peri_portalquery_t *q,
                       const peri_queryjob_t *o, peri_err_t *err)
 {
-    what_t w;
+    peri_querytext_t w;
     peri_buf_t spec;
     json_t *job = NULL;
     char *key = peri_key_new();
     peri_buf_init(&spec, PERI_SPEC_MAX + 1);
-    if (what_find(c, q, &w, err) == 0 && make_spec(&w, q, o, &spec, err) == 0)
+    if (peri_querytext_find(c, q, &w, err) == 0 && make_spec(&w, q, o, &spec, err) == 0)
         job = peri_client_post(
             c, &(peri_post_t){.path = "/jobs", .body = &spec, .key = key}, err);
-    what_clear(&w);
+    peri_querytext_clear(&w);
     peri_buf_free(&spec);
     free(key);
     return job;

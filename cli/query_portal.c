@@ -12,6 +12,7 @@
 #include "cli/cli.h"
 #include "cli/post.h"
 #include "cli/progress.h"
+#include "cli/query_text.h"
 #include "cli/saved.h"
 #include "cli/stream.h"
 #include "cli/talk.h"
@@ -34,11 +35,25 @@ void peri_terminal_look(uint32_t *width, bool *utf8)
 
 /* ---- what is asked ---- */
 
-static json_t *body_of(const peri_portalquery_t *q)
+/* A saved query is called by its name, if nothing else is made of it. */
+static json_t *start_body(peri_client_t *c, const peri_portalquery_t *q, peri_err_t *err)
 {
-    json_t *b = peri_body("{s:s*, s:s*, s:s*, s:s, s:O*}", "sql", q->sql, "saved",
-                          q->saved, "context", q->context, "format",
-                          peri_format_name(q->format), "parameters", q->params);
+    const char *format = peri_format_name(q->format);
+    if (q->saved && !q->table)
+        return peri_body("{s:s, s:s*, s:s, s:O*}", "saved", q->saved, "context",
+                         q->context, "format", format, "parameters", q->params);
+    peri_querytext_t t;
+    json_t *b = NULL;
+    if (peri_querytext_find(c, q, &t, err) == 0)
+        b = peri_body("{s:s, s:s*, s:s, s:O*}", "sql", t.sql, "context", t.context,
+                      "format", format, "parameters", t.params);
+    peri_querytext_clear(&t);
+    return b;
+}
+
+static json_t *body_of(peri_client_t *c, const peri_portalquery_t *q, peri_err_t *err)
+{
+    json_t *b = start_body(c, q, err);
     if (!json_is_object(b)) return b;
     if (q->limit >= 0) json_object_set_new(b, "rows", json_integer(q->limit));
     if (q->format == PERI_FMT_TABLE) {
@@ -136,15 +151,14 @@ static void cancel(peri_client_t *c, const char *id)
 static void say_cut(const peri_portalquery_t *q, const json_t *o, const char *id)
 {
     const char *cut = peri_json_str(o, "cut");
-    char n[32];
-    uint64_t rows = (uint64_t)peri_json_int(o, "rows", 0);
+    const int64_t rows = peri_json_int(o, "rows", -1);
     if (!*cut) return;
     /* What she asked for is no cut. */
-    if (!strcmp(cut, "rows") && q->limit >= 0 && rows == (uint64_t)q->limit) return;
+    if (!strcmp(cut, "rows") && q->limit >= 0 && rows == q->limit) return;
     fprintf(stderr,
-            "perigee: the answer was cut after %s rows: the portal's limit of %s for "
-            "quick\nqueries is reached. All of it, as a job: perigee history job %.8s\n",
-            peri_human_count(rows, n), cut, id);
+            "perigee: the portal ends quick queries at its limit of %s; all of it, as a "
+            "job:\nperigee history job %.8s\n",
+            cut, id);
 }
 
 /* Why an answer broke off is known to the portal. */
@@ -237,7 +251,7 @@ int peri_query_portal(const peri_portalquery_t *q)
     char *text = NULL;
     int rc = -1;
     peri_client_t *c = peri_client_new(&err);
-    json_t *body = c ? body_of(q) : NULL;
+    json_t *body = c ? body_of(c, q, &err) : NULL;
     if (json_is_null(body))
         peri_err_set(&err, PERI_EINVAL, "names and texts are to be UTF-8");
     else if (body && refuse_binary(q, &err) == 0)

@@ -15,7 +15,8 @@ typedef struct {
     const char *sql, *saved; /* one of them: text, or the name of a saved query */
     json_t *params;          /* object of values, or NULL; borrowed */
     const char *context;     /* or NULL */
-    const char *into;        /* or NULL: standard output */
+    const char *into;        /* file, or NULL: standard output */
+    const char *table;       /* "mydb.x" that the rows become; or NULL */
     peri_format_t format;
     bool overwrite, quiet;
     int64_t limit, table_rows; /* < 0, 0: not said */

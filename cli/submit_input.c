@@ -55,9 +55,10 @@ static const char *skip_comments(const char *s)
 
 static bool looks_like_sql(const char *s)
 {
-    static const char *const words[] = {"SELECT",    "WITH",   "FROM",     "VALUES",
-                                        "TABLE",     "PIVOT",  "DESCRIBE", "SHOW",
-                                        "SUMMARIZE", "EXPLAIN"};
+    static const char *const words[] = {
+        "SELECT",   "WITH",   "FROM",     "VALUES",    "TABLE",  "PIVOT",
+        "DESCRIBE", "SHOW",   "EXPLAIN",  "SUMMARIZE", "CREATE", "INSERT",
+        "UPDATE",   "DELETE", "TRUNCATE", "DROP",      "ALTER",  "COMMENT"};
     s = skip_comments(s);
     if (*s == '(') return true;
     for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)

@@ -33,7 +33,8 @@ static int run_plain(duckdb_connection con, const char *sql, peri_err_t *err)
 
 static int columns_register(peri_session_t *s, peri_err_t *err);
 
-/* The order matters: the spill folder and the file must be known before external access is
+/* A small buffer for what is streamed: rows are handed over when they are found, not when
+ * there are many. The order matters: the spill folder and the file must be known before external access is
  * switched off, and the lock comes last. */
 static int lock_down(duckdb_connection con, const peri_limits_t *l, int threads,
                      peri_err_t *err)
@@ -55,7 +56,8 @@ static int lock_down(duckdb_connection con, const peri_limits_t *l, int threads,
                     "SET autoload_known_extensions=false;"
                     "SET autoinstall_known_extensions=false;"
                     "SET allow_community_extensions=false;"
-                    "SET TimeZone='UTC';",
+                    "SET TimeZone='UTC';"
+                    "SET streaming_buffer_size='16KB';",
                     (unsigned long long)temp, (unsigned long long)memory, threads);
     if (l->file) {
         peri_buf_puts(&b, "SET allowed_paths=[");

@@ -6,6 +6,7 @@
 
 #include "core/base/util.h"
 #include "core/out/value.h"
+#include "core/table/sqltype.h"
 
 int peri_cast_put_type(duckdb_logical_type t, peri_buf_t *b)
 {
@@ -70,8 +71,6 @@ duckdb_logical_type peri_cast_parse_type(peri_session_t *s, const char *text,
     return result;
 }
 
-/* ---- casts ---- */
-
 static bool is_integer(duckdb_type t)
 {
     return (t >= DUCKDB_TYPE_TINYINT && t <= DUCKDB_TYPE_UBIGINT) ||
@@ -88,6 +87,44 @@ static bool is_nested(duckdb_type t)
     return t == DUCKDB_TYPE_LIST || t == DUCKDB_TYPE_ARRAY || t == DUCKDB_TYPE_STRUCT ||
            t == DUCKDB_TYPE_MAP || t == DUCKDB_TYPE_UNION;
 }
+
+static duckdb_logical_type element_of(duckdb_logical_type t)
+{
+    return duckdb_get_type_id(t) == DUCKDB_TYPE_LIST ? duckdb_list_type_child_type(t)
+                                                     : duckdb_array_type_child_type(t);
+}
+
+/* Can values of type `from` be what is left of values of type `to`? */
+static bool may_be(duckdb_logical_type from, duckdb_logical_type to)
+{
+    duckdb_type f = duckdb_get_type_id(from), t = duckdb_get_type_id(to);
+    bool lists = (f == DUCKDB_TYPE_LIST || f == DUCKDB_TYPE_ARRAY) &&
+                 (t == DUCKDB_TYPE_LIST || t == DUCKDB_TYPE_ARRAY);
+    if (!lists)
+        return f == DUCKDB_TYPE_VARCHAR || f == t || (is_integer(f) && is_integer(t)) ||
+               (f == DUCKDB_TYPE_DOUBLE && t == DUCKDB_TYPE_DECIMAL);
+    if (f == DUCKDB_TYPE_ARRAY &&
+        (t == DUCKDB_TYPE_LIST ||
+         duckdb_array_type_array_size(from) != duckdb_array_type_array_size(to)))
+        return false;
+    duckdb_logical_type x = element_of(from), y = element_of(to);
+    bool may = may_be(x, y);
+    duckdb_destroy_logical_type(&x);
+    duckdb_destroy_logical_type(&y);
+    return may;
+}
+
+duckdb_logical_type peri_cast_exact_type(peri_session_t *s, const char *text,
+                                         duckdb_logical_type given)
+{
+    if (!peri_sqltype_valid(text)) return NULL;
+    duckdb_logical_type type = peri_cast_parse_type(s, text, NULL);
+    if (type && (peri_cast_same_type(given, type) || !may_be(given, type)))
+        duckdb_destroy_logical_type(&type);
+    return type;
+}
+
+/* ---- casts ---- */
 
 /* Digits of a second that the type keeps; -1: no such type. */
 static int second_digits(duckdb_type t)

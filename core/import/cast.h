@@ -16,6 +16,10 @@ duckdb_logical_type peri_cast_copy_type(duckdb_logical_type t);
 /* The type that `text` is in SQL. */
 duckdb_logical_type peri_cast_parse_type(peri_session_t *s, const char *text,
                                          peri_err_t *err);
+/* The exact type that a file of ours names for a column whose values are given as
+ * `given`; NULL if it is that, or no type of such values. The text is not trusted. */
+duckdb_logical_type peri_cast_exact_type(peri_session_t *s, const char *text,
+                                         duckdb_logical_type given);
 typedef enum {
     PERI_CAST_NULL = 1, /* NULL where the value does not fit, instead of an error */
     PERI_CAST_JSON = 2  /* text of a nested value is JSON */

@@ -254,6 +254,23 @@ static int fail_value(const peri_cells_t *c, size_t i, const peri_cell_t *cell,
     return -1;
 }
 
+int peri_cells_number(duckdb_type type, void *data, idx_t row, const char *p, size_t n)
+{
+    column_t col = {.type = type, .data = data};
+    const char *end = p + n;
+    if (!n) return -1;
+    switch (type) {
+    case DUCKDB_TYPE_BOOLEAN:
+        return put_bool(&col, row, p, end);
+    case DUCKDB_TYPE_DOUBLE:
+        return put_double(&col, row, p, end);
+    case DUCKDB_TYPE_FLOAT:
+        return slow_float(p, end, NULL, (float *)data + row);
+    default:
+        return put_integer(&col, row, p, end);
+    }
+}
+
 static int put_value(column_t *col, idx_t row, const peri_cell_t *cell)
 {
     const char *p = cell->p, *end = p + cell->n;
@@ -267,19 +284,10 @@ static int put_value(column_t *col, idx_t row, const peri_cell_t *cell)
         put_null(col, row);
         return 0;
     }
-    switch (col->type) {
-    case DUCKDB_TYPE_VARCHAR:
-        duckdb_vector_assign_string_element_len(col->vector, row, p, (idx_t)(end - p));
-        return 0;
-    case DUCKDB_TYPE_BOOLEAN:
-        return put_bool(col, row, p, end);
-    case DUCKDB_TYPE_DOUBLE:
-        return put_double(col, row, p, end);
-    case DUCKDB_TYPE_FLOAT:
-        return slow_float(p, end, NULL, (float *)col->data + row);
-    default:
-        return put_integer(col, row, p, end);
-    }
+    if (col->type != DUCKDB_TYPE_VARCHAR)
+        return peri_cells_number(col->type, col->data, row, p, (size_t)(end - p));
+    duckdb_vector_assign_string_element_len(col->vector, row, p, (idx_t)(end - p));
+    return 0;
 }
 
 int peri_cells_put(peri_cells_t *c, idx_t row, const peri_cell_t *cells, uint64_t line,

@@ -47,12 +47,17 @@ static forced_t *find_forced(const peri_import_t *i, const char *name)
     return NULL;
 }
 
+static bool as_they_are(const peri_reader_t *r)
+{
+    return r->ops->names_as_they_are || r->own_names;
+}
+
 /* A column may be meant by its name in the file or by the one it gets. */
 static forced_t *forced_of(const peri_reader_t *r, const char *source)
 {
     const peri_import_t *i = (const peri_import_t *)r; /* its first member */
-    const char *name = peri_read_legal_name(r->arena, source, r->ops->names_as_they_are,
-                                            r->cols, r->ncols);
+    const char *name =
+        peri_read_legal_name(r->arena, source, as_they_are(r), r->cols, r->ncols);
     forced_t *f = find_forced(i, name);
     return f ? f : find_forced(i, source);
 }
@@ -96,8 +101,7 @@ int peri_reader_column(peri_reader_t *r, const char *source, const char *unit,
     peri_readcol_t *c = &r->cols[r->ncols];
     memset(c, 0, sizeof(*c));
     c->source = peri_arena_strdup(a, source);
-    c->name =
-        peri_read_legal_name(a, source, r->ops->names_as_they_are, r->cols, r->ncols);
+    c->name = peri_read_legal_name(a, source, as_they_are(r), r->cols, r->ncols);
     c->unit = peri_arena_strdup(a, unit_of(r, c->name, source, unit));
     c->ucd = peri_arena_strdup(a, ucd ? ucd : "");
     bool renamed = strcmp(c->name, source) && *source;

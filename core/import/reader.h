@@ -65,12 +65,13 @@ struct peri_reader {
     const char *sql; /* a relation that DuckDB reads, instead of start and next */
     peri_readcol_t *cols;
     size_t ncols, cap;
+    bool own_names; /* a file of ours: as if ops->names_as_they_are */
     const char *description;
     const char **notes;
     size_t nnotes;
     void *state;                /* the format's */
     uint64_t *lines;            /* of the rows in the chunk */
-    uint64_t row, ticks; /* import.c's: rows delivered so far; rows looked at */
+    uint64_t row, ticks;        /* import.c's: rows delivered so far; rows looked at */
     _Atomic uint64_t done, all; /* how far `next` is, in any unit; all 0: unknown */
 };
 

@@ -70,6 +70,9 @@ void peri_cells_bind(peri_cells_t *c, duckdb_data_chunk out);
 /* Row `row` of the bound chunk. `line` is for the error. */
 int peri_cells_put(peri_cells_t *c, idx_t row, const peri_cell_t *cells, uint64_t line,
                    peri_err_t *err);
+/* A number or a boolean as text, without blanks around it, to data[row], an array of such
+ * values. -1: it is none, or does not fit. */
+int peri_cells_number(duckdb_type type, void *data, idx_t row, const char *p, size_t n);
 /* The row's bytes, before they are cut into cells: valid UTF-8 without NUL? */
 int peri_cells_check(const peri_reader_t *r, const char *p, size_t n, uint64_t line,
                      peri_err_t *err);

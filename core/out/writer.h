@@ -45,11 +45,11 @@ typedef struct {
 } peri_outsource_t;
 
 typedef struct {
-    const char *query;       /* SQL text */
-    const char *version;     /* "perigee 0.1.0" */
-    const char *description; /* of the table; NULL or "": none */
+    const char *query;   /* SQL text */
+    const char *version; /* "perigee 0.1.0" */
     const peri_outsource_t *sources;
     size_t nsources;
+    const char *description; /* of the table; NULL or "": none */
 } peri_provenance_t;
 
 typedef struct {

@@ -27,7 +27,7 @@ typedef struct {
 int peri_query_too_long(const peri_query_t *q, peri_err_t *err)
 {
     return peri_err_set(err, PERI_ELIMIT,
-                        "the query did not finish within %g seconds, its time limit "
+                        "the query did not finish within %.3g seconds, its time limit "
                         "(--timeout)",
                         q->spec.time_limit);
 }

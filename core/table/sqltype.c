@@ -155,13 +155,23 @@ static bool parse_type(const char **at, unsigned depth, shape_t *out)
     return true;
 }
 
+static bool parse_all(const char *text, shape_t *s)
+{
+    const char *at = text;
+    return text && *text && strnlen(text, PERI_SQLTYPE_MAX + 1) <= PERI_SQLTYPE_MAX &&
+           parse_type(&at, 0, s) && !*at;
+}
+
+bool peri_sqltype_valid(const char *text)
+{
+    shape_t s;
+    return parse_all(text, &s);
+}
+
 peri_sqlform_t peri_sqltype_form(const char *text, peri_type_t stored, uint32_t width)
 {
     shape_t s;
-    const char *at = text;
-    if (!text || !*text || strnlen(text, PERI_SQLTYPE_MAX + 1) > PERI_SQLTYPE_MAX ||
-        !parse_type(&at, 0, &s) || *at)
-        return PERI_SQLFORM_STORED;
+    if (!parse_all(text, &s)) return PERI_SQLFORM_STORED;
     bool vector = s.base && s.nlists == 1 && s.array > 0 && s.base->stored != PERI_T_STR;
     if (vector && s.base->stored == stored && s.array == width)
         return width == 1 ? PERI_SQLFORM_ONE : s.base->form;

@@ -22,4 +22,7 @@ typedef enum {
 /* `text` may be NULL. Stored are `width` values of type `stored` a row. */
 peri_sqlform_t peri_sqltype_form(const char *text, peri_type_t stored, uint32_t width);
 
+/* Is it a well-formed type, so that its text may stand in SQL? */
+bool peri_sqltype_valid(const char *text);
+
 #endif

@@ -2,8 +2,10 @@
  * in the allocation.
  *
  * perigee starts its own ranks (srun in a Slurm allocation, mpirun elsewhere). Rows go to
- * a file in the job's folder of results, or where an absolute path says.
+ * a file in the job's folder of results, or where an absolute path says, or into a table
+ * of one's own (mydb.halos).
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,9 +50,21 @@ static bool names_format(const char *into)
     return false;
 }
 
-/* Before the ending, so that the format can still be told from it. */
-static const char *add_index(const char *into, peri_arena_t *arena)
+/* schema.name, which says no format. */
+static bool names_table(const peri_step_t *step, const char *into)
 {
+    const char *dot = strchr(into, '.');
+    if (!dot || dot == into || !dot[1] || strchr(dot + 1, '.') || strchr(into, '/'))
+        return false;
+    for (const char *s = into; s < dot; s++)
+        if (!isalnum((unsigned char)*s) && *s != '_') return false;
+    return !peri_step_text(step, "format") && !names_format(into);
+}
+
+/* Before the ending, so that the format can still be told from it. */
+static const char *add_index(const char *into, bool table, peri_arena_t *arena)
+{
+    if (table) return peri_arena_printf(arena, "%s_{index}", into);
     const char *slash = strrchr(into, '/');
     const char *dot = strrchr(slash ? slash : into, '.');
     size_t n =
@@ -67,7 +81,7 @@ const char *peri_rows_result(const peri_step_t *step, peri_arena_t *arena)
         into = peri_arena_printf(arena, "%s%s", base, f ? f->ending : ".csv");
     }
     if (!step->tasks || peri_template_uses(into, step, NULL)) return into;
-    return add_index(into, arena);
+    return add_index(into, names_table(step, into), arena);
 }
 
 static int by_text(const void *a, const void *b)
@@ -119,12 +133,13 @@ static int check_into(const peri_step_t *step, const peri_at_t *at, peri_err_t *
                              "is neither the name of a file (in the job's folder of "
                              "results, without folders) nor an absolute path");
     if (into[strlen(into) - 1] == '/') return peri_at_error(&here, err, "is a folder");
-    if (!peri_step_text(step, "format") && !names_format(into))
+    if (!peri_step_text(step, "format") && !names_format(into) &&
+        !names_table(step, into))
         return peri_at_error(
             &here, err,
             "the format cannot be told from this name: say \"format\", "
             "or let the name end in .csv .tsv .json .ndjson .parquet .h5 "
-            ".fits .vot");
+            ".fits .vot; or name a table, as mydb.halos");
     return check_distinct(into, step, &here, err);
 }
 
@@ -181,7 +196,7 @@ peri_words_t peri_rows_words(const peri_step_t *step, const peri_kindplan_t *p,
     const char *context = peri_step_text(step, "context"),
                *format = peri_step_text(step, "format");
     const char *into = peri_rows_result(step, arena);
-    const bool own = *into != '/';
+    const bool own = *into != '/' && !names_table(step, into);
     peri_words_t w = {0};
     w.v = peri_arena_calloc(arena, MOST_WORDS + more, sizeof(*w.v));
     w.v[w.n++] = p->bin ? peri_arena_printf(arena, "%s/perigee", p->bin) : "perigee";

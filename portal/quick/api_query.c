@@ -17,6 +17,7 @@
 #include "portal/quick/history.h"
 #include "portal/quick/run.h"
 #include "portal/quick/saved.h"
+#include "portal/quick/words.h"
 
 #define KEYS "sql saved parameters format rows context width utf8 table_rows"
 enum { WORDS = 32 };
@@ -123,37 +124,26 @@ static int input_of(const char *sql, peri_err_t *err)
     return peri_err_set(err, PERI_EBUSY, "no descriptor is left: try again in a moment");
 }
 
-typedef struct {
-    peri_arena_t *arena;
-    const char *v[WORDS];
-    size_t n;
-} words_t;
-
-static void put(words_t *w, const char *word, const char *value)
+static void put_number(peri_words_t *w, const char *key, int64_t n)
 {
-    w->v[w->n++] = word;
-    if (value) w->v[w->n++] = value;
+    peri_words_option(w, key, peri_arena_printf(w->arena, "%lld", (long long)n));
 }
 
-static void put_number(words_t *w, const char *word, int64_t n)
+static void put_words(peri_words_t *w, const asked_t *a, const peri_confquick_t *c)
 {
-    put(w, word, peri_arena_printf(w->arena, "%lld", (long long)n));
-}
-
-static void put_words(words_t *w, const asked_t *a, const peri_confquick_t *c)
-{
-    put(w, "query", "--quiet");
-    put(w, "--cut", NULL);
-    if (a->rows >= 0) put_number(w, "--limit", a->rows);
-    if (c->rows) put_number(w, "--max-rows", c->rows);
-    put_number(w, "--max-bytes", c->bytes);
-    put(w, "--timeout", peri_arena_printf(w->arena, "%g", c->seconds));
-    put_number(w, "--memory", c->memory);
-    put_number(w, "--temp-size", c->memory);
-    put(w, "--format", a->format->name);
-    if (a->context) put(w, "--context", a->context);
-    if (a->table_rows) put_number(w, "--rows", a->table_rows);
-    put(w, "-", NULL);
+    peri_words_put(w, "query");
+    peri_words_put(w, "--quiet");
+    peri_words_put(w, "--cut");
+    if (a->rows >= 0) put_number(w, "limit", a->rows);
+    if (c->rows) put_number(w, "max-rows", c->rows);
+    put_number(w, "max-bytes", c->bytes);
+    peri_words_option(w, "timeout", peri_arena_printf(w->arena, "%g", c->seconds));
+    put_number(w, "memory", c->memory);
+    put_number(w, "temp-size", c->memory);
+    peri_words_option(w, "format", a->format->name);
+    peri_words_option(w, "context", a->context);
+    if (a->table_rows) put_number(w, "rows", a->table_rows);
+    peri_words_put(w, "-");
 }
 
 /* ---- the row of it ---- */
@@ -198,8 +188,10 @@ static int begin(peri_request_t *r, const asked_t *a, char id[PERI_UUID_LEN + 1]
 static int start(peri_request_t *r, const asked_t *a, peri_err_t *err)
 {
     char id[PERI_UUID_LEN + 1];
-    words_t w = {.arena = r->arena};
+    peri_words_t w;
+    peri_words_init(&w, r->arena, WORDS);
     put_words(&w, a, &r->portal->config->quick);
+    if (peri_words_check(&w, err)) return -1;
     const int input = input_of(a->bound, err);
     if (input < 0) return -1;
     if (begin(r, a, id, err)) {

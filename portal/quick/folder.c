@@ -43,6 +43,7 @@ static const peri_env_t *environment(const peri_binds_t *b, const peri_quicktask
                               {"TMPDIR", tmp},
                               {"LC_ALL", task->ascii ? "C" : "C.UTF-8"},
                               {"COLUMNS", columns},
+                              {"PERIGEE_AGE", peri_arena_printf(a, "%.3f", task->age)},
                               {"PERIGEE_SCHEMAS", b->schemas},
                               {"PERIGEE_DATASETS", b->datasets},
                               {"PERIGEE_KERNELS", b->kernels}};

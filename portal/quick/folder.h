@@ -10,6 +10,7 @@ typedef struct {
     int64_t account;
     const char *const *argv; /* the command, its first word "perigee" without a folder */
     size_t argc;
+    double age;     /* that it begins with: cli/elder.h */
     unsigned width; /* as in peri_quickrun_t */
     bool ascii;
 } peri_quicktask_t;

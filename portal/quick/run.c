@@ -14,12 +14,15 @@
 #include "portal/log.h"
 #include "portal/queue/queue.h"
 #include "portal/quick/folder.h"
+#include "portal/quick/use.h"
 #include "portal/quick/word.h"
 
 #define SPARE    5.0 /* seconds that the command has to end by itself */
 #define OLD      1.0 /* seconds after which it gives its place to a new one */
 #define JSON_MAX (64u << 20)
+#define CHUNK    (64u << 20)    /* bytes that may be written before the limit is seen */
 #define SLACK    (512ull << 20) /* libraries, stacks */
+#define USE      4.0 /* seconds of lately that make a new command a second older */
 #define BUSY     "too many queries run now: try again in a moment, or send it as a job"
 
 static peri_queue_t queue =
@@ -134,7 +137,7 @@ static int run_child(item_t *i, const char *folder, int tale, peri_childend_t *e
                                 .limits = limits,
                                 .nlimits = limits_of(i, limits)},
                       .output = i->output,
-                      .bytes = i->q.bytes,
+                      .bytes = i->q.bytes + CHUNK,
                       .seconds = i->q.seconds + SPARE,
                       .stop = &i->turn.stop,
                       .tick = on_tick,
@@ -173,6 +176,7 @@ static int make_folder(item_t *i, const char **folder, peri_binds_t *binds,
                                    .account = i->turn.account,
                                    .argv = argv,
                                    .argc = i->q.argc + 1,
+                                   .age = peri_use_of(i->turn.account, peri_now()) / USE,
                                    .width = i->q.width,
                                    .ascii = i->q.ascii};
     peri_db_t *db = peri_dbpool_get(i->portal->db, err);
@@ -228,6 +232,7 @@ static void run(peri_turn_t *t)
     if (rc == 0) rc = run_in_folder(i, folder, &err);
     peri_quickfolder_remove(i->portal, i->q.id);
     if (i->q.writes) doubt(i);
+    peri_use_add(i->turn.account, peri_now(), peri_now() - i->started);
     if (rc) {
         if (err.code == PERI_EINTERNAL || err.code == PERI_EIO)
             peri_log_seldom(PERI_LOG_WARN, "quick", 10, "a quick query did not start: %s",
@@ -394,6 +399,7 @@ int peri_quick_start(peri_request_t *r, const peri_quickrun_t *q, peri_err_t *er
     int rc;
     item_t *i = item_new(r, q);
     if (!peri_queue_put(&queue, &i->turn)) {
+        peri_request_set_header(r, "Perigee-Query", i->q.id);
         rc = peri_err_set(err, PERI_EBUSY, BUSY);
         peri_err_set(&i->busy, PERI_EBUSY, BUSY);
         end_unstarted(i, &i->busy);

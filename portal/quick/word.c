@@ -19,6 +19,19 @@ typedef struct {
     peri_quickend_t *end;
 } judge_t;
 
+/* "..., its time limit (--timeout)": who asks here has no options. */
+static const char *without_options(const char *text, peri_arena_t *a)
+{
+    const char *from = strchr(text, '(');
+    while (from && !memmem(from, strcspn(from, ")"), "--", 2))
+        from = strchr(from + 1, '(');
+    const char *to = from ? strchr(from, ')') : NULL;
+    if (!to) return text;
+    const size_t n = (size_t)(from - text);
+    return peri_arena_printf(a, "%.*s%s", (int)(n && text[n - 1] == ' ' ? n - 1 : n),
+                             text, to + 1);
+}
+
 static void say(judge_t *j, peri_code_t code, const char *text)
 {
     j->end->code = code;
@@ -61,8 +74,10 @@ static void take_word(judge_t *j, const json_t *o)
     const json_int_t code = json_integer_value(json_object_get(o, "code"));
     const json_t *changed = json_object_get(o, "changed");
     peri_text_clean(s ? s : "", s ? strlen(s) : 0, text, TEXT_MAX);
+    s = peri_arena_strdup(j->arena, text);
+    if (code == PERI_ELIMIT) s = without_options(s, j->arena);
     const bool known = code >= PERI_OK && code <= PERI_EINTERNAL;
-    say(j, known ? (peri_code_t)code : PERI_EINTERNAL, peri_arena_strdup(j->arena, text));
+    say(j, known ? (peri_code_t)code : PERI_EINTERNAL, s);
     j->end->rows = number(o, "rows");
     j->end->cut = cut_of(o);
     if (json_is_array(changed) && json_array_size(changed)) j->end->changed = changed;

@@ -55,8 +55,9 @@ class Person:
             data = r.read()
         finally:
             c.close()
-        kind = r.headers.get("Content-Type", "")
-        return Answer(r.status, json.loads(data) if "json" in kind and data else None,
+        kind = r.headers.get("Content-Type", "").split(";")[0]
+        is_json = kind.endswith(("/json", "+json")) and data
+        return Answer(r.status, json.loads(data) if is_json else None,
                       r.headers, data)
 
     def get(self, path, **more):

@@ -81,6 +81,7 @@ class Plain(Door):
         self.assertIn("8 MiB", p["detail"])
         # To the socket for transfers any size may go; there nobody may upload yet.
         self.assertIn(self.ask("/api/v1/uploads", "POST", big[:1])[0], (401, 404))
+        self.assertEqual(self.ask("/api/v1/tables/mydb/t?format=csv", "PUT", big)[0], 401)
         self.problem(431, self.ask("/api/v1/jobs", headers={"X-Large": "x" * 20000}))
         self.problem(431, self.ask("/" + "x" * 20000))
         for wrong in (b"GET / x HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nHost localhost\r\n\r\n",

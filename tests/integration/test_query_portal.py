@@ -29,7 +29,6 @@ quick: {seconds: 20, rows: 5000}
 """
 LONG = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE hash(a.range, b.range) = 1"
 GROUPS = "SELECT idx, GroupMass, GroupPos FROM tng.groups ORDER BY idx LIMIT 50"
-ROWS = re.compile(rb"^\d+ rows", re.M)
 
 
 class Cutter:
@@ -69,24 +68,28 @@ class Cutter:
 
 
 class World(unittest.TestCase):
+    """One portal for all of them, and two people."""
+
     @classmethod
     def setUpClass(cls):
+        if hasattr(World, "url"):
+            return
         if not shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin"):
             raise unittest.SkipTest("nginx is not installed")
         if not harness.can_sandbox():
             raise unittest.SkipTest("no sandbox can be made here")
-        cls.portal = Portal(CONFIG)
-        cls.shelf = cls.portal.work.file("shelf")
-        os.mkdir(cls.shelf)
-        with open(cls.shelf + "/tng.yaml", "w", encoding="utf-8") as f:
+        World.portal = Portal(CONFIG)
+        World.shelf = World.portal.work.file("shelf")
+        os.mkdir(World.shelf)
+        with open(World.shelf + "/tng.yaml", "w", encoding="utf-8") as f:
             f.write(f"name: tng\ntitle: some groups\nroot: {harness.EXAMPLE}\ntables:\n"
                     "  groups: {files: 'groups_023/*.hdf5', path: /Group}\n")
-        with open(cls.portal.config, "a", encoding="utf-8") as f:
-            f.write(f"datasets: [{cls.shelf}]\n")
-        cls.portal.up()
-        cls.addClassCleanup(cls.portal.close)
-        cls.url = json.loads(cls.portal.run("status", "--json").out)["web"]["url"]
-        cls.ana, cls.ben = cls.newcomer("ana"), cls.newcomer("ben")
+        with open(World.portal.config, "a", encoding="utf-8") as f:
+            f.write(f"datasets: [{World.shelf}]\n")
+        World.portal.up()
+        unittest.addModuleCleanup(World.portal.close)
+        World.url = json.loads(World.portal.run("status", "--json").out)["web"]["url"]
+        World.ana, World.ben = World.newcomer("ana"), World.newcomer("ben")
 
     @classmethod
     def newcomer(cls, name):
@@ -178,12 +181,12 @@ class Answers(World):
 
     def test_as_here(self):
         """The same text, whoever answers."""
-        for options in (["--format", "csv"], ["--format", "tsv"], ["--format", "json"], ["--format", "ndjson"],
-                        ["--rows", "10"], ["--limit", "7"]):
-            for env in ({"LC_ALL": "C.UTF-8", "COLUMNS": "40"}, {"LC_ALL": "C"}):
-                at, here = (self.ana.ok("query", "-q", *options, *more, GROUPS, env=dict(env, **data))
-                            for more, data in (([], {}), (["--here"], {"PERIGEE_DATASETS": self.shelf})))
-                self.assertEqual(at, here, (options, env))
+        narrow, plain = {"LC_ALL": "C.UTF-8", "COLUMNS": "40"}, {"LC_ALL": "C"}
+        for env, *options in ((plain, "--format", "csv"), (plain, "--format", "json"), (narrow, "--rows", "10"),
+                              (plain,), (narrow, "--limit", "7", "--format", "ndjson")):
+            at, here = (self.ana.ok("query", "-q", *options, *more, GROUPS, env=dict(env, **data))
+                        for more, data in (([], {}), (["--here"], {"PERIGEE_DATASETS": self.shelf})))
+            self.assertEqual(at, here, (options, env))
         out = self.ana.ok("query", "-q", "-c", "tng", "--format", "csv", "SELECT count(*) AS n FROM groups")
         self.assertEqual(out, self.here("-c", "tng", "--format", "csv", "SELECT count(*) AS n FROM groups"))
         done = self.ana.run("query", "--format", "csv", GROUPS)
@@ -232,7 +235,7 @@ class Answers(World):
         done = self.ana.run("query", "--format", "csv", "SELECT range AS r FROM range(20000)")
         self.assertEqual((done.status, done.out.count("\n")), (0, 5001))
         id = self.last(self.ana)["id"]
-        self.assertRegex(done.err, rf"cut after 5,000 rows(?s:.*)perigee history job {id[:8]}\n")
+        self.assertRegex(done.err, rf"5,000 rows .*cut(?s:.*)perigee history job {id[:8]}\n")
         self.assertEqual(self.last(self.ana)["state"], "cut")
         job = self.ana.json("history", "job", id[:8], "--output", "persistent:all")
         self.ana.ok("wait", job["number"], timeout=120)
@@ -281,8 +284,8 @@ class Broken(World):
         self.assertEqual(done.status, 0, done.err)
 
     def test_nginx_is_killed(self):
-        p = self.start(self.ana, "query", "--into", "killed.csv", LONG + " -- nginx")
-        until(lambda: self.state_of(self.ana, "nginx") == ["running"], 20, "the query")
+        p = self.start(self.ana, "query", "--into", "killed.csv", LONG + " -- behind_nginx")
+        until(lambda: self.state_of(self.ana, "behind_nginx") == ["running"], 20, "the query")
         with open(f"{self.portal.state}/web/nginx.pid", encoding="ascii") as f:
             master = int(f.read())
         with open(f"/proc/{master}/task/{master}/children", encoding="ascii") as f:
@@ -292,10 +295,10 @@ class Broken(World):
         self.assertEqual(p.returncode, 1, err)
         self.assertIn(b"broke off", err)
         self.assertFalse(os.path.exists(f"{self.ana.home}/killed.csv"))
-        until(lambda: self.state_of(self.ana, "nginx") == ["cancelled"], 20, "its end")
+        until(lambda: self.state_of(self.ana, "behind_nginx") == ["cancelled"], 20, "its end")
 
     def test_interrupted(self):
-        for mark, words in (("alone", []), ("file", ["--into", "long.csv"])):
+        for mark, words in (("ended_alone", []), ("ended_file", ["--into", "long.csv"])):
             p = self.start(self.ana, "query", *words, f"{LONG} -- {mark}")
             until(lambda m=mark: self.state_of(self.ana, m) == ["running"], 20, "the query")
             p.send_signal(signal.SIGINT)
@@ -308,9 +311,9 @@ class Broken(World):
 
     def test_timeout(self):
         began = time.monotonic()
-        self.ana.fails(1, "1 second.*--timeout", "query", "--timeout", "1s", LONG + " -- late")
+        self.ana.fails(1, "1 second.*--timeout", "query", "--timeout", "1s", LONG + " -- too_late")
         self.assertLess(time.monotonic() - began, 5)
-        until(lambda: self.state_of(self.ana, "late") == ["cancelled"], 10, "its end")
+        until(lambda: self.state_of(self.ana, "too_late") == ["cancelled"], 10, "its end")
 
 
 class Memory(World):
@@ -339,9 +342,9 @@ class Memory(World):
         self.ana.fails(1, "no query", "history", "show", first["id"])
         self.assertIn("forgotten", gil.ok("history", "rm", first["id"], failed["id"][:13]))
         self.assertEqual([q["id"] for q in gil.json("history")][-1:], [counted["id"]])
-        gil.ok("history", "--all")
-        for i in range(22):
-            gil.ok("query", "-q", f"SELECT {i} AS i")
+        for p in [self.start(gil, "query", "-q", f"SELECT {i} AS i") for i in range(22)]:
+            p.communicate(timeout=60)
+            self.assertEqual(p.returncode, 0)
         self.assertEqual(len(gil.json("history")), 20)
         self.assertEqual(len(gil.json("history", "--all")), 24)
 
@@ -441,6 +444,14 @@ class Own(World):
         done = ida.run("query", "--into", "nothing.csv", "DELETE FROM mydb.bright")
         self.assertIn("has no rows", done.err)
         self.assertFalse(os.path.exists(f"{ida.home}/nothing.csv"))
+        # --into a table, once and again; in a job.
+        for options, status in (([], 0), ([], 1), (["--overwrite"], 0)):
+            done = ida.run("query", *options, "--into", "mydb.n", "SELECT 1 AS a -- one;\n;")
+            self.assertEqual((done.status, done.out), (status, ""), done)
+        ida.fails(2, "one SELECT", "query", "--into", "mydb.n", "SELECT 1; SELECT 2")
+        ida.ok("wait", ida.ok("query", "-q", "--job", "--into", "mydb.of_job", "SELECT 2 AS a").strip(), timeout=120)
+        self.assertEqual(self.csv(ida, "SELECT a FROM mydb.n UNION ALL SELECT a FROM mydb.of_job"), "a\n1\n2\n")
+        ida.ok("table", "rm", "n", "of_job")
         # Names.
         ida.ok("table", "mv", "bright", "none_left")
         ida.fails(1, "again", "table", "mv", "none_left", "again")

@@ -107,7 +107,7 @@ static peri_writer_t *new_writer(env_t *e, peri_format_t f, const char *path,
 {
     static const peri_outsource_t source = {"/data/it's.hdf5", 10, -5};
     peri_provenance_t prov = {"SELECT 'it''s'\n\tFROM \"x\" -- é", "perigee 0", &source,
-                              1};
+                              1, NULL};
     peri_writeopts_t opts = {.overwrite = overwrite};
     memset(err, 0, sizeof(*err));
     return peri_writer_new(f, path, stream, e->cols, e->ncols, &prov, &opts, err);

@@ -143,7 +143,7 @@ static int write_file(peri_session_t *s, const char *sql, peri_err_t *err)
     peri_outcol_t *cols = peri_xcalloc(n, sizeof(*cols));
     for (size_t i = 0; i < n; i++)
         cols[i] = (peri_outcol_t){names[i], "", "", "", types[i]};
-    peri_provenance_t prov = {sql, "perigee", NULL, 0};
+    peri_provenance_t prov = {sql, "perigee", NULL, 0, NULL};
     peri_writer_t *w = peri_writer_new(PERI_FMT_HDF5, path, NULL, cols, n, &prov,
                                        &(peri_writeopts_t){.overwrite = true}, err);
     int rc = w ? peri_session_run(s, sql, write_chunk, w, err) : -1;

@@ -27,7 +27,7 @@ static void write_table(const char *path, const char *sql, peri_err_t *err)
         cols[i] = (peri_outcol_t){duckdb_column_name(&r, i), "kpc/h", "a length",
                                   "phys.size", duckdb_column_logical_type(&r, i)};
     peri_outsource_t source = {"/data/x.hdf5", 1, 2};
-    peri_provenance_t prov = {sql, "perigee", &source, 1};
+    peri_provenance_t prov = {sql, "perigee", &source, 1, NULL};
     peri_writer_t *w = peri_writer_new(PERI_FMT_HDF5, path, NULL, cols, n, &prov,
                                        &(peri_writeopts_t){.overwrite = true}, err);
     if (!w) fail_msg("%s", err->text);

@@ -49,7 +49,7 @@ static int run(peri_format_t fmt, const char *path, duckdb_result *result,
     peri_outsource_t sources[] = {
         {"/data/snap_099.0.hdf5", 123456789, 1700000000123456789},
         {"/data/snap_099.1.hdf5", 0, 0}};
-    peri_provenance_t prov = {sql, "perigee " PERIGEE_VERSION, sources, 2};
+    peri_provenance_t prov = {sql, "perigee " PERIGEE_VERSION, sources, 2, NULL};
     double start = peri_now();
     peri_writer_t *w = peri_writer_new(fmt, path, stdout, cols, n, &prov, opts, err);
     int rc = w ? 0 : -1;

@@ -97,6 +97,10 @@ static void sql_words(void **state)
          "{b}\",\"into\":\"/d.x/{b}.csv\",\"array\":{\"parameters\":"
          "{\"b\":[1,2]}}}",
          1, "/opt/bin/perigee|query|-n|1|-t|1|--into|/d.x/{b}.csv|--|x {b}"},
+        {"{\"kind\":\"sql\",\"sql\":\"x\",\"into\":\"mydb.halos\"}", 2,
+         "/opt/bin/perigee|query|-n|1|-t|1|--into|mydb.halos|--|x"},
+        {"{\"kind\":\"sql\",\"sql\":\"x\",\"into\":\"mydb.h\",\"array\":\"0\"}", 1,
+         "/opt/bin/perigee|query|-n|1|-t|1|--into|mydb.h_{index}|--|x"},
         {"{\"kind\":\"sql\",\"sql\":\"x\",\"into\":\"/d.x/"
          "r\",\"format\":\"csv\",\"array\":\"0\"}",
          1, "/opt/bin/perigee|query|-n|1|-t|1|--into|/d.x/r-{index}|--format|csv|--|x"},
