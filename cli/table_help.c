@@ -51,7 +51,7 @@ const char peri_table_help[] =
     "                      of a column; may be repeated\n"
     "rm, share\n"
     "  -y, --yes           do not ask\n"
-    "      --write         who it is shared with may change it, too\n"
+    "      --write         with the name of a schema: they may change its tables, too\n"
     "\n"
     "      --here          without the portal\n"
     "      --json          print the answers as JSON\n"
