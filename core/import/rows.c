@@ -61,6 +61,11 @@ static void open_quotes(peri_cell_t *cell)
 
 static void open_escapes(peri_cell_t *cell)
 {
+    if (cell->n == 2 && !memcmp(cell->p, "\"\"", 2)) { /* the only quotes there are */
+        cell->kind = PERI_CELL_QUOTED;
+        cell->n = 0;
+        return;
+    }
     char *p = (char *)cell->p, *end = p + cell->n, *to = memchr(p, '\\', cell->n);
     if (!to) return;
     if (cell->n == 2 && p[1] == 'N') {
@@ -68,8 +73,9 @@ static void open_escapes(peri_cell_t *cell)
         return;
     }
     for (p = to; p < end; p++) {
-        bool escape = *p == '\\' && p + 1 < end &&
-                      (p[1] == 't' || p[1] == 'n' || p[1] == 'r' || p[1] == '\\');
+        bool escape =
+            *p == '\\' && p + 1 < end &&
+            (p[1] == 't' || p[1] == 'n' || p[1] == 'r' || p[1] == '\\' || p[1] == '"');
         if (!escape) {
             *to++ = *p;
             continue;
@@ -183,7 +189,7 @@ peri_rowend_t peri_row_cut(const peri_dialect_t *d, char *p, char *end, bool las
 {
     peri_rowend_t rc = cut(d, p, end, last, row);
     if (rc) return rc;
-    if (d->escapes && memchr(p, '\\', row->used))
+    if (d->escapes && (memchr(p, '\\', row->used) || memchr(p, '"', row->used)))
         for (size_t i = 0; i < row->n; i++) open_escapes(&row->cells[i]);
     if (!d->escapes)
         for (size_t i = 0; i < row->n; i++)
