@@ -39,9 +39,11 @@ static int fail_row(const peri_reader_t *r, peri_rowend_t end, peri_err_t *err)
 {
     const csv_t *s = r->state;
     const char *what = end == PERI_ROW_UNCLOSED ? "a quote that opens there is not closed"
-                       : end == PERI_ROW_BEHIND
-                           ? "there is text behind a closing quote"
-                           : "it has more cells than a table may have columns";
+                                                : "there is text behind a closing quote";
+    if (end == PERI_ROW_WIDE)
+        return peri_err_set(err, PERI_ELIMIT, "line %llu of %s has more than %d cells",
+                            (unsigned long long)s->line, r->name,
+                            PERI_IMPORT_COLUMNS_MAX);
     return peri_err_set(err, PERI_EFORMAT, "line %llu of %s: %s",
                         (unsigned long long)s->line, r->name, what);
 }

@@ -18,20 +18,9 @@
 
 #define MEMORY   ((uint64_t)1 << 30)
 #define NOTE_MAX 512
+#define NOTES    64
 
 /* ---- for readers ---- */
-
-void peri_reader_note(peri_reader_t *r, const char *fmt, ...)
-{
-    char text[NOTE_MAX];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
-    if (r->nnotes == 64) return;
-    if (!r->notes) r->notes = peri_arena_calloc(r->arena, 64, sizeof(*r->notes));
-    r->notes[r->nnotes++] = peri_arena_strdup(r->arena, text);
-}
 
 int peri_reader_tick(peri_reader_t *r, peri_err_t *err)
 {
@@ -41,26 +30,48 @@ int peri_reader_tick(peri_reader_t *r, peri_err_t *err)
     return peri_err_set(err, PERI_ECANCEL, "cancelled");
 }
 
+/* `text` with the file's name for the path that it was opened by. */
+static void put_reworded(const peri_reader_t *r, const char *text, peri_buf_t *b)
+{
+    size_t n = strlen(r->path);
+    for (const char *p = text, *q; *p; p = q) {
+        q = strstr(p, r->path);
+        size_t k = q ? (size_t)(q - p) : strlen(p);
+        peri_buf_append(b, p, k);
+        if (q) peri_buf_puts(b, r->name);
+        q = q ? q + n : p + k;
+    }
+}
+
 int peri_reader_reword(const peri_reader_t *r, const char *what, peri_err_t *err)
 {
     if (!err || err->code == PERI_ECANCEL || err->code == PERI_ELIMIT) return -1;
-    peri_err_t old = *err;
+    peri_code_t code = err->code;
     peri_buf_t b;
-    peri_buf_init(&b, 4 * sizeof(old.text));
-    size_t n = strlen(r->path);
-    for (const char *p = old.text, *q; *p; p = q) {
-        q = strstr(p, r->path);
-        size_t k = q ? (size_t)(q - p) : strlen(p);
-        peri_buf_append(&b, p, k);
-        if (q) peri_buf_puts(&b, r->name);
-        q = q ? q + n : p + k;
-    }
+    peri_buf_init(&b, 8192);
+    put_reworded(r, err->text, &b);
     if (what)
         peri_err_set(err, PERI_EFORMAT, "%s %s: %s", r->name, what, b.data ? b.data : "");
     else
-        peri_err_set(err, old.code, "%s", b.data ? b.data : "");
+        peri_err_set(err, code, "%s", b.data ? b.data : "");
     peri_buf_free(&b);
     return -1;
+}
+
+void peri_reader_note(peri_reader_t *r, const char *fmt, ...)
+{
+    char text[NOTE_MAX];
+    peri_buf_t b;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    if (r->nnotes == NOTES) return;
+    if (!r->notes) r->notes = peri_arena_calloc(r->arena, NOTES, sizeof(*r->notes));
+    peri_buf_init(&b, 8192);
+    put_reworded(r, text, &b);
+    r->notes[r->nnotes++] = peri_arena_strdup(r->arena, b.data ? b.data : "");
+    peri_buf_free(&b);
 }
 
 /* ---- the reader's rows as a table function ---- */

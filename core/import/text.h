@@ -30,6 +30,7 @@ typedef struct {
     unsigned can;   /* set of PERI_CAN_*; all, as long as there is no value */
     bool any;       /* there was a value */
     bool fractions; /* one of them was written as a floating point number */
+    bool words;     /* one of them was no number */
     bool ragged;    /* nested values differ in length */
     size_t length;  /* of them, if they do not */
 } peri_guess_t;

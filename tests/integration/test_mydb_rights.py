@@ -47,6 +47,11 @@ class World(unittest.TestCase):
     def share(self, who, what, to, rights):
         who.ok("POST", "/grants", {"kind": "volume", "thing": what, "to": to, "rights": rights})
 
+    def unshare(self, who):
+        mine = who.ok("GET", f"/grants?kind=volume&thing={who.name}/persistent:")["grants"]
+        for g in mine:
+            who.ok("DELETE", f"/grants/{g['id']}")
+
     def team(self, name, owner, *members, **more):
         owner.ok("POST", "/teams", dict(name=name, **more))
         for m in members:
@@ -194,11 +199,6 @@ class Names(World):
         self.assertEqual(s["mydb"]["owner"], "fay/persistent")
         self.assertEqual(s["team:mydb"]["owner"], "team:mydb/files")
 
-    def unshare(self, who):
-        mine = who.ok("GET", f"/grants?kind=volume&thing={who.name}/persistent:")["grants"]
-        for g in mine:
-            who.ok("DELETE", f"/grants/{g['id']}")
-
     def put(self, who, path, text):
         if "/" in path:
             who.ok("POST", f"/files/{who.name}/persistent/mydb", {"action": "mkdir", "parents": True})
@@ -293,6 +293,25 @@ class Tables(World):
         self.assertEqual(self.rows(bob, "SELECT count(*) FROM stars.x"), [["8"]])
         self.leave(bob, "stars")
         self.refused(bob, "SELECT * FROM stars.x", "called stars")
+
+    def test_shared_with_write(self):
+        """All her tables: then also new ones, which count as hers."""
+        una, cyd = self.una, self.cyd
+        self.rows(una, "CREATE TABLE mydb.log AS SELECT 1 AS i")
+        self.share(una, "una/persistent:mydb", {"account": "cyd"}, ["read", "write"])
+        self.addCleanup(self.unshare, una)
+        before = self.left(una)
+        self.rows(cyd, "INSERT INTO una.log SELECT 2")
+        self.rows(cyd, "CREATE TABLE una.big AS SELECT random() AS x FROM range(200000)")
+        self.assertEqual(self.rows(una, "SELECT count(*) FROM mydb.log"), [["2"]])
+        self.assertEqual(self.rows(cyd, "SELECT count(*) FROM una.big"), [["200000"]])
+        self.assertGreater(before - self.left(una), 500000)
+        self.rows(una, "DROP TABLE mydb.big")
+
+    def left(self, who):
+        """What she may still write; a statement that writes counts what is in doubt."""
+        self.rows(who, "CREATE OR REPLACE TABLE mydb.small AS SELECT 1 AS i")
+        return next(s["left"] for s in who.ok("GET", "/tables")["schemas"] if s["name"] == "mydb")
 
     def test_views(self):
         """mydb in a view is that of its owner; who reads the view must be given both."""
