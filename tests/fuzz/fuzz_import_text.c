@@ -53,8 +53,10 @@ static int on_member(void *arg, const char *key, size_t n, const peri_cell_t *va
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const peri_dialect_t dialects[] = {
-        {',', false}, {'\t', true}, {' ', false}, {';', false}};
+    static const peri_dialect_t dialects[] = {{.delimiter = ','},
+                                              {.delimiter = '\t', .escapes = true},
+                                              {.delimiter = ' '},
+                                              {.delimiter = '|', .framed = true}};
     char *text = malloc(size + 1);
     const char *why;
     if (!text) return 0;

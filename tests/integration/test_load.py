@@ -232,7 +232,7 @@ class Load(harness.Case):
         line = "123456789,0.123456789012,abcdefgh\n" * 1000
         with open(self.w.file("i2.csv"), "w") as f:
             f.write("a,b,c\n")
-            for _ in range(3000):
+            for _ in range(1500):
                 f.write(line)
         p = subprocess.Popen([os.path.join(harness.BIN, "perigee"), "table", "load", "-q",
                               "--overwrite", self.w.file("i2.csv"), "kept"], env=self.w.env,
