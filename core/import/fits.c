@@ -156,6 +156,14 @@ static int check_table(const peri_reader_t *r, const fits_t *t, peri_err_t *err)
     return 0;
 }
 
+/* What follows the last HDU may be anything. */
+static bool is_extension(const peri_reader_t *r, uint64_t at)
+{
+    char key[8];
+    return pread(r->fd, key, sizeof(key), (off_t)at) == sizeof(key) &&
+           !memcmp(key, "XTENSION", sizeof(key));
+}
+
 /* The table's header, the caller's. */
 static int find_table(peri_reader_t *r, fits_t *t, char **header, size_t *n,
                       peri_err_t *err)
@@ -168,8 +176,7 @@ static int find_table(peri_reader_t *r, fits_t *t, char **header, size_t *n,
     for (t->number = 0; t->number < HDUS_MAX && at < r->size; t->number++) {
         *header = NULL;
         if (read_header(r, t->number, at, header, n, &t->begin, &why)) {
-            /* What follows the last HDU may be anything. */
-            if (t->number) memset(&why, 0, sizeof(why));
+            if (t->number && !is_extension(r, at)) memset(&why, 0, sizeof(why));
             break;
         }
         bool fits = t->number ? !memcmp(*header, "XTENSION", 8)

@@ -250,7 +250,9 @@ static int put_numbers(peri_vofield_t *f, idx_t row, const char *p, uint64_t n,
     if (peri_slot_open(&f->slot, row, n, &at, err)) return -1;
     for (uint64_t i = 0; i < n; i++) {
         if (f->code == 'x') {
-            unsigned bit = (unsigned char)p[i / 8] >> (7 - i % 8) & 1;
+            /* A single one: astropy sets another bit than the standard's. */
+            unsigned byte = (unsigned char)p[i / 8];
+            bool bit = n == 1 ? byte != 0 : byte >> (7 - i % 8) & 1;
             peri_slot_put_bits(&f->slot, at + i, bit, 1);
         } else if (f->code == 'b') {
             bool yes = memchr("Tt1", p[i], 3), no = memchr("Ff0", p[i], 3);

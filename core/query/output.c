@@ -85,8 +85,9 @@ peri_writer_t *peri_query_open_writer(peri_query_t *q, peri_err_t *err)
     const peri_outcol_t *cols;
     size_t n;
     if (peri_query_columns(q, &cols, &n, err)) return NULL;
-    peri_provenance_t *prov = peri_arena_alloc(q->arena, sizeof(*prov));
+    peri_provenance_t *prov = peri_arena_calloc(q->arena, 1, sizeof(*prov));
     prov->query = q->spec.shown_sql ? q->spec.shown_sql : q->spec.sql;
+    prov->description = q->spec.description;
     prov->version = "perigee " PERIGEE_VERSION;
     prov->sources = peri_query_sources(q, q->arena, &prov->nsources);
     peri_writeopts_t opts = {.width = q->spec.width,

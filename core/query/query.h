@@ -50,8 +50,9 @@ typedef struct {
     uint64_t temp_size;   /* 0: default */
     double time_limit;    /* seconds; 0: none */
     uint64_t broadcast_limit;
-    const char *checkpoint; /* folder where kernels save what they have, or NULL */
-    const char *shown_sql;  /* what the result says it is from; NULL: sql */
+    const char *checkpoint;  /* folder where kernels save what they have, or NULL */
+    const char *shown_sql;   /* what the result says it is from; NULL: sql */
+    const char *description; /* of the table that the result is, or NULL */
     /* The rest is no part of the task file. One process keeps these limits, and with
      * `cut` they (and time_limit, after the first rows) end the result; else they fail */
     bool cut;
