@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "jobs/sandbox/sandbox.h"
@@ -472,15 +473,11 @@ static void gone_folder(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(words),
-                                       cmocka_unit_test(folders),
-                                       cmocka_unit_test(special),
-                                       cmocka_unit_test(order_and_absent),
-                                       cmocka_unit_test(json),
-                                       cmocka_unit_test(filter),
-                                       cmocka_unit_test(environment),
-                                       cmocka_unit_test(nothing_is_left),
-                                       cmocka_unit_test(swapped),
-                                       cmocka_unit_test(gone_folder)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(words),       cmocka_unit_test(folders),
+        cmocka_unit_test(special),     cmocka_unit_test(order_and_absent),
+        cmocka_unit_test(json),        cmocka_unit_test(filter),
+        cmocka_unit_test(environment), cmocka_unit_test(nothing_is_left),
+        cmocka_unit_test(swapped),     cmocka_unit_test(gone_folder)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
