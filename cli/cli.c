@@ -11,7 +11,7 @@ static volatile sig_atomic_t interrupted, time_is_up;
 
 /* ---- the word ---- */
 
-static bool word_is_wanted(void)
+bool peri_cli_word_is_wanted(void)
 {
     const char *s = getenv("PERIGEE_WORD");
     return s && strcmp(s, "1") == 0;
@@ -19,7 +19,7 @@ static bool word_is_wanted(void)
 
 void peri_cli_word(json_t *take)
 {
-    if (take && word_is_wanted()) {
+    if (take && peri_cli_word_is_wanted()) {
         char *text = json_dumps(take, JSON_COMPACT);
         fflush(stdout);
         if (text) fprintf(stderr, "\x1e%s\n", text);
@@ -39,7 +39,7 @@ static void word_of_failure(peri_code_t code, const char *text)
 
 int peri_cli_fail(const peri_err_t *err)
 {
-    if (word_is_wanted())
+    if (peri_cli_word_is_wanted())
         word_of_failure(err->code, err->text);
     else if (err->code != PERI_ECLOSED)
         fprintf(stderr, "perigee: %s\n", err->text);
@@ -49,7 +49,7 @@ int peri_cli_fail(const peri_err_t *err)
 int peri_cli_usage(const char *command)
 {
     fprintf(stderr, "Try 'perigee %s --help'.\n", command);
-    if (word_is_wanted()) {
+    if (peri_cli_word_is_wanted()) {
         char text[200];
         snprintf(text, sizeof(text), "perigee %.100s cannot be called so", command);
         word_of_failure(PERI_EINVAL, text);

@@ -68,6 +68,7 @@ int peri_cli_fail(const peri_err_t *err);
  * (read from files), "cut" (why rows are missing) and "changed", an array of what has
  * become of tables: {"schema", "name", "rows", "what"}. Takes the reference. */
 void peri_cli_word(json_t *take);
+bool peri_cli_word_is_wanted(void);
 /* After getopt_long said '?': points to --help; returns 2. */
 int peri_cli_usage(const char *command);
 /* An option's whole number from min to max: 0, or says what is wrong and returns 2. */

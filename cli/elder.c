@@ -2,14 +2,18 @@
 #include "cli/elder.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "cli/cli.h"
+
+enum { TRIES = 20 };
 
 static const struct {
     double age; /* seconds */
@@ -26,14 +30,24 @@ static void lower_threads(int nice)
     if (d) closedir(d);
 }
 
-/* Where the kernel shares the machine between sessions, nice counts only within one. */
+static void sleep_for(double seconds)
+{
+    const time_t whole = (time_t)seconds;
+    nanosleep(&(struct timespec){whole, (long)((seconds - (double)whole) * 1e9)}, NULL);
+}
+
+/* Where the kernel shares the machine between sessions, nice counts only within one. It
+ * takes one such wish in a tenth of a second, of all users together. */
 static void lower_session(int nice)
 {
     char text[8];
     const int n = snprintf(text, sizeof(text), "%d", nice);
     const int fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
     if (fd < 0) return;
-    if (write(fd, text, (size_t)n) < 0) { /* too soon after another's: the next time */
+    for (int i = 0; i < TRIES && write(fd, text, (size_t)n) < 0 && errno == EAGAIN; i++) {
+        struct timespec t;
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        sleep_for(0.02 + (double)(t.tv_nsec / 1000 % 100) / 1e3); /* not in step */
     }
     close(fd);
 }
@@ -52,8 +66,7 @@ static void *grow_old(void *arg)
     for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
         const double more = steps[i].age - age;
         if (more > 0) {
-            nanosleep(&(struct timespec){(time_t)more, (long)((more - (int)more) * 1e9)},
-                      NULL);
+            sleep_for(more);
             age = steps[i].age;
         }
         lower_threads(steps[i].nice);
@@ -64,8 +77,7 @@ static void *grow_old(void *arg)
 
 void peri_elder_begin(void)
 {
-    const char *s = getenv("PERIGEE_WORD");
     pthread_t thread;
-    if (!s || strcmp(s, "1") != 0) return;
+    if (!peri_cli_word_is_wanted()) return;
     if (pthread_create(&thread, NULL, grow_old, NULL) == 0) pthread_detach(thread);
 }

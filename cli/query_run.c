@@ -52,7 +52,9 @@ static int run_here(const peri_queryspec_t *spec, const peri_queryrun_t *o,
             fprintf(stderr, "the result was cut: there are more rows (limit of %s)\n",
                     ran->cut);
     }
-    if (rc == 0 && !spec->explain) rc = peri_query_report_write(ran->rows, &here, 1, err);
+    /* Who reads the word needs no report, and does not wait for the disk. */
+    if (rc == 0 && !spec->explain && !peri_cli_word_is_wanted())
+        rc = peri_query_report_write(ran->rows, &here, 1, err);
     peri_query_free(q);
     return rc;
 }

@@ -29,7 +29,9 @@ typedef struct {
 
 static void kill_it(run_t *r, peri_childwhy_t why)
 {
-    if (r->end->why == PERI_CHILD_ENDED) r->end->why = why;
+    /* One that is told to end may still reach another limit. */
+    if (r->end->why == PERI_CHILD_ENDED || r->end->why == PERI_CHILD_STOPPED)
+        r->end->why = why;
     kill(-r->pid, SIGKILL);
 }
 
@@ -48,7 +50,7 @@ static void take_output(run_t *r)
     if (!read_block(r, r->out, &n)) {
         close(r->out);
         r->out = -1;
-    } else if (n > 0 && e->why == PERI_CHILD_ENDED) {
+    } else if (n > 0 && (e->why == PERI_CHILD_ENDED || e->why == PERI_CHILD_STOPPED)) {
         if (e->written + (uint64_t)n > r->c->bytes) {
             kill_it(r, PERI_CHILD_TOO_MUCH);
         } else if (peri_write_all(r->c->output, r->block, (size_t)n)) {

@@ -2,6 +2,7 @@
 that go, dawdle or send fifty at once, a portal that is killed; and whether others stay quick.
 """
 import concurrent.futures
+import http.client
 import io
 import json
 import os
@@ -18,7 +19,7 @@ import h5py
 import harness
 from portal_world import Portal
 
-SECONDS = 2
+SECONDS = 1
 CONFIG = f"""quick:
   seconds: {SECONDS}
   rows: 5000
@@ -140,6 +141,17 @@ class Rows(unittest.TestCase):
             t = votable.parse_single_table(io.BytesIO(got["votable"].body)).array
             self.assertEqual([int(v) for v in t["n"]], [0, 1, 2])
 
+    def test_what_fails_late_breaks_off(self):
+        sql = "SELECT CAST(CASE WHEN range = 4500 THEN 'x' ELSE '1' END AS INT) AS a FROM range(4900)"
+        with self.assertRaises(http.client.IncompleteRead) as late:
+            ask(ana, sql, format="csv")
+        self.assertIn(b"a\n1\n", late.exception.partial)
+        r = ana.ok("GET", "/queries?limit=1")["queries"][0]
+        self.assertEqual((r["sql"], r["state"]), (sql, "failed"))
+        self.assertIn("INT32", r["text"])
+        # What is told when all is there has a status.
+        self.assertEqual(ask(ana, sql, format="hdf5").status, 400)
+
     def test_shape_of_tables(self):
         sql = "SELECT range AS n, repeat('w', 100) AS wide FROM range(60)"
         a = ask(ana, sql, format="table", width=60, utf8=False, table_rows=4).body.decode()
@@ -179,14 +191,14 @@ class Rows(unittest.TestCase):
         self.assertEqual(a.status, 403, a)
         self.assertIn("files:write", a.json["detail"])
         self.assertEqual(ask(ana, "DROP TABLE mydb.few").json["changed"][0]["what"], "dropped")
-        # Ten at once, which write: one after the other, none lost.
+        # Five at once, which write: one after the other, none lost.
         ask(ana, "CREATE TABLE mydb.many AS SELECT 0 AS a")
-        with concurrent.futures.ThreadPoolExecutor(10) as pool:
+        with concurrent.futures.ThreadPoolExecutor(5) as pool:
             for a in pool.map(lambda i: ask(ana, f"INSERT INTO mydb.many VALUES ({i})"),
-                              range(1, 11)):
+                              range(1, 6)):
                 self.assertEqual(a.status, 200, a)
         self.assertEqual(rows(ana, "SELECT count(*) AS n, sum(a) AS s FROM mydb.many"),
-                         [{"n": 11, "s": 55}])
+                         [{"n": 6, "s": 15}])
 
 
 class Cut(unittest.TestCase):
@@ -200,6 +212,8 @@ class Cut(unittest.TestCase):
         a = ask(ana, "SELECT range AS a FROM range(20000)", format="csv")
         self.assertEqual(a.body.count(b"\n"), 5001)
         self.assertEqual(self.check(a, "rows")["rows"], 5000)
+        a = ask(ana, "SELECT a.range AS a FROM range(1000000000) a, range(1000000000) b")
+        self.check(a, "rows")
         a = ask(ana, "SELECT range AS a FROM range(5000)", format="csv")
         self.assertEqual(record(ana, a)["state"], "done")
         a = ask(ana, "SELECT range AS a FROM range(20000)", format="csv", rows=10)
@@ -240,7 +254,7 @@ class Limits(unittest.TestCase):
         return a
 
     def test_endless(self):
-        a = self.fails(ENDLESS, 400, "2 seconds", "perigee history job")
+        a = self.fails(ENDLESS, 400, "1 seconds", "perigee history job")
         self.assertEqual(a.json["code"], "limit")
         # Ten tables in one plan, in an order that has to be found.
         tables = ", ".join(f"range(1000000) t{i}" for i in range(10))
@@ -249,8 +263,7 @@ class Limits(unittest.TestCase):
     def test_memory(self):
         for sql in ("SELECT len(list(a.range || 'some text that is not short')) FROM range(200000000) a",
                     "SELECT length(repeat('x', 2000000000))",
-                    "SELECT repeat('x', 900000000) AS a, range FROM range(30) ORDER BY a DESC",
-                    "SELECT count(DISTINCT a.range || repeat('y', 50)) FROM range(2000000000) a"):
+                    "SELECT repeat('x', 900000000) AS a, range FROM range(30) ORDER BY a DESC"):
             self.fails(sql, 400, "history job")
 
     def test_no_way_out(self):
@@ -314,7 +327,8 @@ class Clients(unittest.TestCase):
         self.assertEqual((a.status, a.json["code"]), (409, "cancelled"), a)
         self.assertEqual(record(ana, a)["state"], "cancelled")
 
-    def test_fifty_at_once(self):
+    def test_seventy_at_once(self):
+        """She has two places; others do not notice; who cannot even wait is told so."""
         most, done = [0], threading.Event()
 
         def watch():
@@ -322,53 +336,47 @@ class Clients(unittest.TestCase):
                 most[0] = max(most[0], len(commands()))
         w = threading.Thread(target=watch)
         w.start()
-        with concurrent.futures.ThreadPoolExecutor(50) as pool:
-            asked = [pool.submit(ask, ana, f"SELECT {i} AS a", format="csv") for i in range(50)]
-            time.sleep(0.1)
+        with concurrent.futures.ThreadPoolExecutor(70) as pool:
+            asked = [pool.submit(ask, ana, f"SELECT {i} AS a", format="csv") for i in range(70)]
+            time.sleep(0.2)
             started = time.time()
             self.assertEqual(rows(bob, "SELECT 1 AS a"), [{"a": 1}])
             others = time.time() - started
             answers = [f.result() for f in asked]
         done.set()
         w.join()
-        self.assertEqual([a.body for a in answers], [b"a\n%d\n" % i for i in range(50)])
-        self.assertLessEqual(most[0], 3)  # two of hers, one of bob's
-        self.assertLess(others, 2)
-
-    def test_a_crowd_is_told(self):
-        """What does not get its turn in time is told so, or waits: nothing is lost."""
-        with concurrent.futures.ThreadPoolExecutor(90) as pool:
-            answers = list(pool.map(lambda _: ask(ana, "SELECT 1 AS a"), range(90)))
-        said = {a.status for a in answers}
-        self.assertLessEqual(said, {200, 429})
-        self.assertIn(200, said)
-        for a in answers:
+        for i, a in enumerate(answers):
             if a.status == 429:
                 self.assertIn("Retry-After", a.headers)
-                self.assertIn(record(ana, a)["state"], ("failed",))
+                self.assertEqual(record(ana, a)["state"], "failed")
+            else:
+                self.assertEqual((a.status, a.body), (200, b"a\n%d\n" % i), a)
+        self.assertGreaterEqual(sum(a.status == 200 for a in answers), 64)
+        self.assertLessEqual(most[0], 3)  # two of hers, one of bob's
+        self.assertLess(others, 2)
 
 
 class Fair(unittest.TestCase):
     def test_others_stay_quick(self):
-        """The median of 20 quiet accounts, alone and beside a hostile one."""
-        quiet = [portal.person(f"quiet{i}") for i in range(20)]
+        """The median of quiet accounts, alone and beside a hostile one: bench/quick has more."""
+        quiet = [bob] + [portal.person(f"quiet{i}") for i in range(4)]
         sql = "SELECT sum(range) AS s FROM range(100000)"
 
         def median():
             times = []
-            for p in quiet:
+            for p in 3 * quiet:
                 started = time.time()
                 self.assertEqual(rows(p, sql), [{"s": 4999950000}])
                 times.append(time.time() - started)
             return statistics.median(times)
-        alone = min(median(), median())
+        alone = median()
         stop = threading.Event()
 
         def attack():
             while not stop.is_set():
                 ask(ana, ENDLESS)
-        with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            for _ in range(8):
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            for _ in range(4):
                 pool.submit(attack)
             settle(lambda: len(commands()) == 2)
             time.sleep(0.5)

@@ -1,5 +1,7 @@
 /* Writers of one table: killed at any moment, two at a time, one that waits for another.
  */
+#include <sys/prctl.h>
+
 #include "tests/unit/test_mydb_fixture.h"
 
 #define LIVES 60
@@ -11,6 +13,7 @@ static pid_t start(void (*run)(const peri_schema_t *, int), const peri_schema_t 
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* if the test fails */
         run(s, fd);
         _exit(0);
     }
@@ -169,37 +172,62 @@ static void is_whole_whenever_they_die(void **state)
     assert_int_equal(db_count(&s, ".new-"), 0);
 }
 
-/* ---- against each other ---- */
-
-static void rename_to(const peri_schema_t *s, bool there)
-{
-    for (int i = 0; i < 100; i++)
-        (void)peri_mydb_rename(s, there ? "a" : "b", there ? "b" : "a", NULL);
-}
-
-static void rename_there(const peri_schema_t *s, int fd)
+#if PERIGEE_FAILPOINTS
+static void write_new(const peri_schema_t *s, int fd)
 {
     (void)fd;
-    rename_to(s, true);
+    peri_err_t err;
+    (void)db_put(s, "t", 0, "new", &err);
 }
+
+/* On either side of the moment that counts. */
+static void is_old_or_new(void **state)
+{
+    (void)state;
+    static const char *const points[] = {"mydb_before_rename:1", "mydb_after_rename:1"};
+    for (int i = 0; i < 2; i++) {
+        int status;
+        peri_schema_t s = db_schema(db_folder());
+        db_must_put(&s, "t", "old");
+        setenv("PERIGEE_FAILPOINT", points[i], 1);
+        pid_t child = start(write_new, &s, -1);
+        unsetenv("PERIGEE_FAILPOINT");
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status));
+        db_is(&s, "t", i ? "new" : "old");
+        db_must_put(&s, "u", "x");
+        assert_int_equal(db_count(&s, ".new-"), 0);
+    }
+}
+#endif
+
+/* ---- against each other ---- */
 
 static void rename_back(const peri_schema_t *s, int fd)
 {
-    (void)fd;
-    rename_to(s, false);
+    close(fd); /* the parent's lock would be ours, too */
+    (void)peri_mydb_rename(s, "b", "a", NULL);
 }
 
-static void renames_end(void **state)
+/* Of the two locks of a rename the first is always that of the name that sorts first. */
+static void renames_never_wait_in_a_circle(void **state)
 {
     (void)state;
+    peri_err_t err = {0};
     peri_schema_t s = db_schema(db_folder());
-    db_must_put(&s, "a", "x");
-    double started = peri_now();
-    pid_t one = start(rename_there, &s, -1), two = start(rename_back, &s, -1);
-    end(one, 0);
-    end(two, 0);
-    assert_true(peri_now() - started < 30); /* no deadlock of two locks */
-    assert_int_equal(db_count(&s, "a.h5") + db_count(&s, "b.h5"), 1);
+    db_must_put(&s, "b", "x");
+    int a = peri_mydb_lock(&s, "a", &err);
+    assert_true(a >= 0);
+    pid_t child = start(rename_back, &s, a);
+    usleep(200000); /* it waits for a */
+    peri_mydb_patience = 0.1;
+    int b = peri_mydb_lock(&s, "b", &err);
+    if (b < 0) fail_msg("%s", err.text);
+    peri_mydb_patience = 60;
+    peri_mydb_unlock(b);
+    peri_mydb_unlock(a);
+    end(child, 0);
+    db_is(&s, "a", "x");
 }
 
 /* Of many who make a new table one does. */
@@ -237,7 +265,10 @@ int main(void)
         cmocka_unit_test(survives_a_dead_writer),
         cmocka_unit_test(waits_for_the_other),
         cmocka_unit_test(is_whole_whenever_they_die),
-        cmocka_unit_test(renames_end),
+#if PERIGEE_FAILPOINTS
+        cmocka_unit_test(is_old_or_new),
+#endif
+        cmocka_unit_test(renames_never_wait_in_a_circle),
         cmocka_unit_test(one_makes_it),
     };
     return cmocka_run_group_tests(tests, fx_setup, fx_teardown);
