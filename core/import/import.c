@@ -309,6 +309,8 @@ int peri_import_rows(peri_import_t *i,
         peri_err_t better = {0};
         if (find_culprit(i, &better)) e = better;
     }
+    /* Nobody's SQL is wrong here. */
+    if (e.code == PERI_EINVAL) e.code = PERI_EFORMAT;
     peri_reader_reword(&i->r, NULL, &e);
     if (err) *err = e;
     return -1;
