@@ -3,6 +3,7 @@
  * A watcher thread looks at the clock 10 times a second: it reports progress, and it
  * interrupts DuckDB when the caller cancels or the time limit is over.
  */
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -27,9 +28,9 @@ typedef struct {
 int peri_query_too_long(const peri_query_t *q, peri_err_t *err)
 {
     return peri_err_set(err, PERI_ELIMIT,
-                        "the query did not finish within %.3g seconds, its time limit "
+                        "the query did not finish within %g seconds, its time limit "
                         "(--timeout)",
-                        q->spec.time_limit);
+                        round(q->spec.time_limit * 10) / 10);
 }
 
 static void *watch(void *p)

@@ -372,7 +372,7 @@ static void tells_of_another_version(void **state)
     db_says(&err, PERI_ECONFLICT, "mydb.t was changed while it was read");
     assert_int_equal(peri_mydb_drop(&s, "t", PERI_MYDB_NONE, false, &err), 0);
     assert_null(peri_mydb_hold(t, &err));
-    db_says(&err, PERI_ECONFLICT, "mydb.t was changed while it was read");
+    db_says(&err, PERI_ECONFLICT, "mydb.t is gone");
     peri_table_unref(t);
 }
 
