@@ -27,7 +27,8 @@ static const char help_text[] =
     "perigee kernels lists the kernels.\n"
     "\n"
     "Example: groups by friends-of-friends\n"
-    "  perigee run fof gadget4_run64.dm --snapnum 23 --b 0.2 --into groups.h5\n";
+    "  perigee run fof gadget4_run64.dm --snapnum 23 --b 0.2 --into groups.h5\n"
+    "  perigee run fof gadget4_run64.dm --snapnum 23 --into mydb.groups\n";
 
 typedef struct {
     const json_t *all, *kernel;

@@ -49,7 +49,7 @@ int peri_scriptrun_query(peri_scriptrun_t *r, peri_queryspec_t *spec,
     if (peri_cli_interrupted()) return peri_err_set(err, PERI_ECANCEL, "cancelled");
     if (take_time(r, spec, err) || peri_query_run(spec, how, &ran, err)) return -1;
     r->end->bytes += ran.bytes;
-    r->end->cut = ran.cut;
+    if (ran.cut) r->end->cut = ran.cut;
     *rows = ran.rows;
     return 0;
 }

@@ -285,7 +285,8 @@ static int change(peri_scriptrun_t *r, const peri_statement_t *st, peri_err_t *e
     peri_session_t *session = peri_session_new(&limits, err);
     int rc = session ? peri_before_read(&before, session, s, name, r->arena, err) : -1;
     peri_session_free(session);
-    if (rc == 0) rc = replace(r, st, s, name, c, &before, err);
+    if (rc == 0 && (rc = replace(r, st, s, name, c, &before, err)) != 0)
+        peri_statement_blame(st, &before.shape, r->arena, err);
     peri_before_clear(&before);
     peri_mydbchange_free(c);
     return rc;
@@ -395,6 +396,7 @@ int peri_scriptrun_table(peri_scriptrun_t *r, const peri_statement_t *st, peri_e
         [PERI_ST_COMMENT] = comment,
     };
     const int rc = ways[st->kind](r, st, err);
-    if (rc) peri_statement_blame(st, err);
+    if (rc && st->kind == PERI_ST_CREATE_AS)
+        peri_statement_blame(st, NULL, r->arena, err);
     return rc;
 }

@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/cli.h"
 #include "cli/client_curl.h"
 #include "core/base/util.h"
 #include "core/out/target.h"
@@ -14,6 +16,7 @@
 #define BODY_MAX   (64u << 20)
 #define SILENCE    600L /* seconds without a byte in either direction */
 #define BUFFER     (256L << 10)
+#define SLICE_MS   200
 #define TIME_LIMIT 1e7 /* curl counts milliseconds in a long */
 
 typedef struct {
@@ -48,12 +51,24 @@ static size_t on_data(char *data, size_t size, size_t n, void *arg)
     return CURL_WRITEFUNC_ERROR;
 }
 
+/* False: the user ended it while nothing came. */
+static bool wait_for_input(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    while (!peri_cli_interrupted())
+        if (poll(&p, 1, SLICE_MS) > 0) return true;
+    return false;
+}
+
 static size_t on_read(char *out, size_t size, size_t n, void *arg)
 {
     stream_t *t = arg;
-    ssize_t got;
-    do got = read(t->s->in, out, size * n);
-    while (got < 0 && errno == EINTR);
+    ssize_t got = -1;
+    errno = EINTR;
+    while (got < 0 && errno == EINTR) {
+        if (!wait_for_input(t->s->in)) return CURL_READFUNC_ABORT;
+        got = read(t->s->in, out, size * n);
+    }
     if (got >= 0) return (size_t)got;
     t->read_errno = errno;
     return CURL_READFUNC_ABORT;
@@ -154,6 +169,8 @@ int peri_stream(peri_client_t *c, const peri_stream_t *s, peri_answer_t *a,
     set_request(&t);
     set_answer(&t, error);
     CURLcode code = peri_client_perform(c, t.easy, &interrupted);
+    interrupted =
+        interrupted || (code == CURLE_ABORTED_BY_CALLBACK && peri_cli_interrupted());
     int rc = interrupted ? peri_err_set(err, PERI_ECANCEL, "interrupted")
                          : judge(c, &t, code, error, err);
     curl_easy_cleanup(t.easy);

@@ -11,6 +11,7 @@
 #include "cli/table.h"
 #include "cli/table_here.h"
 #include "core/base/util.h"
+#include "core/mydb/about.h"
 
 typedef struct {
     const char *into, *format;
@@ -23,6 +24,17 @@ static int choose_format(const get_t *o, peri_format_t *f, peri_err_t *err)
     if (o->json) return 0;
     if (o->format) return peri_format_parse(o->format, f, err);
     return o->into ? peri_format_from_path(o->into, f, err) : 0;
+}
+
+/* What the file says of the table: the table's description, the caller's. A view, or a
+ * table that cannot be shown, has none; the query says why. */
+static char *description_of(const peri_heretable_t *t)
+{
+    json_t *shown = peri_mydb_show(t->schema, t->name, NULL);
+    const char *text = json_string_value(json_object_get(shown, "description"));
+    char *copy = text ? peri_xstrdup(text) : NULL;
+    json_decref(shown);
+    return copy;
 }
 
 static int get(const get_t *o, const peri_heretable_t *t, peri_err_t *err)
@@ -40,6 +52,8 @@ static int get(const get_t *o, const peri_heretable_t *t, peri_err_t *err)
     spec.overwrite = o->overwrite;
     char *base = getcwd(NULL, 0);
     spec.base = base;
+    char *description = description_of(t);
+    spec.description = description;
     int rc = peri_buf_check(&sql, "the query", err);
     if (rc == 0) rc = choose_format(o, &spec.format, err);
     peri_terminal_look(&spec.width, &spec.utf8);
@@ -49,6 +63,7 @@ static int get(const get_t *o, const peri_heretable_t *t, peri_err_t *err)
     if (rc == 0) peri_query_word(&end);
     json_decref(end.changed);
     peri_buf_free(&sql);
+    free(description);
     free(base);
     return rc;
 }

@@ -109,6 +109,17 @@ int peri_table_here_ls(int argc, char **argv)
     return print(list, json, peri_table_print_list, &err);
 }
 
+/* One that cannot be planned now has its text, at least. */
+static void put_view_columns(json_t *view, const peri_heretable_t *t)
+{
+    peri_err_t err = {0};
+    json_t *columns = peri_view_columns(t, &err);
+    if (columns)
+        json_object_set_new(view, "columns", columns);
+    else
+        fprintf(stderr, "perigee: its columns cannot be told: %s\n", err.text);
+}
+
 int peri_table_here_show(int argc, char **argv)
 {
     bool json = false;
@@ -120,6 +131,7 @@ int peri_table_here_show(int argc, char **argv)
     if (status >= 0) return status;
     if (peri_heretable_find(argv[optind], &t, &err)) return peri_cli_fail(&err);
     json_t *o = peri_mydb_show(t.schema, t.name, &err);
+    if (o && json_object_get(o, "sql")) put_view_columns(o, &t);
     peri_heretable_free(&t);
     return print(o, json, peri_table_print, &err);
 }

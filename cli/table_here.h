@@ -25,6 +25,10 @@ typedef struct {
 int peri_heretable_find(const char *word, peri_heretable_t *out, peri_err_t *err);
 void peri_heretable_free(peri_heretable_t *t); /* accepts a zeroed struct */
 
+/* Of a view, as of a table but for "nulls"; NULL: it cannot be told, as of one that names
+ * a table that is gone. Once in a process, as any query. */
+json_t *peri_view_columns(const peri_heretable_t *t, peri_err_t *err);
+
 /* {"schema", "name", "what"} and, where known (>= 0), "rows": an element of the word's
  * "changed". */
 json_t *peri_table_changed(const peri_heretable_t *t, const char *what, int64_t rows);

@@ -22,9 +22,10 @@
 #include "core/h5/h5.h"
 #include "core/mydb/about.h"
 
-#define CHECK_EVERY 64                  /* chunks: about 130,000 rows */
-#define NOTES_MAX   ((size_t)256 << 10) /* of the history of a table that is appended to \
-                                         */
+#define CHECK_EVERY 64 /* chunks: about 130,000 rows */
+#define NOTES_MAX                                                                        \
+    ((size_t)256 << 10) /* of the history of a table that is appended to                 \
+                         */
 
 static int on_tick(double part, void *arg)
 {
@@ -33,6 +34,12 @@ static int on_tick(double part, void *arg)
 }
 
 /* ---- the file ---- */
+
+const char *peri_load_name(const peri_load_t *o)
+{
+    if (o->name && *o->name) return o->name;
+    return strcmp(o->file, "-") ? o->file : "standard input";
+}
 
 /* Standard input as a file that can be read twice: itself if it is one, else a copy
  * without a name. */
@@ -90,7 +97,7 @@ static void take_options(const peri_load_t *o, peri_importopts_t *to, peri_bar_t
                               .nunits = o->lists[PERI_LOAD_UNITS].n,
                               .nulls = o->lists[PERI_LOAD_NULLS].v,
                               .nnulls = o->lists[PERI_LOAD_NULLS].n,
-                              .name = strcmp(o->file, "-") ? o->file : "standard input",
+                              .name = peri_load_name(o),
                               .header_said = o->header || o->no_header,
                               .header = o->header,
                               .tick = on_tick,
@@ -178,7 +185,7 @@ static peri_writer_t *new_writer(const peri_load_t *o, job_t *j, peri_err_t *err
 {
     size_t n;
     const peri_outcol_t *cols = peri_import_columns(j->old ? j->old : j->file, &n);
-    const char *name = strcmp(o->file, "-") ? o->file : "standard input";
+    const char *name = peri_load_name(o);
     char *real = strcmp(o->file, "-") ? realpath(o->file, NULL) : NULL;
     char *query = history(o, j->old_query, name);
     struct stat st = {0};
@@ -225,7 +232,8 @@ static int begin_change(const peri_load_t *o, job_t *j, peri_err_t *err)
                      : o->overwrite ? 0
                                     : PERI_MYDB_MUST_BE_NEW;
     j->change = peri_mydbchange_new(j->table.schema, j->table.name, flags, err);
-    if (!j->change && err->code == PERI_ECONFLICT && !o->append && !o->overwrite)
+    if (!j->change && err->code == PERI_ECONFLICT && !o->append && !o->overwrite &&
+        peri_mydb_kind(j->table.schema, j->table.name) == PERI_MYDB_TABLE)
         peri_err_set(err, PERI_ECONFLICT,
                      "there is a %s.%s already: --append adds rows to it, --overwrite "
                      "replaces it",
@@ -336,13 +344,18 @@ int peri_table_here_load(int argc, char **argv)
 {
     peri_load_t o = {.lists = {{.name = "type"}, {.name = "unit"}, {.name = "null"}}};
     peri_err_t err = {0};
-    const peri_option_t options[] = {
-        {"format", NULL, &o.format, 0},       {"path", NULL, &o.path, 0},
-        {"append", &o.append, NULL, 0},       {"overwrite", &o.overwrite, NULL, 0},
-        {"preview", &o.preview, NULL, 0},     {"header", &o.header, NULL, 0},
-        {"no-header", &o.no_header, NULL, 0}, {"description", NULL, &o.description, 0},
-        {"quiet", &o.quiet, NULL, 'q'},       {"json", &o.json, NULL, 0}};
-    int status = peri_options_read_lists(argc, argv, peri_table_help, options, 10,
+    const peri_option_t options[] = {{"format", NULL, &o.format, 0},
+                                     {"path", NULL, &o.path, 0},
+                                     {"append", &o.append, NULL, 0},
+                                     {"overwrite", &o.overwrite, NULL, 0},
+                                     {"preview", &o.preview, NULL, 0},
+                                     {"header", &o.header, NULL, 0},
+                                     {"no-header", &o.no_header, NULL, 0},
+                                     {"description", NULL, &o.description, 0},
+                                     {"name", NULL, &o.name, 0},
+                                     {"quiet", &o.quiet, NULL, 'q'},
+                                     {"json", &o.json, NULL, 0}};
+    int status = peri_options_read_lists(argc, argv, peri_table_help, options, 11,
                                          o.lists, PERI_LOAD_LISTS);
     /* A preview needs no name. */
     if (status < 0)

@@ -8,11 +8,14 @@
 enum { PERI_LOAD_TYPES, PERI_LOAD_UNITS, PERI_LOAD_NULLS, PERI_LOAD_LISTS };
 
 typedef struct {
-    const char *format, *path, *description;
+    const char *format, *path, *description, *name;
     bool append, overwrite, preview, header, no_header, quiet, json;
     peri_optionlist_t lists[PERI_LOAD_LISTS];
     const char *file, *table;
 } peri_load_t;
+
+/* What the file is called in sentences, and in what the table tells of its rows. */
+const char *peri_load_name(const peri_load_t *o);
 
 /* A column's type as SQL. The caller frees. */
 char *peri_load_type(const peri_outcol_t *c);

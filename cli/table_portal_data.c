@@ -24,10 +24,12 @@
 
 /* ---- load ---- */
 
+enum { TYPES, UNITS, NULLS, LISTS };
+
 typedef struct {
-    const char *format, *path, *from;
-    bool append, overwrite, preview, quiet, json;
-    peri_optionlist_t types;
+    const char *format, *path, *from, *description, *name;
+    bool append, overwrite, preview, header, no_header, quiet, json;
+    peri_optionlist_t lists[LISTS];
     const char *file, *table; /* file NULL: `from` */
 } load_t;
 
@@ -59,6 +61,29 @@ static const char *format_of(const load_t *o)
     return peri_format_from_path(o->file, &f, &ignored) ? NULL : peri_format_name(f);
 }
 
+static const char *name_of(const load_t *o)
+{
+    if (o->name || !o->file || !strcmp(o->file, "-")) return o->name;
+    const char *slash = strrchr(o->file, '/');
+    return slash ? slash + 1 : o->file;
+}
+
+/* --type id=BIGINT becomes type=id:BIGINT. */
+static int put_pairs(peri_buf_t *b, const peri_optionlist_t *l, peri_err_t *err)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        const char *eq = strchr(l->v[i], '=');
+        if (!eq || eq == l->v[i])
+            return peri_err_set(
+                err, PERI_EINVAL, "--%s \"%.100s\" is not possible: write COLUMN=%s",
+                l->name, l->v[i], strcmp(l->name, "type") ? "UNIT" : "TYPE");
+        char *pair = peri_xasprintf("%.*s:%s", (int)(eq - l->v[i]), l->v[i], eq + 1);
+        put_value(b, l->name, pair);
+        free(pair);
+    }
+    return 0;
+}
+
 /* The address of the request; NULL: an error. */
 static char *load_path(const load_t *o, peri_err_t *err)
 {
@@ -73,18 +98,12 @@ static char *load_path(const load_t *o, peri_err_t *err)
     if (o->append) put_value(&b, "append", "1");
     if (o->overwrite) put_value(&b, "overwrite", "1");
     if (o->preview) put_value(&b, "preview", "1");
-    for (size_t i = 0; i < o->types.n; i++) {
-        const char *eq = strchr(o->types.v[i], '=');
-        char *pair = !eq || eq == o->types.v[i]
-                         ? NULL
-                         : peri_xasprintf("%.*s:%s", (int)(eq - o->types.v[i]),
-                                          o->types.v[i], eq + 1);
-        if (pair) put_value(&b, "type", pair);
-        free(pair);
-        if (pair) continue;
-        peri_err_set(err, PERI_EINVAL,
-                     "--type \"%.100s\" is not possible: write COLUMN=TYPE",
-                     o->types.v[i]);
+    if (o->header || o->no_header) put_value(&b, "header", o->header ? "1" : "0");
+    if (o->description) put_value(&b, "description", o->description);
+    if (name_of(o)) put_value(&b, "name", name_of(o));
+    for (size_t i = 0; i < o->lists[NULLS].n; i++)
+        put_value(&b, "null", o->lists[NULLS].v[i]);
+    if (put_pairs(&b, &o->lists[TYPES], err) || put_pairs(&b, &o->lists[UNITS], err)) {
         peri_buf_free(&b);
         return NULL;
     }
@@ -181,14 +200,21 @@ static int load(const load_t *o)
 
 int peri_table_portal_load(int argc, char **argv)
 {
-    load_t o = {.types = {.name = "type"}};
-    const peri_option_t options[] = {
-        {"format", NULL, &o.format, 0},       {"path", NULL, &o.path, 0},
-        {"from", NULL, &o.from, 0},           {"append", &o.append, NULL, 0},
-        {"overwrite", &o.overwrite, NULL, 0}, {"preview", &o.preview, NULL, 0},
-        {"quiet", &o.quiet, NULL, 'q'},       {"json", &o.json, NULL, 0}};
+    load_t o = {.lists = {{.name = "type"}, {.name = "unit"}, {.name = "null"}}};
+    const peri_option_t options[] = {{"format", NULL, &o.format, 0},
+                                     {"path", NULL, &o.path, 0},
+                                     {"from", NULL, &o.from, 0},
+                                     {"append", &o.append, NULL, 0},
+                                     {"overwrite", &o.overwrite, NULL, 0},
+                                     {"preview", &o.preview, NULL, 0},
+                                     {"header", &o.header, NULL, 0},
+                                     {"no-header", &o.no_header, NULL, 0},
+                                     {"description", NULL, &o.description, 0},
+                                     {"name", NULL, &o.name, 0},
+                                     {"quiet", &o.quiet, NULL, 'q'},
+                                     {"json", &o.json, NULL, 0}};
     int status =
-        peri_options_read_lists(argc, argv, peri_table_help, options, 8, &o.types, 1);
+        peri_options_read_lists(argc, argv, peri_table_help, options, 12, o.lists, LISTS);
     if (status >= 0) return status;
     /* A preview needs no name. */
     const int n = o.from ? 0 : 1;

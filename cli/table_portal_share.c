@@ -72,6 +72,18 @@ static json_t *grant(peri_client_t *c, const char *place, const char *whom, bool
                             "/grants");
 }
 
+/* A table is replaced when it is changed, which takes the folder that it is in. */
+static int check_write(const char *place, const char *word, peri_err_t *err)
+{
+    const char *end = strrchr(place, ':');
+    if (end && !strcmp(end, ":mydb")) return 0;
+    return peri_err_set(err, PERI_EINVAL,
+                        "%.200s alone can only be shared for reading; 'perigee table "
+                        "share mydb WHOM --write' lets others change all tables of "
+                        "yours, and a team's are its members' to change",
+                        word);
+}
+
 int peri_table_portal_share(int argc, char **argv)
 {
     bool json = false, write = false;
@@ -86,8 +98,9 @@ int peri_table_portal_share(int argc, char **argv)
     peri_client_t *c = peri_talk(&status);
     if (!c) return status;
     char *place = place_of(c, argv[optind], &err);
-    if (!place) status = peri_cli_fail(&err);
-    for (int i = optind + 1; place && i < argc; i++) {
+    const bool well = place && !(write && check_write(place, argv[optind], &err));
+    if (!well) status = peri_cli_fail(&err);
+    for (int i = optind + 1; well && i < argc; i++) {
         json_t *j = grant(c, place, argv[i], write, &err);
         if (!j)
             status = peri_cli_fail(&err);

@@ -88,7 +88,7 @@ static void print_columns(const json_t *columns)
     {
         peri_grid_add(g, peri_json_str(c, "name"));
         peri_grid_addf(g, "%s%s", peri_json_str(c, "type"),
-                       json_is_false(json_object_get(c, "nulls")) ? " not null" : "");
+                       peri_json_true(c, "nulls") ? " with NULL" : "");
         peri_grid_add(g, peri_json_str(c, "unit"));
         peri_grid_add(g, peri_json_str(c, "ucd"));
         peri_grid_add(g, peri_json_str(c, "description"));
@@ -110,7 +110,9 @@ void peri_table_print(const json_t *t)
                         size_of(t, "bytes", bytes));
     peri_grid_label(stdout, "Changed", "%s",
                     peri_when_exact(peri_json_num(t, "modified", 0), when));
-    if (*query && !is_view(t)) peri_grid_label(stdout, "Made by", "%s", query);
+    if (*query && !is_view(t))
+        peri_grid_label(stdout, "Origin", "%s",
+                        query + (!strncmp(query, "-- ", 3) ? 3 : 0));
     if (*sql) printf("\n%s\n", sql);
     if (json_array_size(json_object_get(t, "columns"))) {
         putchar('\n');

@@ -67,23 +67,6 @@ static duckdb_type type_of_column(const peri_column_t *c)
     return duckdb_type_of(c->type);
 }
 
-/* The type with VARCHAR for BLOB, whose escapes JSON's cast keeps, and for DECIMAL, whose
- * numbers it rounds. */
-static void put_text_type(const char *type, peri_buf_t *b)
-{
-    for (char quote = 0; *type; type++) {
-        bool blob = !quote && strncmp(type, "BLOB", 4) == 0;
-        if (blob || (!quote && strncmp(type, "DECIMAL", 7) == 0)) {
-            peri_buf_puts(b, "VARCHAR");
-            type = blob ? type + 3 : strchr(type, ')');
-            continue;
-        }
-        if (quote ? *type == quote : *type == '"' || *type == '\'')
-            quote = quote ? 0 : *type;
-        peri_buf_putc(b, *type);
-    }
-}
-
 void peri_scan_put_value(const peri_column_t *c, const char *name, peri_buf_t *b)
 {
     switch (peri_sqltype_form(c->sql_type, c->type, c->width)) {
@@ -92,7 +75,7 @@ void peri_scan_put_value(const peri_column_t *c, const char *name, peri_buf_t *b
         break;
     case PERI_SQLFORM_JSON:
         peri_buf_printf(b, "CAST(CAST(CAST(%s AS JSON) AS ", name);
-        put_text_type(c->sql_type, b);
+        peri_sqltype_put_json(c->sql_type, b);
         peri_buf_putc(b, ')');
         break;
     case PERI_SQLFORM_ONE: /* DuckDB has no CASE of arrays, but of lists */

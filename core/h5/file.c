@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -112,12 +113,15 @@ static int explain(const char *path, uint64_t size, const char *why, peri_err_t 
                         has, why);
 }
 
-/* The checks before HDF5 sees the file; *real becomes the caller's. */
+/* The checks before HDF5 sees the file; *real becomes the caller's, NULL if the file has
+ * no name any more (one that is known by its descriptor, as what came by a pipe). */
 static int look(const char *path, const char *root, char **real, struct stat *st,
                 peri_err_t *err)
 {
     *real = realpath(path, NULL);
-    if (!*real || stat(*real, st) != 0) {
+    /* Without a name it is in no folder, so under no root. */
+    const bool named = *real || root;
+    if ((named && !*real) || stat(named ? *real : path, st) != 0) {
         peri_code_t code = errno == ENOENT || errno == ENOTDIR ? PERI_ENOTFOUND
                            : errno == EACCES                   ? PERI_EDENIED
                                                                : PERI_EIO;
@@ -131,7 +135,7 @@ static int look(const char *path, const char *root, char **real, struct stat *st
     if (!S_ISREG(st->st_mode))
         return peri_err_set(err, PERI_EFORMAT, "%s is %s, not an HDF5 file", path,
                             S_ISDIR(st->st_mode) ? "a folder" : "not a regular file");
-    if (access(*real, R_OK) != 0)
+    if (access(named ? *real : path, R_OK) != 0)
         return peri_err_set(err, PERI_EDENIED, "%s may not be read by you: %s", path,
                             strerror(errno));
     if (st->st_size == 0)
@@ -139,13 +143,25 @@ static int look(const char *path, const char *root, char **real, struct stat *st
     return 0;
 }
 
-static int open_hdf5(peri_h5file_t *f, peri_err_t *err)
+/* HDF5 asks for the real path of what its usual driver opens: one without a name is read
+ * by another. */
+static hid_t open_nameless(const char *path)
+{
+    hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_fapl_stdio(fapl);
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, fapl);
+    H5Pclose(fapl);
+    return file;
+}
+
+static int open_hdf5(peri_h5file_t *f, bool named, peri_err_t *err)
 {
     char why[256];
     int *fd = NULL;
     hsize_t base = 0;
     peri_h5_enter(f->path, H5_BUSY_META);
-    f->hid = H5Fopen(f->real, H5F_ACC_RDONLY, H5P_DEFAULT);
+    f->hid =
+        named ? H5Fopen(f->real, H5F_ACC_RDONLY, H5P_DEFAULT) : open_nameless(f->real);
     hid_t fcpl = f->hid < 0 ? -1 : H5Fget_create_plist(f->hid);
     if (fcpl < 0 || H5Pget_userblock(fcpl, &base) < 0 ||
         H5Fget_vfd_handle(f->hid, H5P_DEFAULT, (void **)&fd) < 0 || !fd) {
@@ -156,7 +172,8 @@ static int open_hdf5(peri_h5file_t *f, peri_err_t *err)
     if (fcpl >= 0) H5Pclose(fcpl);
     peri_h5_leave();
     if (f->hid < 0) return explain(f->real, f->size, why, err);
-    f->fd = *fd;
+    /* That driver's handle is a stream. */
+    f->fd = named ? *fd : fileno(*(FILE **)(void *)fd);
     f->base = base;
     return 0;
 }
@@ -176,11 +193,11 @@ peri_h5file_t *peri_h5file_open(const char *path, const char *root, peri_err_t *
     f->hid = -1;
     f->path = peri_xstrdup(path);
     f->root = root ? peri_xstrdup(root) : NULL;
-    f->real = real;
+    f->real = real ? real : peri_xstrdup(path);
     f->size = (uint64_t)st.st_size;
     f->mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
     f->inode = (uint64_t)st.st_ino;
-    if (open_hdf5(f, err) != 0) {
+    if (open_hdf5(f, real != NULL, err) != 0) {
         peri_h5file_unref(f);
         return NULL;
     }

@@ -170,6 +170,23 @@ static void put_condition(const char *source, duckdb_type from, duckdb_logical_t
         peri_buf_printf(b, "%s = trunc(%s)", source, source);
 }
 
+static int put_cast(const char *source, duckdb_logical_type to, bool json, peri_buf_t *b)
+{
+    peri_buf_t type;
+    peri_buf_init(&type, b->max);
+    int rc = peri_cast_put_type(to, &type);
+    if (type.failed) b->failed = true;
+    if (!rc && !b->failed && json) {
+        peri_buf_printf(b, "CAST(CAST(CAST(%s AS JSON) AS ", source);
+        peri_sqltype_put_json(type.data, b);
+        peri_buf_printf(b, ") AS %s)", type.data);
+    } else if (!rc && !b->failed) {
+        peri_buf_printf(b, "CAST(%s AS %s)", source, type.data);
+    }
+    peri_buf_free(&type);
+    return rc;
+}
+
 int peri_cast_put(const char *source, duckdb_logical_type from, duckdb_logical_type to,
                   unsigned flags, peri_buf_t *b, peri_err_t *err)
 {
@@ -188,9 +205,8 @@ int peri_cast_put(const char *source, duckdb_logical_type from, duckdb_logical_t
     bool json = flags & PERI_CAST_JSON && f == DUCKDB_TYPE_VARCHAR &&
                 is_nested(duckdb_get_type_id(to));
     peri_buf_puts(b, wrong_is_null ? "TRY(" : "(");
-    peri_buf_printf(b, json ? "CAST(CAST(%s AS JSON) AS " : "CAST(%s AS ", source);
-    int rc = peri_cast_put_type(to, b);
-    peri_buf_puts(b, "))");
+    int rc = put_cast(source, to, json, b);
+    peri_buf_putc(b, ')');
     if (condition.len)
         peri_buf_puts(b,
                       wrong_is_null ? " END" : " ELSE error('a value does not fit') END");

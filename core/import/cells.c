@@ -34,15 +34,21 @@ static bool is_native(duckdb_type t)
 }
 
 int peri_cells_column(peri_reader_t *r, const char *source, const char *unit,
-                      const peri_guess_t *g, peri_err_t *err)
+                      const char *description, const peri_guess_t *g, peri_err_t *err)
 {
     duckdb_logical_type forced = peri_reader_forced(r, source);
     duckdb_logical_type type = forced ? peri_cast_copy_type(forced) : peri_guess_type(g);
     duckdb_type id = duckdb_get_type_id(type);
+    if (!forced && id == DUCKDB_TYPE_VARCHAR && g->any && !g->words)
+        peri_reader_note(
+            r,
+            "%s has numbers that neither a 64-bit integer nor a double holds "
+            "exactly, so it is text; --type \"%s=DOUBLE\" rounds them",
+            source, source);
     if (is_native(id))
-        return peri_reader_column(r, source, unit, "", "", type, NULL, err);
+        return peri_reader_column(r, source, unit, "", description, type, NULL, err);
     duckdb_logical_type text = duckdb_create_logical_type(DUCKDB_TYPE_VARCHAR);
-    return peri_reader_column(r, source, unit, "", "", text, type, err);
+    return peri_reader_column(r, source, unit, "", description, text, type, err);
 }
 
 static bool keeps_empty(duckdb_logical_type t)

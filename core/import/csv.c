@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "core/base/util.h"
+#include "core/import/ecsv.h"
 #include "core/import/input.h"
 #include "core/import/rows.h"
 
@@ -18,7 +19,6 @@ typedef struct {
     peri_input_t *in;
     peri_dialect_t dialect;
     bool ended;
-    bool comments; /* lines of # are none of the table */
     bool header;   /* the first row is names */
     size_t ncols;  /* 0: not known yet */
     uint64_t line; /* of the row in hand */
@@ -27,6 +27,7 @@ typedef struct {
     peri_row_t head; /* the first row; its texts in the arena */
     uint64_t head_line;
     char *comment;                 /* the last line of # before the rows; arena */
+    const peri_ecsv_t *notes;      /* what such lines say of columns */
     peri_guess_t *guesses, *first; /* of the other rows; of the first one */
     uint64_t nrows;
     peri_cells_t *cells;
@@ -38,9 +39,11 @@ static int fail_row(const peri_reader_t *r, peri_rowend_t end, peri_err_t *err)
 {
     const csv_t *s = r->state;
     const char *what = end == PERI_ROW_UNCLOSED ? "a quote that opens there is not closed"
-                       : end == PERI_ROW_BEHIND
-                           ? "there is text behind a closing quote"
-                           : "it has more cells than a table may have columns";
+                                                : "there is text behind a closing quote";
+    if (end == PERI_ROW_WIDE)
+        return peri_err_set(err, PERI_ELIMIT, "line %llu of %s has more than %d cells",
+                            (unsigned long long)s->line, r->name,
+                            PERI_IMPORT_COLUMNS_MAX);
     return peri_err_set(err, PERI_EFORMAT, "line %llu of %s: %s",
                         (unsigned long long)s->line, r->name, what);
 }
@@ -71,8 +74,8 @@ static int fail_count(const peri_reader_t *r, peri_err_t *err)
 static bool is_no_row(const csv_t *s)
 {
     if (s->row.blank) return s->ncols != 1;
-    return s->comments && s->dialect.delimiter == ' ' && s->row.n &&
-           s->row.cells[0].kind == PERI_CELL_BARE && s->row.cells[0].p[0] == '#';
+    return s->dialect.delimiter == ' ' && s->row.cells[0].kind == PERI_CELL_BARE &&
+           s->row.cells[0].p[0] == '#';
 }
 
 /* The next row into s->row, whose texts stay until the one after it. 1, 0 at the end. */
@@ -97,7 +100,9 @@ static int next_row(peri_reader_t *r, peri_err_t *err)
         peri_input_skip(s->in, s->row.used);
         if (is_no_row(s)) continue;
         if (s->ncols && s->row.n != s->ncols) return fail_count(r, err);
-        return 1;
+        const peri_cell_t *first = s->row.cells, *last = first + s->row.n - 1;
+        size_t len = (size_t)(last->p + last->n - first->p);
+        return peri_cells_check(r, first->p, len, s->line, err) ? -1 : 1;
     }
 }
 
@@ -159,9 +164,9 @@ static int skip_comments(peri_reader_t *r, peri_err_t *err)
             want = 2 * n;
             continue;
         }
-        s->comments = true;
         s->comment = peri_arena_strndup(r->arena, p + 1, k - 1);
         if (peri_cells_check(r, s->comment, k - 1, s->next_line, err)) return -1;
+        if (!s->ncols) s->notes = peri_ecsv_note(r->arena, s->notes, s->comment);
         if (k + 1 < n && p[k] == '\r' && p[k + 1] == '\n') k++;
         peri_input_skip(s->in, k < n ? k + 1 : n);
         s->next_line++;
@@ -205,9 +210,6 @@ static int look_at_rows(peri_reader_t *r, peri_err_t *err)
         int rc = next_row(r, err);
         if (rc <= 0) return rc;
         const peri_cell_t *cells = s->row.cells;
-        const char *end = cells[s->row.n - 1].p + cells[s->row.n - 1].n;
-        if (peri_cells_check(r, cells[0].p, (size_t)(end - cells[0].p), s->line, err))
-            return -1;
         take_nulls(r);
         if (!s->ncols) {
             keep_head(r);
@@ -283,9 +285,11 @@ static int add_columns(peri_reader_t *r, peri_err_t *err)
                                   : s->header ? &s->head.cells[c]
                                               : &(peri_cell_t){"", 0, PERI_CELL_NULL};
         char *name = trimmed(r->arena, cell->p, cell->n);
-        const char *unit = split_unit(r->arena, name);
+        const peri_ecsv_t *note = peri_ecsv_find(s->notes, name);
+        const char *unit = note ? note->unit : split_unit(r->arena, name);
         if (!s->header) peri_guess_join(&s->guesses[c], &s->first[c]);
-        rc = peri_cells_column(r, name, unit, &s->guesses[c], err);
+        rc = peri_cells_column(r, name, unit, note ? note->description : "",
+                               &s->guesses[c], err);
     }
     peri_row_free(&row);
     return rc;
@@ -306,6 +310,7 @@ static int csv_open(peri_reader_t *r, peri_err_t *err)
         if (fill_window(s, LOOK_BYTES, &n, &p, err)) return -1;
         bool csv = named > 4 && !strcasecmp(r->name + named - 4, ".csv");
         s->dialect.delimiter = peri_row_delimiter(p, n, s->ended, !csv);
+        s->dialect.framed = s->dialect.delimiter == '|' && n && *p == '|';
     }
     if (look_at_rows(r, err)) return -1;
     if (!s->ncols)

@@ -17,11 +17,13 @@
 #include "core/import/reader.h"
 #include "core/out/text.h"
 
-#define BLOCK_BYTES   ((uint64_t)8 << 20)
-#define ROW_MAX       ((uint64_t)256 << 20)
-#define HEAP_MAX      ((uint64_t)256 << 20) /* one list */
-#define HEAP_OF_CHUNK ((uint64_t)64 << 20)  /* all lists; at least a row's */
-#define HDUS_MAX      10000
+#define BLOCK_BYTES ((uint64_t)8 << 20)
+#define ROW_MAX     ((uint64_t)256 << 20)
+#define HEAP_MAX    ((uint64_t)256 << 20) /* one list */
+#define VALUES_OF_CHUNK                                                                  \
+    ((uint64_t)64 << 20) /* lists and texts; at least a row of them                      \
+                          */
+#define HDUS_MAX 10000
 
 typedef struct {
     peri_fitshdu_t hdu;
@@ -154,6 +156,14 @@ static int check_table(const peri_reader_t *r, const fits_t *t, peri_err_t *err)
     return 0;
 }
 
+/* What follows the last HDU may be anything. */
+static bool is_extension(const peri_reader_t *r, uint64_t at)
+{
+    char key[8];
+    return pread(r->fd, key, sizeof(key), (off_t)at) == sizeof(key) &&
+           !memcmp(key, "XTENSION", sizeof(key));
+}
+
 /* The table's header, the caller's. */
 static int find_table(peri_reader_t *r, fits_t *t, char **header, size_t *n,
                       peri_err_t *err)
@@ -166,8 +176,7 @@ static int find_table(peri_reader_t *r, fits_t *t, char **header, size_t *n,
     for (t->number = 0; t->number < HDUS_MAX && at < r->size; t->number++) {
         *header = NULL;
         if (read_header(r, t->number, at, header, n, &t->begin, &why)) {
-            /* What follows the last HDU may be anything. */
-            if (t->number) memset(&why, 0, sizeof(why));
+            if (t->number && !is_extension(r, at)) memset(&why, 0, sizeof(why));
             break;
         }
         bool fits = t->number ? !memcmp(*header, "XTENSION", 8)
@@ -200,9 +209,9 @@ static int find_table(peri_reader_t *r, fits_t *t, char **header, size_t *n,
 /* ---- columns ---- */
 
 /* Names and units of ours are ASCII with escapes. */
-static const char *plain_text(peri_reader_t *r, const peri_fitscol_t *c, const char *s)
+static const char *plain_text(peri_reader_t *r, bool ours, const char *s)
 {
-    if (!c->sql_type) return s;
+    if (!ours) return s;
     peri_buf_t b;
     peri_buf_init(&b, PERI_FITS_HEADER_MAX);
     peri_text_unascii(&b, s, strlen(s));
@@ -216,17 +225,19 @@ static int add_columns(peri_reader_t *r, fits_t *t, peri_err_t *err)
     r->own_names = t->hdu.nfields > 0;
     for (size_t i = 0; i < t->hdu.nfields; i++)
         if (!t->cols[i].sql_type) r->own_names = false;
+    r->description = plain_text(r, r->own_names, t->hdu.description);
     for (size_t i = 0; i < t->hdu.nfields; i++) {
         peri_fitscol_t *c = &t->cols[i];
+        bool ours = c->sql_type;
         duckdb_logical_type given = peri_slot_type(&c->slot), exact = NULL;
-        const char *sql = c->sql_type ? plain_text(r, c, c->sql_type) : NULL;
+        const char *sql = c->sql_type ? plain_text(r, true, c->sql_type) : NULL;
         if (sql) exact = peri_cast_exact_type(r->session, sql, given);
         if (c->slot.shape == PERI_SLOT_LIST && !c->var)
             peri_reader_note(r, "column %s is a list: its rows are too long for an array",
                              c->name);
-        if (peri_reader_column(r, plain_text(r, c, c->name), plain_text(r, c, c->unit),
-                               plain_text(r, c, c->ucd), plain_text(r, c, c->comment),
-                               given, exact, err))
+        if (peri_reader_column(r, plain_text(r, ours, c->name),
+                               plain_text(r, ours, c->unit), plain_text(r, ours, c->ucd),
+                               plain_text(r, ours, c->comment), given, exact, err))
             return -1;
     }
     return 0;
@@ -309,12 +320,11 @@ static int read_heap(void *arg, uint64_t at, uint64_t n, const char **out,
     return 0;
 }
 
-static uint64_t bytes_of_lists(const fits_t *t)
+static bool is_full(const fits_t *t)
 {
     uint64_t n = 0;
-    for (size_t i = 0; i < t->hdu.nfields; i++)
-        if (t->cols[i].slot.shape == PERI_SLOT_LIST) n += t->cols[i].slot.used * 8;
-    return n + t->text.len;
+    for (size_t i = 0; i < t->hdu.nfields; i++) n += t->cols[i].slot.bytes;
+    return n >= VALUES_OF_CHUNK;
 }
 
 static int put_row(peri_reader_t *r, fits_t *t, idx_t k, const char *bytes,
@@ -340,7 +350,7 @@ static int fits_next(peri_reader_t *r, duckdb_data_chunk out, peri_err_t *err)
     source_t source = {r, t};
     peri_fitsheap_t heap = {read_heap, &source, t->hdu.heap, t->hdu.size};
     idx_t k = 0;
-    for (; k < n && bytes_of_lists(t) < HEAP_OF_CHUNK; k++)
+    for (; k < n && !is_full(t); k++)
         if (put_row(r, t, k, t->block + k * size,
                     t->hdu.kind == PERI_FITS_TEXT ? NULL : &heap, err))
             return -1;

@@ -187,6 +187,8 @@ static void take_card(const peri_fitscard_t *c, peri_fitshdu_t *out, size_t_of_d
         *packed = yes;
     else if (!strcmp(c->key, "EXTNAME") && c->value && !*out->name)
         out->name = c->value;
+    else if (!strcmp(c->key, "TABDESC") && c->value)
+        out->description = c->value;
 }
 
 /* |BITPIX| / 8 * GCOUNT * (PCOUNT + NAXIS1 * ...) */
@@ -208,7 +210,7 @@ int peri_fits_hdu(const char *p, size_t n, bool primary, peri_arena_t *a,
     size_t_of_data_t d = {.gcount = 1, .elements = 1, .heap = -1};
     bool image = false, packed = false;
     peri_fitscard_t card;
-    *out = (peri_fitshdu_t){.name = ""};
+    *out = (peri_fitshdu_t){.name = "", .description = ""};
     for (size_t at = 0; peri_fits_next_card(p, n, &at, &room, a, &card);)
         take_card(&card, out, &d, &image, &packed);
     peri_buf_free(&room);

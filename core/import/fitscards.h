@@ -41,11 +41,12 @@ typedef enum {
 
 typedef struct {
     peri_fitskind_t kind;
-    const char *name;  /* EXTNAME; "" */
-    uint64_t row_size; /* tables: NAXIS1 */
-    uint64_t rows;     /* NAXIS2 */
-    uint64_t heap;     /* where it begins, from the first row on */
-    uint64_t size;     /* of all data, without padding */
+    const char *description; /* TABDESC of files of ours; "" */
+    const char *name;        /* EXTNAME; "" */
+    uint64_t row_size;       /* tables: NAXIS1 */
+    uint64_t rows;           /* NAXIS2 */
+    uint64_t heap;           /* where it begins, from the first row on */
+    uint64_t size;           /* of all data, without padding */
     unsigned nfields;
 } peri_fitshdu_t;
 

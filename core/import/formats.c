@@ -13,9 +13,8 @@
 
 /* Those that tell themselves by a sure mark come first; csv takes any text. */
 static const peri_readops_t *const formats[] = {
-    &peri_read_fits,
-    &peri_read_hdf5,   &peri_read_parquet, &peri_read_json,
-    &peri_read_ndjson, &peri_read_tsv,     &peri_read_csv,
+    &peri_read_fits, &peri_read_hdf5,   &peri_read_parquet, &peri_read_votable,
+    &peri_read_json, &peri_read_ndjson, &peri_read_tsv,     &peri_read_csv,
 };
 #define NFORMATS (sizeof(formats) / sizeof(formats[0]))
 

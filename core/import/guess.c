@@ -213,6 +213,7 @@ static void look_nested(peri_guess_t *g, const peri_cell_t *cell)
     long n = count_numbers(cell->p, cell->n, &fractions);
     g->can &= n < 0 ? 0 : PERI_CAN_LIST;
     g->fractions |= fractions;
+    g->words = true;
     g->ragged |= n <= 0 || (g->any && g->length != (size_t)n);
     g->length = n < 0 ? 0 : (size_t)n;
     g->any = true;
@@ -226,7 +227,7 @@ void peri_guess_look(peri_guess_t *g, const peri_cell_t *cell)
         return;
     }
     g->any = true;
-    if (!g->can) return;
+    if (!g->can && g->words) return;
     bool fraction = false;
     unsigned can = cell->n ? peri_guess_text(cell->p, cell->n, &fraction) : 0;
     if (cell->kind == PERI_CELL_STRING) {
@@ -241,6 +242,7 @@ void peri_guess_look(peri_guess_t *g, const peri_cell_t *cell)
     }
     g->can &= can;
     g->fractions |= fraction;
+    g->words |= !(can & (PERI_CAN_I64 | PERI_CAN_U64 | PERI_CAN_F64));
 }
 
 void peri_guess_join(peri_guess_t *g, const peri_guess_t *other)
@@ -249,6 +251,7 @@ void peri_guess_join(peri_guess_t *g, const peri_guess_t *other)
     g->ragged |= other->ragged || (g->any && g->length != other->length);
     g->length = other->length;
     g->can &= other->can;
+    g->words |= other->words;
     g->any = true;
     g->fractions |= other->fractions;
 }

@@ -1,12 +1,30 @@
 /* hdf5.c - a group of columns, or one compound dataset, of an HDF5 file, through
  * core/table and core/engine as every query reads it: what core/out wrote comes back as
  * it was. */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/base/util.h"
 #include "core/import/reader.h"
 #include "core/table/table.h"
+
+/* The file by its own path where that is still its name and no pattern: if HDF5 crashes,
+ * the last words name it. */
+static void take_real_path(peri_reader_t *r)
+{
+    char real[PATH_MAX];
+    struct stat named, held;
+    ssize_t n = readlink(r->path, real, sizeof(real) - 1);
+    if (n <= 0) return;
+    real[n] = '\0';
+    if (stat(real, &named) || fstat(r->fd, &held) || named.st_ino != held.st_ino ||
+        named.st_dev != held.st_dev || strpbrk(real, "*?[]{}\\:"))
+        return;
+    r->path = peri_arena_strdup(r->arena, real);
+}
 
 static peri_table_t *resolve(peri_reader_t *r, peri_err_t *err)
 {
@@ -63,6 +81,7 @@ static void take_description(peri_reader_t *r)
 static int hdf5_open(peri_reader_t *r, peri_err_t *err)
 {
     peri_ranges_t all = {0};
+    take_real_path(r);
     peri_table_t *t = resolve(r, err);
     if (!t) return -1;
     peri_ranges_all(&all, t);

@@ -12,7 +12,7 @@
 
 #include "perigee/err.h"
 
-#define PERI_INPUT_RECORD_MAX ((size_t)256 << 20) /* one record may not be longer */
+#define PERI_INPUT_RECORD_MAX ((size_t)64 << 20) /* longer records may be refused */
 
 typedef struct peri_input peri_input_t;
 

@@ -242,7 +242,8 @@ static int json_open(peri_reader_t *r, peri_err_t *err)
     if (!s->nkeys)
         return peri_err_set(err, PERI_EFORMAT, "%s has no rows with columns", r->name);
     for (size_t i = 0; i < s->nkeys; i++)
-        if (peri_cells_column(r, s->keys[i].name, "", &s->keys[i].guess, err)) return -1;
+        if (peri_cells_column(r, s->keys[i].name, "", "", &s->keys[i].guess, err))
+            return -1;
     s->values = peri_xcalloc(s->nkeys, sizeof(*s->values));
     s->cells = peri_cells_new(r);
     return 0;

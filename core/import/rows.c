@@ -61,6 +61,11 @@ static void open_quotes(peri_cell_t *cell)
 
 static void open_escapes(peri_cell_t *cell)
 {
+    if (cell->n == 2 && !memcmp(cell->p, "\"\"", 2)) { /* the only quotes there are */
+        cell->kind = PERI_CELL_QUOTED;
+        cell->n = 0;
+        return;
+    }
     char *p = (char *)cell->p, *end = p + cell->n, *to = memchr(p, '\\', cell->n);
     if (!to) return;
     if (cell->n == 2 && p[1] == 'N') {
@@ -68,8 +73,9 @@ static void open_escapes(peri_cell_t *cell)
         return;
     }
     for (p = to; p < end; p++) {
-        bool escape = *p == '\\' && p + 1 < end &&
-                      (p[1] == 't' || p[1] == 'n' || p[1] == 'r' || p[1] == '\\');
+        bool escape =
+            *p == '\\' && p + 1 < end &&
+            (p[1] == 't' || p[1] == 'n' || p[1] == 'r' || p[1] == '\\' || p[1] == '"');
         if (!escape) {
             *to++ = *p;
             continue;
@@ -78,6 +84,21 @@ static void open_escapes(peri_cell_t *cell)
         p++;
     }
     cell->n = (size_t)(to - cell->p);
+}
+
+/* | a | b |: without what is before and behind it, and without the blanks. */
+static void take_frame(peri_row_t *row)
+{
+    if (row->n < 3 || row->cells[0].kind != PERI_CELL_NULL) return;
+    row->n -= 2;
+    memmove(row->cells, row->cells + 1, row->n * sizeof(*row->cells));
+    for (size_t i = 0; i < row->n; i++) {
+        peri_cell_t *c = &row->cells[i];
+        if (c->kind != PERI_CELL_BARE) continue;
+        while (c->n && *c->p == ' ') c->p++, c->n--;
+        while (c->n && c->p[c->n - 1] == ' ') c->n--;
+        if (!c->n) c->kind = PERI_CELL_NULL;
+    }
 }
 
 /* ---- cutting ---- */
@@ -168,11 +189,15 @@ peri_rowend_t peri_row_cut(const peri_dialect_t *d, char *p, char *end, bool las
 {
     peri_rowend_t rc = cut(d, p, end, last, row);
     if (rc) return rc;
-    if (d->escapes && memchr(p, '\\', row->used))
+    if (d->escapes && (memchr(p, '\\', row->used) || memchr(p, '"', row->used)))
         for (size_t i = 0; i < row->n; i++) open_escapes(&row->cells[i]);
     if (!d->escapes)
         for (size_t i = 0; i < row->n; i++)
             if (row->cells[i].kind == PERI_CELL_QUOTED) open_quotes(&row->cells[i]);
+    /* Between blanks there is no other way to leave out a value. */
+    for (size_t i = 0; d->delimiter == ' ' && i < row->n; i++)
+        if (!row->cells[i].n) row->cells[i].kind = PERI_CELL_NULL;
+    if (d->framed) take_frame(row);
     return PERI_ROW_DONE;
 }
 
@@ -191,7 +216,8 @@ static shape_t look(char delimiter, char *p, size_t n, bool all)
     char *end = p + n;
     while (p < end && s.rows < LOOK_ROWS && !cut(&d, p, end, all, &row)) {
         p += row.used;
-        if (row.blank) continue;
+        if (row.blank || (delimiter == ' ' && row.cells[0].n && *row.cells[0].p == '#'))
+            continue;
         if (!s.rows) s.first = row.n;
         s.same += row.n == s.first;
         for (size_t i = 0; s.rows && i < row.n; i++) {

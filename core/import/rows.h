@@ -8,7 +8,9 @@
 
 typedef struct {
     char delimiter; /* ' ': runs of blanks and tabs */
-    bool escapes;   /* \t \n \r \\ \N instead of quotes */
+    bool escapes;   /* \t \n \r \\ \N instead of quotes; but "" is an empty text */
+    bool framed;    /* a delimiter before the first and behind the last cell, too, and
+                       blanks around cells to line them up */
 } peri_dialect_t;
 
 typedef enum {

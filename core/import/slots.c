@@ -50,7 +50,7 @@ void peri_slot_bind(peri_slot_t *s, duckdb_data_chunk out, idx_t column)
     s->elements = s->shape == PERI_SLOT_ONE     ? s->vector
                   : s->shape == PERI_SLOT_ARRAY ? duckdb_array_vector_get_child(s->vector)
                                                 : duckdb_list_vector_get_child(s->vector);
-    s->used = 0;
+    s->used = s->bytes = 0;
 }
 
 int peri_slot_open(peri_slot_t *s, idx_t row, uint64_t n, idx_t *first, peri_err_t *err)
@@ -65,6 +65,7 @@ int peri_slot_open(peri_slot_t *s, idx_t row, uint64_t n, idx_t *first, peri_err
         return peri_err_set(err, PERI_ELIMIT, "a list that memory has no room for");
     s->elements = duckdb_list_vector_get_child(s->vector);
     s->used += n;
+    s->bytes += 8 * n;
     return 0;
 }
 
@@ -87,6 +88,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "peri_slot_put_bits");
 
 void peri_slot_put_text(peri_slot_t *s, idx_t at, const char *p, size_t n)
 {
+    s->bytes += n;
     duckdb_vector_assign_string_element_len(s->elements, at, n ? p : "", n);
 }
 

@@ -18,6 +18,7 @@ typedef struct {
     uint64_t repeat;                /* elements of an array */
     duckdb_vector vector, elements; /* bound; elements may move when a list grows */
     uint64_t used;                  /* elements of the chunk's lists */
+    uint64_t bytes;                 /* about, of the chunk's lists and texts */
 } peri_slot_t;
 
 /* Fixed-size vectors of `repeat` become arrays, or lists if arrays of so many, beside the

@@ -30,6 +30,7 @@ typedef struct {
     unsigned can;   /* set of PERI_CAN_*; all, as long as there is no value */
     bool any;       /* there was a value */
     bool fractions; /* one of them was written as a floating point number */
+    bool words;     /* one of them was no number */
     bool ragged;    /* nested values differ in length */
     size_t length;  /* of them, if they do not */
 } peri_guess_t;
@@ -61,7 +62,7 @@ unsigned peri_guess_text(const char *p, size_t n, bool *fraction);
 /* Adds the column with the type guessed, or the one forced, delivered natively where
  * cells.c can, else as text that SQL casts. */
 int peri_cells_column(peri_reader_t *r, const char *source, const char *unit,
-                      const peri_guess_t *g, peri_err_t *err);
+                      const char *description, const peri_guess_t *g, peri_err_t *err);
 /* The columns' vectors of a chunk, looked up once. */
 typedef struct peri_cells peri_cells_t;
 peri_cells_t *peri_cells_new(const peri_reader_t *r); /* once all columns are there */

@@ -1,4 +1,5 @@
-/* about.c - see about.h: what there is. Changes of it: describe.c. */
+/* about.c - see about.h: what single files hold. Lists of them: list.c; changes:
+ * describe.c. */
 #include "core/mydb/about.h"
 
 #include <limits.h>
@@ -23,15 +24,6 @@ static void put_text(json_t *o, const char *key, const char *text)
 static void put_bytes(json_t *o, const char *key, int64_t n)
 {
     json_object_set_new(o, key, n < 0 ? json_null() : json_integer(n));
-}
-
-static json_t *schema_json(const peri_schema_t *s)
-{
-    json_t *o = json_pack("{s:s, s:s, s:b}", "name", s->name, "owner", s->owner, "write",
-                          (int)s->write);
-    put_bytes(o, "left", s->left < 0 ? -1 : peri_mydb_left(s));
-    put_bytes(o, "quota", s->quota);
-    return o;
 }
 
 static json_t *entry_json(const peri_schema_t *s, const char *name, peri_mydbkind_t kind,
@@ -101,10 +93,9 @@ static int count_table(const peri_schema_t *s, const char *name, json_t *o,
     return rc ? count_resolved(s, name, o, err) : 0;
 }
 
-/* ---- the list ---- */
+/* ---- one of a list ---- */
 
-/* NULL: it is gone by now. */
-static json_t *list_entry(const peri_schema_t *s, const peri_mydbentry_t *e)
+json_t *peri_mydb_listed(const peri_schema_t *s, const peri_mydbentry_t *e)
 {
     struct stat st;
     peri_err_t err = {0};
@@ -121,60 +112,14 @@ static json_t *list_entry(const peri_schema_t *s, const peri_mydbentry_t *e)
     return o;
 }
 
-/* A folder that cannot be read is told of at its schema: others can. */
-static void list_schema(const peri_schema_t *s, json_t *schemas, json_t *tables)
+json_t *peri_mydb_unreadable(const peri_schema_t *s, const peri_mydbentry_t *e,
+                             const char *why)
 {
-    peri_mydbentry_t *v;
-    size_t n;
-    peri_err_t err = {0};
-    json_t *o = schema_json(s);
-    json_array_append_new(schemas, o);
-    if (peri_mydb_entries(s, &v, &n, &err)) {
-        put_text(o, "error", err.text);
-        return;
-    }
-    for (size_t i = 0; i < n; i++) {
-        json_t *t = list_entry(s, &v[i]);
-        if (t) json_array_append_new(tables, t);
-    }
-    free(v);
-}
-
-static int no_schema(const peri_schemas_t *s, const char *name, peri_err_t *err)
-{
-    size_t n = peri_schemas_count(s);
-    const char **names = peri_xcalloc(n + 1, sizeof(*names));
-    for (size_t i = 0; i < n; i++) names[i] = peri_schemas_at(s, i)->name;
-    const char *near = peri_did_you_mean(name, names, n);
-    peri_err_set(err, PERI_ENOTFOUND,
-                 "there is no schema \"%s\" whose tables you can read%s%s%s", name,
-                 near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
-    free(names);
-    return -1;
-}
-
-/* A folder that has several names is listed by the first. */
-static bool is_first(const peri_schemas_t *s, size_t i)
-{
-    for (size_t k = 0; k < i; k++)
-        if (strcmp(peri_schemas_at(s, k)->folder, peri_schemas_at(s, i)->folder) == 0)
-            return false;
-    return true;
-}
-
-json_t *peri_mydb_list(const peri_schemas_t *s, const char *schema, peri_err_t *err)
-{
-    const peri_schema_t *one = schema ? peri_schemas_find(s, schema) : NULL;
-    if (schema && !one) {
-        (void)no_schema(s, schema, err);
-        return NULL;
-    }
-    peri_h5_init(NULL);
-    json_t *schemas = json_array(), *tables = json_array();
-    for (size_t i = 0; i < peri_schemas_count(s); i++)
-        if (one ? peri_schemas_at(s, i) == one : is_first(s, i))
-            list_schema(peri_schemas_at(s, i), schemas, tables);
-    return json_pack("{s:o, s:o}", "schemas", schemas, "tables", tables);
+    struct stat st;
+    if (peri_mydb_look(s, e->name, e->kind, &st, NULL) != 1) return NULL;
+    json_t *o = entry_json(s, e->name, e->kind, &st);
+    put_text(o, "error", why);
+    return o;
 }
 
 /* ---- one in detail ---- */

@@ -12,7 +12,8 @@
 
 #include "core/mydb/store.h"
 
-/* {"schemas": [...], "tables": [...]} of all schemas, or of the one called so. */
+/* {"schemas": [...], "tables": [...]} of all schemas, or of the one called so. Forks:
+ * no other thread may be in HDF5 meanwhile. */
 json_t *peri_mydb_list(const peri_schemas_t *s, const char *schema, peri_err_t *err);
 /* A table's object with its columns and its provenance, or a view's with its SQL. */
 json_t *peri_mydb_show(const peri_schema_t *s, const char *name, peri_err_t *err);

@@ -2,7 +2,9 @@
 #include "core/mydb/check.h"
 
 #include <string.h>
+#include <strings.h>
 
+#include "core/mydb/token.h"
 #include "core/sql/allow.h"
 #include "core/sql/ast.h"
 #include "core/sql/parse.h"
@@ -63,18 +65,84 @@ int peri_statement_check(duckdb_connection con, const peri_statement_t *st,
     return rc;
 }
 
-void peri_statement_blame(const peri_statement_t *st, peri_err_t *err)
+/* ---- whose fault ---- */
+
+/* The value that DuckDB could not convert, as its sentences have it. */
+static const char *bad_value(const char *text, peri_arena_t *a)
 {
+    static const char *const around[][2] = {
+        {"string '", "' to "}, {"format: \"", "\", "}, {"with value ", " "}};
+    for (size_t i = 0; i < sizeof(around) / sizeof(*around); i++) {
+        const char *from = strstr(text, around[i][0]);
+        if (!from) continue;
+        from += strlen(around[i][0]);
+        const char *end = strstr(from, around[i][1]);
+        return end ? peri_arena_strndup(a, from, (size_t)(end - from)) : NULL;
+    }
+    return NULL;
+}
+
+static bool has_value(const char *text, const char *value, peri_arena_t *a)
+{
+    peri_tokens_t t;
+    if (peri_tokens_read(text, strlen(text), a, &t, NULL)) return false;
+    for (size_t i = 0; i < t.n; i++) {
+        const char *is = t.v[i].kind == PERI_TOK_NUMBER
+                             ? peri_arena_strndup(a, text + t.v[i].at, t.v[i].len)
+                         : t.v[i].kind == PERI_TOK_STRING ? peri_token_value(&t, i, a)
+                                                          : NULL;
+        if (is && strcmp(is, value) == 0) return true;
+    }
+    return false;
+}
+
+/* Text takes any value. */
+static bool is_text(const peri_oldtable_t *old, const char *column)
+{
+    for (size_t i = 0; i < old->n; i++)
+        if (strcasecmp(old->columns[i].name, column) == 0)
+            return strcmp(old->columns[i].type, "VARCHAR") == 0;
+    return false;
+}
+
+/* The one column, among those that the statement gives values, that can be meant. */
+static const char *bad_column(const peri_statement_t *st, const peri_oldtable_t *old,
+                              const char *text, peri_arena_t *a)
+{
+    const char *found = NULL, *value = bad_value(text, a);
+    const peri_stcolumn_t *v = st->columns;
+    size_t n = st->ncolumns;
+    if (st->kind == PERI_ST_INSERT) v = peri_insert_values(st, old, a, &n);
+    for (size_t i = 0; i < n; i++) {
+        if (!v[i].text || is_text(old, v[i].name)) continue;
+        if (value && !has_value(v[i].text, value, a) && n > 1) continue;
+        if (found && strcasecmp(found, v[i].name) != 0) return NULL;
+        found = v[i].name;
+    }
+    return found;
+}
+
+static bool cut_kind(peri_err_t *err, const char *kind)
+{
+    const size_t n = strlen(kind);
+    if (strncmp(err->text, kind, n) != 0) return false;
+    memmove(err->text, err->text + n, strlen(err->text + n) + 1);
+    return true;
+}
+
+void peri_statement_blame(const peri_statement_t *st, const peri_oldtable_t *old,
+                          peri_arena_t *a, peri_err_t *err)
+{
+    static const char *const kinds[] = {"Binder Error: ", "Catalog Error: ",
+                                        "Invalid Input Error: ", "Out of Range Error: "};
     char *line = strstr(err->text, "\n\nLINE ");
     if (line) *line = '\0';
-    static const char *const kinds[] = {
-        "Conversion Error: ", "Binder Error: ", "Catalog Error: ",
-        "Invalid Input Error: ", "Out of Range Error: "};
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-        const size_t n = strlen(kinds[i]);
-        if (strncmp(err->text, kinds[i], n) != 0) continue;
-        memmove(err->text, err->text + n, strlen(err->text + n) + 1);
-        (void)peri_err_prefix(err, "%s.%s stays as it was", st->schema, st->table);
-        return;
-    }
+    bool ours = cut_kind(err, "Conversion Error: ");
+    const char *column = ours && old ? bad_column(st, old, err->text, a) : NULL;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds) && !ours; i++)
+        ours = cut_kind(err, kinds[i]);
+    if (ours)
+        (void)peri_err_prefix(err, "%s.%s %s%s%s", st->schema, st->table,
+                              old ? "stays as it was" : "is not made",
+                              column ? ": column " : "", column ? column : "");
 }

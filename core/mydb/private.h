@@ -2,6 +2,7 @@
 #ifndef CORE_MYDB_PRIVATE_H
 #define CORE_MYDB_PRIVATE_H
 
+#include <jansson.h>
 #include <sys/stat.h>
 
 #include "core/mydb/store.h"
@@ -27,6 +28,14 @@ int64_t peri_mydb_amount(const struct stat *st);
 
 /* What is left of the quota now, if there is one. */
 int64_t peri_mydb_left(const peri_schema_t *s);
+
+/* ---- lists (about.c, list.c) ---- */
+
+/* A table or view as lists have it; NULL: it is gone by now. */
+json_t *peri_mydb_listed(const peri_schema_t *s, const peri_mydbentry_t *e);
+/* The same of one that nobody is to open again. */
+json_t *peri_mydb_unreadable(const peri_schema_t *s, const peri_mydbentry_t *e,
+                             const char *why);
 
 /* ---- locks (lock.c) ---- */
 

@@ -59,6 +59,16 @@ peri_table_t *peri_mydb_table(const peri_schema_t *s, const char *given,
     return t;
 }
 
+static peri_h5file_t *gone(const peri_table_t *t, const peri_file_t *f, peri_err_t *err)
+{
+    const char *root = peri_file_root(t, f);
+    peri_err_set(err, PERI_ECONFLICT,
+                 "%s is gone: it was dropped while it was read, or this machine does not "
+                 "see the same folder %s as that which began the query",
+                 t->name, root ? root : f->path);
+    return NULL;
+}
+
 static peri_h5file_t *changed(const peri_table_t *t, peri_err_t *err)
 {
     peri_err_set(err, PERI_ECONFLICT,
@@ -73,7 +83,7 @@ peri_h5file_t *peri_mydb_hold(const peri_table_t *t, peri_err_t *err)
     int64_t mtime_ns;
     const peri_file_t *is = &t->files[0];
     peri_h5file_t *f = peri_h5file_open(is->path, peri_file_root(t, is), &why);
-    if (!f && why.code == PERI_ENOTFOUND) return changed(t, err);
+    if (!f && why.code == PERI_ENOTFOUND) return gone(t, is, err);
     if (!f) {
         if (err) *err = why;
         return NULL;

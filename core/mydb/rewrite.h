@@ -31,6 +31,11 @@ typedef struct {
 /* Must the columns of INSERT's SELECT be known? VALUES shows its own. */
 bool peri_rewrite_wants_names(const peri_statement_t *st, peri_arena_t *a);
 
+/* The values of INSERT ... VALUES, each with its column; n = 0 if it has a SELECT. */
+const peri_stcolumn_t *peri_insert_values(const peri_statement_t *st,
+                                          const peri_oldtable_t *old, peri_arena_t *a,
+                                          size_t *n);
+
 /* Of INSERT, UPDATE, DELETE, TRUNCATE, ALTER and CREATE TABLE (columns); `old` is NULL
  * for the last. names: those of the n columns that INSERT's SELECT gives; n = 0: not
  * known, then DuckDB says if there are too many or few. Unknown columns, wrong counts and

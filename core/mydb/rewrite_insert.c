@@ -174,6 +174,33 @@ bool peri_rewrite_wants_names(const peri_statement_t *st, peri_arena_t *a)
     return peri_tokens_read(st->sql, strlen(st->sql), a, &t, NULL) != 0 || !is_rows(&t);
 }
 
+const peri_stcolumn_t *peri_insert_values(const peri_statement_t *st,
+                                          const peri_oldtable_t *old, peri_arena_t *a,
+                                          size_t *n)
+{
+    peri_rewriter_t r = {.st = st, .old = old, .arena = a};
+    peri_tokens_t t;
+    map_t m;
+    *n = 0;
+    if (!st->sql || peri_rewrite_wants_names(st, a) || make_map(&r, NULL, 0, &m) ||
+        peri_tokens_read(st->sql, strlen(st->sql), a, &t, NULL))
+        return NULL;
+    peri_stcolumn_t *v = peri_arena_calloc(a, t.n + 1, sizeof(*v));
+    for (size_t i = 1; i < t.n; i += 2) { /* "(", and behind ")" a "," */
+        for (size_t k = 0; !k || peri_token_is_sign(&t, i, ','); k++) {
+            const size_t from = ++i;
+            i = value_end(&t, i);
+            const peri_oldcolumn_t *c = target(&r, &m, k);
+            if (!c || i == from) return v;
+            const size_t at = t.v[from].at;
+            v[(*n)++] = (peri_stcolumn_t){
+                c->name,
+                peri_arena_strndup(a, st->sql + at, t.v[i - 1].at + t.v[i - 1].len - at)};
+        }
+    }
+    return v;
+}
+
 int peri_rw_insert(peri_rewriter_t *r, const char *const *names, size_t n)
 {
     const peri_statement_t *st = r->st;

@@ -53,7 +53,7 @@ static int read_schema(peri_schemas_t *s, const json_t *o, size_t i, peri_err_t 
                *folder = json_string_value(json_object_get(o, "folder"));
     const json_t *owner = json_object_get(o, "owner"),
                  *write = json_object_get(o, "write");
-    bool bad = !name || !*name || !is_word(name) || strchr(name, '/');
+    bool bad = !name || !*name || !is_word(name) || strpbrk(name, "/\"");
     bad = bad || !folder || folder[0] != '/' || strlen(folder) >= PATH_MAX;
     bad =
         bad || (owner && (!json_is_string(owner) || !is_word(json_string_value(owner))));

@@ -171,7 +171,11 @@ static int check_brackets(const peri_parser_t *p, const peri_statement_t *st)
                                 "syntax error at or near \"%c\": nothing is open "
                                 "that it could close",
                                 p->t->sql[p->t->v[i].at]);
-    if (st->kind != PERI_ST_SELECT && p->t->v[p->end - 1].depth > 0)
+    const size_t last = p->end - 1;
+    const bool opens = peri_token_is_sign(p->t, last, '(') ||
+                       peri_token_is_sign(p->t, last, '[') ||
+                       peri_token_is_sign(p->t, last, '{');
+    if (st->kind != PERI_ST_SELECT && (p->t->v[last].depth > 0 || opens))
         return peri_fail_at(p, p->end, "a bracket is open that nothing closes");
     return 0;
 }

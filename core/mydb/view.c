@@ -24,6 +24,7 @@ typedef struct {
     const char *path[MAX_DEPTH + 1]; /* views that we are in */
     size_t depth, expanded;
     bool changed;
+    json_t *query; /* the whole statement */
 } expand_t;
 
 const peri_schema_t *peri_schema_meant(const peri_schemas_t *all, const char *name)
@@ -129,6 +130,24 @@ static json_t *view_query(expand_t *x, const peri_schema_t *s, const char *name)
 
 /* ---- where views are named ---- */
 
+static int note_cte(json_t *node, void *arg)
+{
+    const char *name = *(const char **)arg;
+    size_t i;
+    json_t *entry;
+    json_array_foreach(peri_ast_list(peri_ast_get(node, "cte_map"), "map"), i, entry)
+    {
+        if (strcasecmp(peri_ast_str(entry, "key"), name) == 0) return -1;
+    }
+    return 0;
+}
+
+/* Somewhere in the statement; there it is no table. */
+static bool names_cte(json_t *query, const char *name)
+{
+    return peri_ast_walk(query, note_cte, &name) != 0;
+}
+
 static void replace(json_t *node, json_t *with)
 {
     json_object_clear(node);
@@ -144,6 +163,7 @@ static int expand_table(expand_t *x, json_t *node)
     if (*peri_ast_str(node, "catalog_name")) return 0;
     /* In a view names without a schema are of the view's own text: it says which. */
     const char *meant = *schema ? schema : x->depth ? NULL : x->context;
+    if (!*schema && meant && names_cte(x->query, table)) return 0;
     if (!meant || (!*schema && peri_names_a_file(table))) return 0;
     const peri_schema_t *s = schema_of(x, meant);
     if (!is_view(s, table, name)) {
@@ -264,7 +284,7 @@ const char *peri_views_expand(duckdb_connection con, const peri_schemas_t *all,
     expand_t x = {.con = con, .all = all, .context = context, .arena = arena, .err = err};
     const char *out = NULL;
     char *text = NULL;
-    json_t *query = peri_sql_parse(con, sql, err);
+    json_t *query = x.query = peri_sql_parse(con, sql, err);
     if (!query || expand_query(&x, query)) goto out;
     out = sql;
     if (!x.changed) goto out;
@@ -280,23 +300,11 @@ out:
 /* ---- new views ---- */
 
 typedef struct {
-    const json_t *query;
+    json_t *query;
     const char *context, *base;
     peri_arena_t *arena;
     bool changed;
 } qualify_t;
-
-static int note_cte(json_t *node, void *arg)
-{
-    const char *name = ((const char **)arg)[0];
-    size_t i;
-    json_t *entry;
-    json_array_foreach(peri_ast_list(peri_ast_get(node, "cte_map"), "map"), i, entry)
-    {
-        if (strcasecmp(peri_ast_str(entry, "key"), name) == 0) return -1;
-    }
-    return 0;
-}
 
 static int qualify(json_t *node, void *arg)
 {
@@ -304,14 +312,12 @@ static int qualify(json_t *node, void *arg)
     const char *table = peri_ast_str(node, "table_name");
     if (!peri_ast_is_type(node, "BASE_TABLE") || *peri_ast_str(node, "schema_name"))
         return 0;
-    const char *cte[] = {table};
     if (peri_names_a_file(table)) {
         if (*table == '/' || !q->base) return 0;
         json_object_set_new(
             node, "table_name",
             json_string(peri_arena_printf(q->arena, "%s/%s", q->base, table)));
-    } else if (q->context &&
-               peri_ast_walk((json_t *)(uintptr_t)q->query, note_cte, cte) == 0) {
+    } else if (q->context && !names_cte(q->query, table)) {
         json_object_set_new(node, "schema_name", json_string(q->context));
     } else {
         return 0;

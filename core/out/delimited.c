@@ -1,6 +1,7 @@
 /* delimited.c - csv (RFC 4180, lines end in LF) and tsv (backslash escapes, no quotes).
  *
- * NULL is an empty field in both; in csv an empty string is "" and so stays different.
+ * NULL is an empty field in both, an empty string is "" and so stays different; in tsv a
+ * string of two quotes is \"".
  */
 #include <string.h>
 
@@ -15,7 +16,7 @@ static void csv_string(peri_buf_t *b, const char *s, size_t n)
 {
     size_t i = 0;
     while (i < n && !needs_quotes[(unsigned char)s[i]]) i++;
-    if (i == n && n > 0) {
+    if (i == n && n > 0 && s[0] != '#') { /* not to be taken for a comment */
         peri_buf_append(b, s, n);
         return;
     }
@@ -38,6 +39,8 @@ static const char tsv_escape[256] = {
 
 static void tsv_string(peri_buf_t *b, const char *s, size_t n)
 {
+    if (!n) peri_buf_puts(b, "\"\"");
+    if (n == 2 && s[0] == '"' && s[1] == '"') peri_buf_putc(b, '\\');
     while (n > 0) {
         size_t run = 0;
         while (run < n && !tsv_escape[(unsigned char)s[run]]) run++;

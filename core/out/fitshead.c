@@ -57,6 +57,9 @@ static void put_provenance(peri_writer_t *w, peri_fits_t *t, int *status)
     fits_update_key_longstr(t->file, "CREATOR", ascii(t, w->prov.version),
                             "program that wrote this file", status);
     fits_update_key_str(t->file, "DATE", w->created, "UTC", status);
+    if (*w->prov.description)
+        fits_update_key_longstr(t->file, PERI_FITS_DESCRIPTION,
+                                ascii(t, w->prov.description), NULL, status);
     if (*w->prov.query) {
         put_history(t, "query:", status);
         put_history(t, w->prov.query, status);

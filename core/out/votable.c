@@ -55,6 +55,13 @@ static void put_info(peri_buf_t *b, const char *name, const char *value)
     peri_buf_puts(b, "/>\n");
 }
 
+static void put_description(peri_buf_t *b, const char *text)
+{
+    peri_buf_puts(b, "<DESCRIPTION>");
+    put_xml(b, text, strlen(text));
+    peri_buf_puts(b, "</DESCRIPTION>");
+}
+
 static void put_field(peri_writer_t *w, size_t c)
 {
     const peri_field_t *f = &w->fields[c];
@@ -77,11 +84,7 @@ static void put_field(peri_writer_t *w, size_t c)
         return;
     }
     peri_buf_putc(b, '>');
-    if (*col->description) {
-        peri_buf_puts(b, "<DESCRIPTION>");
-        put_xml(b, col->description, strlen(col->description));
-        peri_buf_puts(b, "</DESCRIPTION>");
-    }
+    if (*col->description) put_description(b, col->description);
     if (t.mark) peri_buf_printf(b, "<VALUES null=\"%lld\"/>", (long long)t.mark);
     peri_buf_puts(b, "</FIELD>\n");
 }
@@ -128,6 +131,7 @@ static int votable_open(peri_writer_t *w, peri_err_t *err)
     }
     put_types(w);
     peri_buf_puts(b, "<TABLE>\n");
+    if (*w->prov.description) put_description(b, w->prov.description);
     for (size_t c = 0; c < w->ncols; c++) put_field(w, c);
     peri_buf_puts(b, "<DATA><BINARY2><STREAM encoding=\"base64\">\n");
     w->state = peri_votable_rows_new(w);

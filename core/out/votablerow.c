@@ -55,6 +55,8 @@ peri_votype_t peri_votable_type(const peri_field_t *f)
     duckdb_type type = vector ? f->kids[0].type : f->type;
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         if (numbers[i].type != type || (vector && !numbers[i].in_vector)) continue;
+        /* Vectors of more digits than doubles keep are text. */
+        if (vector && type == DUCKDB_TYPE_DECIMAL && f->kids[0].width > 15) continue;
         if (!vector)
             return (peri_votype_t){numbers[i].datatype, numbers[i].size, 0, 0, 0};
         return (peri_votype_t){numbers[i].in_vector, numbers[i].vector_size, true, false,

@@ -51,16 +51,15 @@ static void describe_column(const peri_query_t *q, size_t i, peri_outcol_t *c)
     c->ucd = from->ucd;
 }
 
-peri_writer_t *peri_query_open_writer(peri_query_t *q, peri_err_t *err)
+int peri_query_columns(peri_query_t *q, const peri_outcol_t **out, size_t *count,
+                       peri_err_t *err)
 {
     duckdb_logical_type *types;
     char **names;
     size_t n;
     const peri_stage_t *last = &q->stages[q->nstages - 1];
-    if (peri_session_describe(q->session, last->sql, &types, &names, &n, err))
-        return NULL;
+    if (peri_session_describe(q->session, last->sql, &types, &names, &n, err)) return -1;
 
-    peri_writer_t *w = NULL;
     peri_outcol_t *cols = peri_arena_calloc(q->arena, n, sizeof(*cols));
     /* The writer borrows the types while it lives: they stay until the query ends. */
     for (size_t i = 0; i < n; i++) {
@@ -76,8 +75,19 @@ peri_writer_t *peri_query_open_writer(peri_query_t *q, peri_err_t *err)
     free(names);
     q->out_types = types;
     q->nout_types = n;
-    peri_provenance_t *prov = peri_arena_alloc(q->arena, sizeof(*prov));
+    *out = cols;
+    *count = n;
+    return 0;
+}
+
+peri_writer_t *peri_query_open_writer(peri_query_t *q, peri_err_t *err)
+{
+    const peri_outcol_t *cols;
+    size_t n;
+    if (peri_query_columns(q, &cols, &n, err)) return NULL;
+    peri_provenance_t *prov = peri_arena_calloc(q->arena, 1, sizeof(*prov));
     prov->query = q->spec.shown_sql ? q->spec.shown_sql : q->spec.sql;
+    prov->description = q->spec.description;
     prov->version = "perigee " PERIGEE_VERSION;
     prov->sources = peri_query_sources(q, q->arena, &prov->nsources);
     peri_writeopts_t opts = {.width = q->spec.width,
@@ -85,8 +95,8 @@ peri_writer_t *peri_query_open_writer(peri_query_t *q, peri_err_t *err)
                              .utf8 = q->spec.utf8,
                              .overwrite = q->spec.overwrite,
                              .temp_dir = q->temp.path};
-    w = peri_writer_new(q->spec.format, q->spec.into, stdout, cols, n, prov, &opts, err);
-    return w;
+    return peri_writer_new(q->spec.format, q->spec.into, stdout, cols, n, prov, &opts,
+                           err);
 }
 
 /* Which nodes' files the answer is from: the caller cannot see it if one was forgotten.

@@ -47,8 +47,8 @@ typedef struct {
 
 struct peri_query {
     peri_arena_t *arena;
-    double started;  /* peri_now() */
-    const char *cut; /* see peri_query_cut */
+    double started;        /* peri_now() */
+    const char *cut;       /* see peri_query_cut */
     peri_queryspec_t spec; /* strings in the arena */
     int nranks;
     const peri_locator_t *where; /* root; or NULL */

@@ -283,6 +283,7 @@ static void copy_spec(peri_query_t *q, const peri_queryspec_t *from)
     q->spec.temp_dir = peri_arena_strdup(a, from->temp_dir);
     q->spec.checkpoint = peri_arena_strdup(a, from->checkpoint);
     q->spec.shown_sql = peri_arena_strdup(a, from->shown_sql);
+    q->spec.description = peri_arena_strdup(a, from->description);
     q->spec.results = peri_arena_strdup(a, from->results);
 }
 

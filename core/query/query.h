@@ -50,8 +50,9 @@ typedef struct {
     uint64_t temp_size;   /* 0: default */
     double time_limit;    /* seconds; 0: none */
     uint64_t broadcast_limit;
-    const char *checkpoint; /* folder where kernels save what they have, or NULL */
-    const char *shown_sql;  /* what the result says it is from; NULL: sql */
+    const char *checkpoint;  /* folder where kernels save what they have, or NULL */
+    const char *shown_sql;   /* what the result says it is from; NULL: sql */
+    const char *description; /* of the table that the result is, or NULL */
     /* The rest is no part of the task file. One process keeps these limits, and with
      * `cut` they (and time_limit, after the first rows) end the result; else they fail */
     bool cut;
@@ -110,6 +111,11 @@ peri_query_t *peri_query_unpack(const void *data, size_t len, peri_err_t *err);
  */
 int peri_query_take_share(peri_query_t *q, int rank, int nranks, peri_err_t *err);
 
+/* The columns of the result with names, units and types, which belong to the query; with
+ * several ranks only when the types of the last stage are known. At most once, and not
+ * before _open_writer, which does it itself. */
+int peri_query_columns(peri_query_t *q, const peri_outcol_t **out, size_t *n,
+                       peri_err_t *err);
 /* The writer for the result, with names, units and provenance; call when the types of the
  * last stage are known: peri_session_describe on its SQL. */
 peri_writer_t *peri_query_open_writer(peri_query_t *q, peri_err_t *err);

@@ -46,6 +46,7 @@ static const struct member {
     M(M_STR, temp_dir),      M(M_U64, temp_size),
     M(M_DOUBLE, time_limit), M(M_U64, broadcast_limit),
     M(M_STR, checkpoint),    M(M_STR, shown_sql),
+    M(M_STR, description),
 #undef M
 };
 #define NMEMBERS (sizeof(members) / sizeof(members[0]))

@@ -180,3 +180,18 @@ peri_sqlform_t peri_sqltype_form(const char *text, peri_type_t stored, uint32_t 
         return s.base->stored == stored ? s.base->form : PERI_SQLFORM_STORED;
     return stored == PERI_T_STR && !vector ? PERI_SQLFORM_JSON : PERI_SQLFORM_STORED;
 }
+
+void peri_sqltype_put_json(const char *type, peri_buf_t *b)
+{
+    for (char quote = 0; *type; type++) {
+        bool blob = !quote && strncmp(type, "BLOB", 4) == 0;
+        if (blob || (!quote && strncmp(type, "DECIMAL", 7) == 0)) {
+            peri_buf_puts(b, "VARCHAR");
+            type = blob ? type + 3 : strchr(type, ')');
+            continue;
+        }
+        if (quote ? *type == quote : *type == '"' || *type == '\'')
+            quote = quote ? 0 : *type;
+        peri_buf_putc(b, *type);
+    }
+}

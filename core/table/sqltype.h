@@ -5,6 +5,7 @@
 #ifndef CORE_TABLE_SQLTYPE_H
 #define CORE_TABLE_SQLTYPE_H
 
+#include "core/base/buf.h"
 #include "core/h5/h5.h"
 
 #define PERI_SQLTYPE_MAX 65536 /* bytes of the text; longer ones do not count */
@@ -24,5 +25,8 @@ peri_sqlform_t peri_sqltype_form(const char *text, peri_type_t stored, uint32_t 
 
 /* Is it a well-formed type, so that its text may stand in SQL? */
 bool peri_sqltype_valid(const char *text);
+/* The type that a nested one's JSON is cast to before it becomes that: with VARCHAR for
+ * BLOB, whose escapes JSON's cast keeps, and for DECIMAL, whose numbers it rounds. */
+void peri_sqltype_put_json(const char *type, peri_buf_t *b);
 
 #endif

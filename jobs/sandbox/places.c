@@ -27,8 +27,7 @@ bool peri_sandbox_replaced(const peri_places_in_t *p)
 {
     struct stat st;
     for (size_t i = 0; i < p->n; i++)
-        if (fstat(p->v[i].fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 0)
-            return true;
+        if (fstat(p->v[i].fd, &st) == 0 && st.st_nlink == 0) return true;
     return false;
 }
 
@@ -122,11 +121,12 @@ int peri_sandbox_open(const peri_sandbox_t *s, const char *task, const char *res
             return peri_err_set(err, PERI_EDENIED, "%s cannot be shown to a job there",
                                 b->to);
         int fd = open_bind(b);
-        if (fd < 0 && b->optional &&
+        const bool shown = fd >= 0 && put(out, fd, b->to, b->write) == 0;
+        if (!shown && b->optional &&
             (errno == ENOENT || errno == ELOOP || errno == EXDEV || errno == ENOTDIR ||
              errno == EACCES))
             continue;
-        if (fd < 0 || put(out, fd, b->to, b->write)) return cannot(b->to, err);
+        if (!shown) return cannot(b->to, err);
         struct stat st;
         /* perigee-helper's mount of a file: it is there by its name also when the file
          * itself has none any more. */

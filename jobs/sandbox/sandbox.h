@@ -38,7 +38,7 @@ typedef struct {
 int peri_sandbox_open(const peri_sandbox_t *s, const char *task, const char *results,
                       peri_arena_t *arena, peri_places_in_t *out, peri_err_t *err);
 void peri_sandbox_close(peri_places_in_t *p);
-/* A file among them has lost its name since: bubblewrap may not have found it. */
+/* One of them has lost its name since: bubblewrap may not have found it. */
 bool peri_sandbox_replaced(const peri_places_in_t *p);
 
 /* ---- the command ---- */

@@ -239,10 +239,15 @@ static int show_volume(const peri_helper_t *h, int volumes, int at,
     mode_t kind;
     int rc = -1, tree = -1, target = -1, fd = open_source(volumes, b);
     peri_helper_slot(b->volume, b->path, name);
-    /* A part that is gone, or a link now, is not shown. */
+    const bool right = fd >= 0 && is_service(fd, h, &kind);
+    /* A part that is gone, or a link or a pipe now, is not shown. */
     if (fd < 0 && *b->path && (errno == ENOENT || errno == ELOOP || errno == ENOTDIR))
         return 0;
-    if (fd >= 0 && is_service(fd, h, &kind) && (tree = show(fd, map, b->write)) >= 0 &&
+    if (fd >= 0 && !right && *b->path) {
+        close(fd);
+        return 0;
+    }
+    if (right && (tree = show(fd, map, b->write)) >= 0 &&
         (target = make_target(at, name, kind)) >= 0)
         rc = put(tree, target);
     else if (tree >= 0 && errno == EEXIST)

@@ -21,6 +21,7 @@ typedef struct {
     double outbox_at; /* ... of the next look into the outbox */
     double rights_at; /* ... of the next look at whether rights have changed */
     char rights[160]; /* what they were: a stamp; "": not known */
+    char ended[PERI_UUID_LEN + 1]; /* tasks of this job have just ended; "": of none */
     struct {
         double poll_at;
         uint32_t round;

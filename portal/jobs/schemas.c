@@ -21,13 +21,8 @@ typedef struct {
     int64_t volume;
     const char *owner, *name; /* of the volume */
     bool team, write;
+    int64_t left, quota; /* if it may be written */
 } place_t;
-
-typedef struct {
-    const peri_confstorage_t *conf;
-    peri_db_t *db;
-    json_t *list;
-} out_t;
 
 /* A part that is, or has in it, all tables of a volume; one that is a table. */
 static bool is_all(const peri_part_t *p)
@@ -76,46 +71,52 @@ static bool is_there(const json_t *list, const char *name)
 {
     size_t i;
     json_t *o;
-    json_array_foreach(list, i,
-                       o) if (!strcasecmp(json_string_value(json_object_get(o, "name")),
-                                          name)) return true;
+    json_array_foreach(list, i, o)
+    {
+        if (!strcasecmp(json_string_value(json_object_get(o, "name")), name)) return true;
+    }
     return false;
 }
 
-static int put(out_t *o, const place_t *p, const char *name, peri_err_t *err)
+static int find_left(const peri_confstorage_t *conf, peri_db_t *db, place_t *v, size_t n,
+                     peri_err_t *err)
 {
-    int64_t left, quota;
-    if (is_there(o->list, name)) return 0;
+    for (size_t i = 0; i < n; i++)
+        if (v[i].write &&
+            peri_usage_left(db, conf, v[i].volume, &v[i].left, &v[i].quota, err))
+            return -1;
+    return 0;
+}
+
+static int put(json_t *list, const place_t *p, const char *name, peri_err_t *err)
+{
+    if (is_there(list, name)) return 0;
     json_t *one = json_pack(
         "{s:s, s:o, s:b, s:o}", "name", name, "folder",
         json_sprintf(PERI_VOLUMES_AT "/%s/%s/" PERI_SCHEMA_FOLDER, p->owner, p->name),
         "write", (int)p->write, "owner", json_sprintf("%s/%s", p->owner, p->name));
     if (one && p->write) {
-        if (peri_usage_left(o->db, o->conf, p->volume, &left, &quota, err)) {
-            json_decref(one);
-            return -1;
-        }
-        json_object_set_new(one, "left", json_integer(left));
-        json_object_set_new(one, "quota", json_integer(quota));
+        json_object_set_new(one, "left", json_integer(p->left));
+        json_object_set_new(one, "quota", json_integer(p->quota));
     }
-    if (json_array_append_new(o->list, one))
+    if (json_array_append_new(list, one))
         return peri_err_set(err, PERI_EINTERNAL, "the schema %s is no JSON", name);
     return 0;
 }
 
 /* First what is nobody else's name, then by the bare name, then by the long one. */
-static int put_all(out_t *o, const char *self, const place_t *v, size_t n,
+static int put_all(json_t *list, const char *self, const place_t *v, size_t n,
                    peri_arena_t *a, peri_err_t *err)
 {
     for (size_t i = 0; i < n; i++)
-        if (!v[i].team && !strcmp(v[i].owner, self) && put(o, &v[i], "mydb", err))
+        if (!v[i].team && !strcmp(v[i].owner, self) && put(list, &v[i], "mydb", err))
             return -1;
     for (int team = 1; team >= 0; team--)
         for (size_t i = 0; i < n; i++) {
             const char *name = v[i].owner + (v[i].team ? strlen("team:") : 0);
             if (v[i].team == (bool)team &&
-                (put(o, &v[i], name, err) ||
-                 put(o, &v[i],
+                (put(list, &v[i], name, err) ||
+                 put(list, &v[i],
                      peri_arena_printf(a, "%s:%s", team ? "team" : "user", name), err)))
                 return -1;
         }
@@ -128,13 +129,14 @@ const char *peri_binds_schemas(const peri_confstorage_t *conf, peri_db_t *db,
 {
     place_t *places = peri_arena_calloc(a, parts->n + 1, sizeof(*places));
     const size_t n = find_places(parts, places);
-    out_t o = {.conf = conf, .db = db, .list = json_array()};
+    json_t *list = json_array();
     const char *made = NULL;
     char *text = NULL;
-    if (put_all(&o, self, places, n, a, err)) goto out;
-    while ((text = json_dumps(o.list, JSON_COMPACT)) && strlen(text) > TEXT_MAX) {
+    if (find_left(conf, db, places, n, err) || put_all(list, self, places, n, a, err))
+        goto out;
+    while ((text = json_dumps(list, JSON_COMPACT)) && strlen(text) > TEXT_MAX) {
         free(text);
-        json_array_remove(o.list, json_array_size(o.list) - 1);
+        json_array_remove(list, json_array_size(list) - 1);
     }
     if (text)
         made = peri_arena_strdup(a, text);
@@ -142,6 +144,6 @@ const char *peri_binds_schemas(const peri_confstorage_t *conf, peri_db_t *db,
         peri_err_set(err, PERI_EINTERNAL, "no memory for the names of schemas");
 out:
     free(text);
-    json_decref(o.list);
+    json_decref(list);
     return made;
 }

@@ -274,17 +274,26 @@ static void forget(peri_manager_t *m, const peri_entry_t *e)
         peri_sched_forget(b->sched, e->name, e->id);
 }
 
-/* It may have written in the volumes of whoever it belongs to. Should it not be known
- * whose that is, the count of the day sets it right. */
-static void doubt_volumes(peri_manager_t *m, const peri_entry_t *e)
+/* Its tasks may have written in the volumes of whoever the job belongs to. Should it not
+ * be known whose that is, the count of the day sets it right. */
+static void doubt_volumes(peri_manager_t *m)
 {
-    if (!e->has_started) return;
+    if (!*m->ended) return;
     PGresult *q = peri_db_prepared(
         m->db, NULL, "SELECT owner FROM job WHERE uuid = $1::uuid AND sandbox", 1,
-        (const char *const[]){e->uuid});
+        (const char *const[]){m->ended});
     if (q && PQntuples(q))
         peri_binds_doubt(m->db, strtoll(PQgetvalue(q, 0, 0), NULL, 10), NULL);
     PQclear(q);
+    *m->ended = '\0';
+}
+
+/* Once for tasks of a job that end together. */
+static void note_end(peri_manager_t *m, const peri_entry_t *e)
+{
+    if (!e->has_started || !strcmp(m->ended, e->uuid)) return;
+    doubt_volumes(m);
+    snprintf(m->ended, sizeof(m->ended), "%s", e->uuid);
 }
 
 int peri_manager_end(peri_manager_t *m, peri_entry_t *e, peri_taskstate_t final,
@@ -310,7 +319,7 @@ int peri_manager_end(peri_manager_t *m, peri_entry_t *e, peri_taskstate_t final,
     peri_failpoint("ended-after");
     json_decref(context);
     if (rc) return -1;
-    doubt_volumes(m, e);
+    note_end(m, e);
     forget(m, e);
     peri_entries_remove(m->entries, e);
     m->ready_at = 0;
@@ -332,7 +341,7 @@ static int revoke_task(peri_manager_t *m, peri_entry_t *e, const peri_verdict_t 
              v->text);
     if (peri_manager_append(m, &ev, NULL, err)) return -1;
     peri_failpoint("revoked-after");
-    doubt_volumes(m, e);
+    note_end(m, e);
     forget(m, e);
     peri_entries_remove(m->entries, e);
     m->ready_at = 0;
@@ -433,5 +442,6 @@ int peri_manager_look(peri_manager_t *m, peri_err_t *err)
 {
     looking_t l = {.m = m, .now = peri_now(), .err = err};
     peri_entries_each(m->entries, look, &l);
+    doubt_volumes(m);
     return l.rc;
 }

@@ -3,6 +3,7 @@
  *
  * All that can be refused is refused before the first byte is kept.
  */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,8 +20,9 @@
 #include "portal/storage/path.h"
 #include "portal/storage/volume.h"
 
-#define TYPES      500 /* columns whose type is said */
-#define ROOM       24  /* other words */
+#define PAIRS      500 /* columns of which a type or unit is said */
+#define NULLS      20
+#define ROOM       (2 * PAIRS + NULLS + 24) /* words */
 #define LONG       3600.0
 #define FROM_MAX   (64u << 10) /* bytes of a body that names a file */
 #define ANSWER_MAX (64u << 20)
@@ -66,41 +68,72 @@ static int put_format(peri_request_t *r, peri_words_t *w, peri_err_t *err)
     return 0;
 }
 
-/* "ra:DOUBLE" becomes --type=ra=DOUBLE; types have no colon, columns may. */
-static int put_types(peri_request_t *r, peri_words_t *w, peri_err_t *err)
+/* "ra:DOUBLE" becomes --type=ra=DOUBLE; types and units have no colon, columns may. */
+static int put_pairs(peri_request_t *r, peri_words_t *w, const char *key, const char *as,
+                     peri_err_t *err)
 {
-    const char *v[TYPES + 1];
-    const size_t n = peri_request_args(r, "type", v, TYPES + 1);
-    if (n > TYPES)
-        return peri_err_set(err, PERI_EINVAL, "the types of %d columns can be said",
-                            TYPES);
+    const char *v[PAIRS + 1];
+    const size_t n = peri_request_args(r, key, v, PAIRS + 1);
+    if (n > PAIRS)
+        return peri_err_set(err, PERI_EINVAL, "\"%s\" can be said of %d columns", key,
+                            PAIRS);
     for (size_t i = 0; i < n; i++) {
         const char *colon = strrchr(v[i], ':');
         if (!colon || colon == v[i] || !colon[1])
-            return peri_err_set(err, PERI_EINVAL,
-                                "\"type\" is COLUMN:TYPE, as ra:DOUBLE, not \"%.100s\"",
+            return peri_err_set(err, PERI_EINVAL, "\"%s\" is %s, not \"%.100s\"", key, as,
                                 v[i]);
         peri_words_option(
-            w, "type",
+            w, key,
             peri_arena_printf(r->arena, "%.*s=%s", (int)(colon - v[i]), v[i], colon + 1));
     }
+    return 0;
+}
+
+static int put_nulls(peri_request_t *r, peri_words_t *w, peri_err_t *err)
+{
+    const char *v[NULLS + 1];
+    const size_t n = peri_request_args(r, "null", v, NULLS + 1);
+    if (n > NULLS) return peri_err_set(err, PERI_EINVAL, "%d words can mean NULL", NULLS);
+    for (size_t i = 0; i < n; i++) peri_words_option(w, "null", v[i]);
+    return 0;
+}
+
+/* What the file is called: one line of text. */
+static int put_name(peri_request_t *r, peri_words_t *w, peri_err_t *err)
+{
+    const char *name = peri_request_arg(r, "name");
+    if (!name || !*name) return 0;
+    for (const char *s = name; *s; s++)
+        if ((unsigned char)*s < 0x20 || *s == 0x7f)
+            return peri_err_set(err, PERI_EINVAL, "\"name\" has a control character");
+    if (strlen(name) > NAME_MAX)
+        return peri_err_set(err, PERI_EINVAL, "\"name\" has %d bytes at most", NAME_MAX);
+    peri_words_option(w, "name", name);
     return 0;
 }
 
 static int put_options(peri_request_t *r, peri_words_t *w, peri_err_t *err)
 {
     const char *path = peri_request_arg(r, "path");
+    const char *header = peri_request_arg(r, "header");
     peri_words_put(w, "table");
     peri_words_put(w, "load");
     peri_words_put(w, "--json");
-    if (put_format(r, w, err) || put_types(r, w, err)) return -1;
+    if (put_format(r, w, err) ||
+        put_pairs(r, w, "type", "COLUMN:TYPE, as ra:DOUBLE", err) ||
+        put_pairs(r, w, "unit", "COLUMN:UNIT, as ra:deg", err) || put_nulls(r, w, err) ||
+        put_name(r, w, err))
+        return -1;
     if (is_on(r, "append") && is_on(r, "overwrite"))
         return peri_err_set(err, PERI_EINVAL,
                             "\"append\" and \"overwrite\" together have no meaning");
     if (is_on(r, "append")) peri_words_put(w, "--append");
     if (is_on(r, "overwrite")) peri_words_put(w, "--overwrite");
     if (is_on(r, "preview")) peri_words_put(w, "--preview");
+    if (header && *header)
+        peri_words_put(w, is_on(r, "header") ? "--header" : "--no-header");
     if (path && *path) peri_words_option(w, "path", path);
+    peri_words_option(w, "description", peri_request_arg(r, "description"));
     return peri_words_check(w, err);
 }
 
@@ -126,7 +159,7 @@ static int on_begin(peri_request_t *r, peri_err_t *err)
 {
     peri_words_t w;
     const int64_t max = r->portal->config->quick.upload;
-    peri_words_init(&w, r->arena, ROOM + TYPES);
+    peri_words_init(&w, r->arena, ROOM);
     if (!peri_tableword(r, err) || put_options(r, &w, err)) return -1;
     body_t *b = peri_xcalloc(1, sizeof(*b));
     peri_buf_init(&b->json, FROM_MAX);
@@ -232,7 +265,7 @@ int peri_api_table_put(peri_request_t *r, peri_err_t *err)
     body_t *b = r->ctx;
     const char *name = peri_tableword(r, err);
     const char *file = b->spool ? "-" : read_from(r, b, err);
-    peri_words_init(&w, r->arena, ROOM + TYPES);
+    peri_words_init(&w, r->arena, ROOM);
     if (!name || !file || put_options(r, &w, err)) return -1;
     peri_words_put(&w, "--");
     peri_words_put(&w, file);

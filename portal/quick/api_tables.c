@@ -130,6 +130,11 @@ static int check_columns(const json_t *columns, peri_err_t *err)
                             COLUMNS);
     json_object_foreach((json_t *)columns, name, c)
     {
+        if (!*name || strchr(name, '='))
+            return peri_err_set(err, PERI_EINVAL,
+                                "a column whose name is empty, or has a \"=\" in it, as "
+                                "\"%.60s\", cannot be described: give it another name",
+                                name);
         if (!json_is_object(c))
             return peri_err_set(err, PERI_EINVAL,
                                 "the column \"%.60s\" is to be an object of unit, ucd, "

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -95,6 +96,8 @@ peri_spool_t *peri_spool_new(const peri_portal_t *p, int64_t account, int64_t le
         return NULL;
     }
     s->fd = peri_quickfolder_file(p, err);
+    /* It has no name; a command of another user opens it anew by its descriptor. */
+    if (s->fd >= 0) fchmod(s->fd, 0444);
     if (s->fd >= 0 && look_at_disk(s->fd, length > 0 ? (uint64_t)length : 0, err) == 0)
         return s;
     peri_spool_free(s);

@@ -339,15 +339,6 @@ void peri_usage_change(peri_db_t *db, int64_t volume, peri_amount_t made,
 
 /* ---- counting anew ---- */
 
-int peri_usage_stale(peri_db_t *db, int64_t volume, peri_err_t *err)
-{
-    num_t id = num(volume);
-    return peri_db_exec(db, err, "UPDATE volume SET counted = NULL WHERE id = $1::bigint",
-                        1, (const char *const[]){id.text}) < 0
-               ? -1
-               : 0;
-}
-
 static int set_counted(peri_db_t *db, const peri_confstorage_t *conf, int64_t volume,
                        peri_amount_t disk, peri_amount_t uploads, bool whole,
                        peri_err_t *err)

@@ -23,8 +23,8 @@
 
 /* Once, before anything is reserved. crashed: the process before this one was killed. */
 int peri_usage_start(peri_db_t *db, bool crashed, peri_err_t *err);
-/* The row may be wrong (the database did not answer): to be counted anew. In memory,
- * until _note_doubts writes it into the row (true: some was). */
+/* The row may be wrong (the database did not answer, a job has written there): to be
+ * counted anew. In memory, until _note_doubts writes it into the row (true: some was). */
 void peri_usage_doubt(int64_t volume);
 bool peri_usage_doubts(void);
 bool peri_usage_note_doubts(peri_db_t *db);
@@ -45,9 +45,6 @@ void peri_usage_settle(peri_db_t *db, int64_t volume, peri_amount_t reserved,
  * had. */
 void peri_usage_change(peri_db_t *db, int64_t volume, peri_amount_t made,
                        peri_amount_t freed);
-
-/* Somebody else (a job) has written there: count it anew soon. */
-int peri_usage_stale(peri_db_t *db, int64_t volume, peri_err_t *err);
 
 /* Count what is on the disk (root: the volume's) and what is reserved. A volume that is
  * changed meanwhile is counted a few times. One with folders that are too deep to be

@@ -130,7 +130,7 @@ class Csv(unittest.TestCase):
         self.assertEqual(rows.pop(), "")
         back = [r.split("\t")[1].replace("\\t", "\t").replace("\\n", "\n").replace("\\r", "\r")
                 for r in rows[1:]]
-        self.assertEqual(back, STRINGS + [""])
+        self.assertEqual(back, [s or '""' for s in STRINGS] + [""])
 
 
 class Json(unittest.TestCase):

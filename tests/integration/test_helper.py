@@ -332,6 +332,9 @@ class Jobs(World):
         at = f"/volumes/{ana}/persistent/mydb"
         self.assertEqual(self.run_job(1, f"ls {at}; cat {at}/x.h5; echo no > {at}/x.h5; touch {at}/z.h5; true"),
                          "x.h5\nx.h5")
+        # A pipe in its place takes nothing from him but it.
+        self.run_job(0, f"cd {at} && rm x.h5 && mkfifo x.h5")
+        self.assertEqual(self.run_job(1, f"ls {at}; echo runs"), "runs\n")
         mine = f"/volumes/{bob}/persistent"
         out = self.run_job(1, f"ls {mine}; echo t > {mine}/mydb/t && cat {mine}/mydb/t; touch {mine}/no; "
                            "printenv PERIGEE_SCHEMAS", volumes=["scratch"])

@@ -8,6 +8,7 @@ import os
 import random
 import re
 import subprocess
+import time
 import unittest
 
 import harness
@@ -136,6 +137,16 @@ class OverHTTP(unittest.TestCase):
         self.assertTrue(SENTENCE.search(answer.json["detail"]), answer.json["detail"])
         self.assertIn("1.0 MB in ana/persistent", answer.json["detail"])
 
+    def refused_job(self, sql, ranks):
+        number = self.ana.ok("POST", "/jobs", {"kind": "sql", "sql": sql, "resources": {"ranks": ranks}})["number"]
+        until = time.monotonic() + 60
+        while (job := self.ana.ok("GET", f"/jobs/{number}"))["state"] not in ("failed", "succeeded"):
+            self.assertLess(time.monotonic(), until, job)
+            time.sleep(0.1)
+        said = self.ana.ok("GET", f"/jobs/{number}/logs?stream=stderr").decode()
+        self.assertEqual(job["state"], "failed")
+        self.assertTrue(SENTENCE.search(said), said)
+
     def test_quota(self):
         ana = self.ana
         ana.ok("POST", "/query", {"sql": MAKE})
@@ -147,6 +158,9 @@ class OverHTTP(unittest.TestCase):
         for how in ("append=1", "overwrite=1"):
             with self.subTest(how=how):
                 self.refused(ana.put(f"/tables/mydb/t?format=csv&{how}", rows, headers={"Content-Type": "text/csv"}))
+        for ranks in (1, 2):
+            with self.subTest(ranks=ranks):
+                self.refused_job(f"INSERT INTO mydb.t {FILL}", ranks)
         self.assertEqual(self.data(), before)
         self.assertEqual([t["name"] for t in ana.ok("GET", "/tables?schema=mydb")["tables"]], ["t"])
         # What is written counts at once, so that many small ones are not more than the quota.

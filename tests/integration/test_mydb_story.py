@@ -93,6 +93,8 @@ class Story(unittest.TestCase):
         ana.ok("team", "invite", "mhd", "bob")
         bob.ok("team", "accept", "mhd")
         self.assertEqual(bob.run("table", "show", "ana.bright").status, 1)
+        alone = ana.run("table", "share", "bright", "team:mhd", "--write")
+        self.assertIn("alone can only be shared for reading", alone.err)
         ana.ok("table", "share", "bright", "team:mhd")
         self.member_reads()
         self.member_cannot_write()

@@ -104,7 +104,7 @@ class TheServer(unittest.TestCase):
         ana = self.who(self.portal.signed_in("ana"))
         ben = self.who(self.portal.signed_in("ben"))
         for part in (self.service, self.admin, self.account, self.providers, self.storage, self.teams, self.datasets, self.jobs,
-                     self.queries, self.sharing, self.problems):
+                     self.queries, self.tables, self.sharing, self.problems):
             with self.subTest(part=part.__name__):
                 part(machine, nobody, ana, ben)
         self.assertEqual(sorted(set(self.faults)), [])
@@ -423,6 +423,32 @@ class TheServer(unittest.TestCase):
         ana.fails(400, "PUT", "/saved-queries/b.c", {"sql": ""})
         ben.fails(404, "GET", "/saved-queries/ana/bright")
         ana.ok("DELETE", "/saved-queries/bright")
+
+    def tables(self, machine, nobody, ana, ben):
+        ana.fails(400, "GET", "/tables?schema=--help")
+        ana.fails(400, "PUT", "/tables/mydb/x?format=xls", "a")
+        ana.fails(400, "PATCH", "/tables/mydb/x", {})
+        ana.fails(400, "GET", "/tables/mydb/x/data?format=xls")
+        ana.fails(413, "PUT", "/tables/mydb/x", "", headers={"Content-Length": "99999999999"})
+        if not harness.can_sandbox():
+            return
+        ana.ok("PUT", "/tables/mydb/stars?format=csv&preview=1", "id,mag\n1,2.5\n")
+        ana.ok("PUT", "/tables/mydb/stars?format=csv&type=id:INTEGER&type=mag:FLOAT", "id,mag\n1,2.5\n")
+        ana.fails(409, "PUT", "/tables/mydb/stars?format=csv", "id,mag\n1,2.5\n")
+        ana.ok("PUT", "/files/ana/persistent/more.csv", "id,mag\n2,3.5\n")
+        ana.ok("PUT", "/tables/mydb/stars?append=1", {"from": "persistent:more.csv"})
+        ana.ok("PATCH", "/tables/mydb/stars", {"description": "Bright", "columns": {"mag": {"unit": "mag"}}})
+        ana.ok("PATCH", "/tables/mydb/stars", {"name": "suns"})
+        ana.ok("POST", "/query", {"sql": "CREATE VIEW mydb.v AS SELECT id FROM mydb.suns"})
+        self.assertEqual(ana.ok("GET", "/tables/mydb/suns")["rows"], 2)
+        ana.ok("GET", "/tables/mydb/v")
+        self.assertEqual({t["name"] for t in ana.ok("GET", "/tables?schema=mydb")["tables"]}, {"suns", "v"})
+        for kind in ("csv", "tsv", "json", "ndjson", "table", "votable", "fits", "hdf5", "parquet"):
+            ana.ok("GET", f"/tables/mydb/suns/data?format={kind}")
+        ana.fails(404, "GET", "/tables/mydb/none")
+        ben.fails(404, "GET", "/tables/ana/suns")
+        ana.fails(404, "DELETE", "/tables/mydb/none")
+        ana.ok("DELETE", "/tables/mydb/suns")
 
     def sharing(self, machine, nobody, ana, ben):
         grant = machine.ok("POST", "/grants", {

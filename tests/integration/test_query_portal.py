@@ -100,6 +100,10 @@ class World(unittest.TestCase):
             p.token = json.load(f)["portals"][cls.url]["token"]
         return p
 
+    def database(self, sql):
+        subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", f"{self.portal.state}/postgres/s", "-U",
+                        "postgres", "-d", "perigee", "-c", sql], check=True, timeout=60)
+
     def start(self, who, *words, env=None):
         return subprocess.Popen([f"{harness.BIN}/perigee", *words], cwd=who.home, env=dict(who.env, **(env or {})),
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -195,8 +199,8 @@ class Answers(World):
         self.assertEqual(self.ana.run("query", "-q", "--format", "csv", GROUPS).err, "")
 
     def test_into_files(self):
-        magic = {"csv": b"idx,", "tsv": b"idx\t", "json": b"[", "ndjson": b"{", "parquet": b"PAR1",
-                 "h5": b"\x89HDF", "fits": b"SIMPLE", "vot": b"<?xml"}
+        magic = {"csv": b"idx,", "json": b"[", "ndjson": b"{", "parquet": b"PAR1", "h5": b"\x89HDF",
+                 "fits": b"SIMPLE", "vot": b"<?xml"}
         for ending, first in magic.items():
             path = f"{self.ana.home}/groups.{ending}"
             self.assertEqual(self.ana.ok("query", "--into", path, GROUPS), "")
@@ -342,11 +346,12 @@ class Memory(World):
         self.ana.fails(1, "no query", "history", "show", first["id"])
         self.assertIn("forgotten", gil.ok("history", "rm", first["id"], failed["id"][:13]))
         self.assertEqual([q["id"] for q in gil.json("history")][-1:], [counted["id"]])
-        for p in [self.start(gil, "query", "-q", f"SELECT {i} AS i") for i in range(22)]:
-            p.communicate(timeout=60)
-            self.assertEqual(p.returncode, 0)
+        self.database("INSERT INTO query (account, sql, state) SELECT a.id, 'SELECT ' || n, 'done' FROM account a, "
+                      "generate_series(1, 600) n WHERE a.name = 'gil'")
         self.assertEqual(len(gil.json("history")), 20)
-        self.assertEqual(len(gil.json("history", "--all")), 24)
+        self.assertEqual(len(gil.json("history", "--all")), 602)
+        self.assertIn("SELECT 17\n", gil.ok("history", "show", next(
+            q["id"] for q in gil.json("history", "--all") if q["sql"] == "SELECT 17")[:18]))
 
     def test_saved(self):
         hal = self.newcomer("hal")
@@ -420,12 +425,11 @@ class Own(World):
         ida.fails(2, "say what", "table", "describe", "again")
         ida.fails(2, "COLUMN=TEXT", "table", "describe", "again", "--unit", "deg")
         shown = ida.ok("table", "show", "again")
-        self.assertRegex(shown, r"(?s)Description +Bright ones.*ra +DOUBLE +deg +pos\.eq\.ra.*mag +DOUBLE +V mag")
+        self.assertRegex(shown, r"(?s)Description +Bright ones.*ra +DOUBLE +deg +pos\.eq\.ra.*mag +DOUBLE with NULL +V mag")
         self.assertRegex(ida.ok("table", "ls"), r"(?s)mydb\.again +3 +4 +\S+ \S+ +.*Bright ones.*mydb\.stars +3")
         # Out again.
         self.assertEqual(ida.ok("table", "get", "again"), STARS)
-        for ending, first in (("csv", b"id,"), ("parquet", b"PAR1"), ("fits", b"SIMPLE"), ("vot", b"<?xml"),
-                              ("h5", b"\x89HDF")):
+        for ending, first in (("csv", b"id,"), ("fits", b"SIMPLE"), ("h5", b"\x89HDF")):
             ida.ok("table", "get", "again", "-o", f"again.{ending}")
             with open(f"{ida.home}/again.{ending}", "rb") as f:
                 self.assertTrue(f.read().startswith(first), ending)

@@ -123,21 +123,21 @@ ana_sql    +     f       f
 """
 
 TABLE = """
-          show  data  describe  rename  drop
-ana        +     +       +        +      +
-rea        +     +       f        f      f
-wil        +     +       +        +      +
-gus        +     +       f        f      f
-tia        +     +       f        f      f
-sue        n     n       n        n      n
-late       n     n       n        n      n
-gone       n     n       n        n      n
-sam        n     n       n        n      n
-admin      n     n       n        n      n
-nobody     a     a       a        a      a
-off        a     a       a        a      a
-ana_files  +     +       f        f      f
-ana_sql    f     f       f        f      f
+          show  data  describe  rename  put  drop
+ana        +     +       +        +      +     +
+rea        +     +       f        f      f     f
+wil        +     +       +        +      +     +
+gus        +     +       f        f      f     f
+tia        +     +       f        f      f     f
+sue        n     n       n        n      n     n
+late       n     n       n        n      n     n
+gone       n     n       n        n      n     n
+sam        n     n       n        n      n     n
+admin      n     n       n        n      n     n
+nobody     a     a       a        a      a     a
+off        a     a       a        a      a     a
+ana_files  +     +       f        f      f     f
+ana_sql    f     f       f        f      f     f
 """
 
 ADMIN = """
@@ -454,6 +454,7 @@ class Rights(unittest.TestCase):
             "data": lambda p, who: p.get(at(who, "t") + "/data"),
             "describe": lambda p, who: p.patch(at(who, "t"), {"description": who}),
             "rename": rename,
+            "put": lambda p, who: p.put(at(who, f"new_{who}") + "?format=csv", b"a\n1\n"),
             "drop": drop,
         })
 

@@ -122,6 +122,32 @@ static void refuse(const char *name, const char *content, const char *words)
     refuse_with(NULL, name, content, strlen(content), words);
 }
 
+static int write_chunk(duckdb_data_chunk chunk, void *arg, peri_err_t *err)
+{
+    return peri_writer_chunk(arg, chunk, err);
+}
+
+/* The file, read and written in another format. */
+static char *convert(const char *from, const peri_importopts_t *o, peri_format_t f,
+                     const char *name)
+{
+    peri_err_t err = {0};
+    peri_import_t *i = peri_import_open(from, o, &err);
+    if (!i) fail_msg("%s", err.text);
+    size_t n;
+    const peri_outcol_t *cols = peri_import_columns(i, &n);
+    peri_provenance_t prov = {.version = "perigee test", .description = "Of a test"};
+    peri_writeopts_t w = {.overwrite = true};
+    char *path = path_of(name);
+    peri_writer_t *writer = peri_writer_new(f, path, NULL, cols, n, &prov, &w, &err);
+    if (!writer || peri_import_rows(i, write_chunk, writer, &err) ||
+        peri_writer_finish(writer, &err))
+        fail_msg("%s", err.text);
+    peri_writer_free(writer);
+    peri_import_free(i);
+    return path;
+}
+
 /* ---- csv ---- */
 
 static void test_csv_types(void **state)
@@ -166,6 +192,28 @@ static void test_csv_shapes(void **state)
     expect("noending", "a,b\n1,2\n", "a BIGINT, b BIGINT|1,2");
 }
 
+static void test_astronomers(void **state)
+{
+    (void)state;
+    expect(
+        "a.ecsv",
+        "# %ECSV 1.0\n# ---\n# datatype:\n# - {name: id, datatype: int64}\n"
+        "# - {name: ra, unit: deg, datatype: float64}\n"
+        "# - {name: flux, unit: 'erg / (cm2 s)', datatype: float64, description: 'it''s "
+        "{x}'}\n"
+        "# schema: astropy-2.0\nid ra flux name\n1 1.5 \"\" \"a b\"\n2 2.5 1.D+03 \"\"\n",
+        "id BIGINT, ra DOUBLE [deg], flux DOUBLE [erg / (cm2 s)], name VARCHAR|"
+        "1,1.5,NULL,a b|2,2.5,1000.0,NULL");
+    expect("a.txt", "| id |  ra | name |\n|  1 | 1.5 |  a b |\n| 22 |     |      |\n",
+           "id BIGINT, ra DOUBLE, name VARCHAR|1,1.5,a b|22,NULL,NULL");
+    expect("a.dat", "  1.0  -9999 x#y\n 2.0 +5 z \n# no row\n",
+           "column1 DOUBLE, column2 BIGINT, column3 VARCHAR|1.0,-9999,x#y|2.0,5,z");
+    const char *nulls[] = {"-9999", "N/A"};
+    peri_importopts_t o = {.nulls = nulls, .nnulls = 2};
+    expect_with(&o, "a.csv", "a,b\n1,N/A\n-9999,2.5\n",
+                "a BIGINT, b DOUBLE|1,NULL|NULL,2.5");
+}
+
 static void test_csv_wrong(void **state)
 {
     (void)state;
@@ -189,6 +237,104 @@ static void test_csv_wrong(void **state)
     refuse_with(&o, "a.csv", "a,b\n1,2\n", 8, "no column \"c\"");
     types[0] = "b=INTEGR";
     refuse_with(&o, "a.csv", "a,b\n1,2\n", 8, "no type");
+}
+
+/* ---- names, files ---- */
+
+static void test_names(void **state)
+{
+    (void)state;
+    expect(
+        "a.csv", "a,A,a,1x,Fe/H ratio,\xc3\xa9toile,(x),,_y\n1,2,3,4,5,6,7,8,9\n",
+        "a BIGINT, A_1 BIGINT, a_2 BIGINT, _1x BIGINT, Fe_H_ratio BIGINT, \xc3\xa9toile "
+        "BIGINT, x BIGINT, column8 BIGINT, _y BIGINT|1,2,3,4,5,6,7,8,9");
+    peri_err_t err = {0};
+    const char *units[] = {"Fe/H ratio=dex"}, *types[] = {"FE_H_RATIO=FLOAT"};
+    peri_importopts_t o = {.units = units, .nunits = 1, .types = types, .ntypes = 1};
+    char *path = put_file("n.csv", "Fe/H ratio\n1\n", 13);
+    peri_import_t *i = peri_import_open(path, &o, &err);
+    size_t n;
+    const peri_outcol_t *c = i ? peri_import_columns(i, &n) : NULL;
+    assert_non_null(c);
+    assert_string_equal(c->name, "Fe_H_ratio");
+    assert_string_equal(c->description, "Fe/H ratio");
+    assert_string_equal(c->unit, "dex");
+    assert_int_equal(duckdb_get_type_id(c->type), DUCKDB_TYPE_FLOAT);
+    peri_import_free(i);
+    free(path);
+}
+
+/* Numbers that stay text are told, words are not. */
+static void test_notes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t notes;
+    } files[] = {{"a\n1.5\n9007199254740993\n", 1},
+                 {"a\n-1\n18446744073709551615\n", 1},
+                 {"a\n123456789012345678901234567890\n", 1},
+                 {"a\n1.5\nx\n", 0},
+                 {"a\n007\n", 0},
+                 {"a\n\"\"\n", 0},
+                 {"a\n1.5\n123456789012345678901234567890\n", 0},
+                 {"a\n1\n2\n", 0}};
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        peri_err_t err = {0};
+        size_t n;
+        char *path = put_file("a.csv", files[i].text, strlen(files[i].text));
+        peri_import_t *in = peri_import_open(path, NULL, &err);
+        assert_non_null(in);
+        peri_import_notes(in, &n);
+        if (n != files[i].notes) fail_msg("%zu notes: %s", n, files[i].text);
+        peri_import_free(in);
+        free(path);
+    }
+}
+
+static void test_files(void **state)
+{
+    (void)state;
+    peri_err_t err = {0};
+    static const char *const bad[] = {"", "/nonexistent/x.csv", "/dev/null"};
+    for (size_t i = 0; i < 3; i++)
+        assert_null(peri_import_open(*bad[i] ? bad[i] : folder, NULL, &err));
+    refuse("a.parquet", "PAR1 and no more", "a.parquet");
+    refuse("a.h5", "\x89HDF\r\n\x1a\n and no more", "a.h5");
+    refuse("a.csv", "\x89HDF\r\n\x1a\n and no more", "--format hdf5");
+    refuse("a", "a,b\n\x01\x02", "");
+    refuse_with(NULL, "b", "\0\1\2\3", 4, "known format");
+    /* Quotes, brackets and wildcards in a name are no pattern. */
+    expect("a'[1]*.csv", "a\n1\n", "a BIGINT|1");
+    peri_importopts_t o = {.format = "cvs"};
+    refuse_with(&o, "a.csv", "a\n1\n", 4, "did you mean \"csv\"");
+}
+
+/* Types and columns of a table that is appended to. */
+static void test_shape(void **state)
+{
+    (void)state;
+    duckdb_logical_type t[] = {duckdb_create_logical_type(DUCKDB_TYPE_INTEGER),
+                               duckdb_create_logical_type(DUCKDB_TYPE_VARCHAR),
+                               duckdb_create_logical_type(DUCKDB_TYPE_FLOAT)};
+    const peri_outcol_t shape[] = {
+        {"id", "", "", "", t[0]}, {"s", "", "", "", t[1]}, {"x", "", "", "", t[2]}};
+    peri_importopts_t o = {.shape = shape, .nshape = 3};
+    expect_with(&o, "a.csv", "X,ID\n0.1,5\n,6\n",
+                "id INTEGER, s VARCHAR, x FLOAT|5,NULL,0.1|6,NULL,NULL");
+    refuse_with(&o, "a.csv", "X,colour\n0.1,5\n", 15, "colour");
+    refuse_with(&o, "a.csv", "id\n1\n1.5\n", 9, "line 3 of");
+    refuse_with(&o, "a.csv", "id\n1\n3000000000\n", 16, "line 3 of");
+    /* From types that a file has by itself. */
+    char *csv = put_file("d.csv", "id\n1.0\n2.5\n", 11);
+    char *path = convert(csv, NULL, PERI_FMT_PARQUET, "d.parquet");
+    peri_err_t err = {0};
+    assert_null(load(path, &o, &err));
+    assert_non_null(strstr(err.text, "row 2 of"));
+    assert_non_null(strstr(err.text, "2.5"));
+    free(csv);
+    free(path);
+    for (size_t i = 0; i < 3; i++) duckdb_destroy_logical_type(&t[i]);
 }
 
 /* ---- json ---- */
@@ -245,32 +391,6 @@ static void test_json_wrong(void **state)
 }
 
 /* ---- what core/out writes ---- */
-
-static int write_chunk(duckdb_data_chunk chunk, void *arg, peri_err_t *err)
-{
-    return peri_writer_chunk(arg, chunk, err);
-}
-
-/* The file, read and written in another format. */
-static char *convert(const char *from, const peri_importopts_t *o, peri_format_t f,
-                     const char *name)
-{
-    peri_err_t err = {0};
-    peri_import_t *i = peri_import_open(from, o, &err);
-    if (!i) fail_msg("%s", err.text);
-    size_t n;
-    const peri_outcol_t *cols = peri_import_columns(i, &n);
-    peri_provenance_t prov = {.version = "perigee test", .description = "Of a test"};
-    peri_writeopts_t w = {.overwrite = true};
-    char *path = path_of(name);
-    peri_writer_t *writer = peri_writer_new(f, path, NULL, cols, n, &prov, &w, &err);
-    if (!writer || peri_import_rows(i, write_chunk, writer, &err) ||
-        peri_writer_finish(writer, &err))
-        fail_msg("%s", err.text);
-    peri_writer_free(writer);
-    peri_import_free(i);
-    return path;
-}
 
 static void test_written(void **state)
 {
@@ -333,9 +453,12 @@ static void test_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_csv_types),  cmocka_unit_test(test_csv_shapes),
-        cmocka_unit_test(test_csv_wrong),  cmocka_unit_test(test_json),
-        cmocka_unit_test(test_json_wrong), cmocka_unit_test(test_written),
+        cmocka_unit_test(test_csv_types), cmocka_unit_test(test_csv_shapes),
+        cmocka_unit_test(test_csv_wrong), cmocka_unit_test(test_astronomers),
+        cmocka_unit_test(test_names),     cmocka_unit_test(test_files),
+        cmocka_unit_test(test_notes),     cmocka_unit_test(test_shape),
+        cmocka_unit_test(test_json),      cmocka_unit_test(test_json_wrong),
+        cmocka_unit_test(test_written),
     };
     if (!mkdtemp(folder)) return 1;
     int rc = cmocka_run_group_tests(tests, NULL, NULL);

@@ -172,6 +172,35 @@ static void is_whole_whenever_they_die(void **state)
     assert_int_equal(db_count(&s, ".new-"), 0);
 }
 
+#if PERIGEE_FAILPOINTS
+static void write_new(const peri_schema_t *s, int fd)
+{
+    (void)fd;
+    peri_err_t err;
+    (void)db_put(s, "t", 0, "new", &err);
+}
+
+/* On either side of the moment that counts. */
+static void is_old_or_new(void **state)
+{
+    (void)state;
+    static const char *const points[] = {"mydb_before_rename:1", "mydb_after_rename:1"};
+    for (int i = 0; i < 2; i++) {
+        int status;
+        peri_schema_t s = db_schema(db_folder());
+        db_must_put(&s, "t", "old");
+        setenv("PERIGEE_FAILPOINT", points[i], 1);
+        pid_t child = start(write_new, &s, -1);
+        unsetenv("PERIGEE_FAILPOINT");
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status));
+        db_is(&s, "t", i ? "new" : "old");
+        db_must_put(&s, "u", "x");
+        assert_int_equal(db_count(&s, ".new-"), 0);
+    }
+}
+#endif
+
 /* ---- against each other ---- */
 
 static void rename_back(const peri_schema_t *s, int fd)
@@ -236,6 +265,9 @@ int main(void)
         cmocka_unit_test(survives_a_dead_writer),
         cmocka_unit_test(waits_for_the_other),
         cmocka_unit_test(is_whole_whenever_they_die),
+#if PERIGEE_FAILPOINTS
+        cmocka_unit_test(is_old_or_new),
+#endif
         cmocka_unit_test(renames_never_wait_in_a_circle),
         cmocka_unit_test(one_makes_it),
     };

@@ -32,10 +32,13 @@ static inline peri_schema_t db_schema(const char *folder)
 /* A folder below the test's that is not there yet. */
 static inline const char *db_folder(void)
 {
+    static char names[32][512];
     static unsigned n;
     char name[32];
-    snprintf(name, sizeof(name), "db%u", n++);
-    return peri_xstrdup(fx_path(name));
+    assert_true(n < 32);
+    snprintf(name, sizeof(name), "db%u", n);
+    snprintf(names[n], sizeof(names[n]), "%s", fx_path(name));
+    return names[n++];
 }
 
 static inline void db_write(const char *path, const char *text)

@@ -49,6 +49,7 @@ static void refuses_schemas(void **state)
         "[{\"name\":\"x\",\"folder\":\"relative\"}]",
         "[{\"name\":\"\",\"folder\":\"/a\"}]",
         "[{\"name\":\"a/b\",\"folder\":\"/a\"}]",
+        "[{\"name\":\"a\\\"b\",\"folder\":\"/a\"}]",
         "[{\"name\":\"a\\n\",\"folder\":\"/a\"}]",
         "[{\"name\":\"x\",\"folder\":\"/a\",\"write\":1}]",
         "[{\"name\":\"x\",\"folder\":\"/a\",\"left\":\"1\"}]",

@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "jobs/sandbox/sandbox.h"
@@ -161,6 +162,36 @@ static void folders(void **state)
         if ((rc == 0) != (cases[i].code == PERI_OK) || (rc && err.code != cases[i].code))
             fail_msg("%s %s: %d %s", cases[i].from, cases[i].path, err.code, err.text);
         if (rc == 0) assert_int_equal(p.n, 2);
+        peri_sandbox_close(&p);
+    }
+    tree_close(&t);
+}
+
+/* A part of somebody else's that is no file or folder any more takes nothing from others.
+ */
+static void special(void **state)
+{
+    (void)state;
+    tree_t t;
+    tree_open(&t);
+    assert_int_equal(mkfifo(in_tree(&t, "vol/x.h5"), 0600), 0);
+    for (int optional = 0; optional < 2; optional++) {
+        peri_places_in_t p = {0};
+        peri_err_t err = {0};
+        const peri_bind_t binds[] = {
+            {.from = in_tree(&t, "vol"),
+             .path = "x.h5",
+             .to = "/volumes/b/v/x.h5",
+             .optional = optional},
+            {.from = in_tree(&t, "vol/sub"), .to = "/volumes/a/v"}};
+        const peri_sandbox_t s = {.binds = binds, .nbinds = 2};
+        const int rc =
+            peri_sandbox_open(&s, in_tree(&t, "task"), NULL, t.arena, &p, &err);
+        assert_int_equal(rc, optional ? 0 : -1);
+        if (optional) {
+            assert_int_equal(p.n, 2);
+            assert_string_equal(p.v[0].to, "/volumes/a/v");
+        }
         peri_sandbox_close(&p);
     }
     tree_close(&t);
@@ -442,14 +473,11 @@ static void gone_folder(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(words),
-                                       cmocka_unit_test(folders),
-                                       cmocka_unit_test(order_and_absent),
-                                       cmocka_unit_test(json),
-                                       cmocka_unit_test(filter),
-                                       cmocka_unit_test(environment),
-                                       cmocka_unit_test(nothing_is_left),
-                                       cmocka_unit_test(swapped),
-                                       cmocka_unit_test(gone_folder)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(words),       cmocka_unit_test(folders),
+        cmocka_unit_test(special),     cmocka_unit_test(order_and_absent),
+        cmocka_unit_test(json),        cmocka_unit_test(filter),
+        cmocka_unit_test(environment), cmocka_unit_test(nothing_is_left),
+        cmocka_unit_test(swapped),     cmocka_unit_test(gone_folder)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,80 @@
+/* Bytes that pretend to be rows of csv, tsv, a table of blanks, or of JSON: every cell
+ * lies within what was given, and a row takes at least one byte. */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/util.h"
+#include "core/import/jsontext.h"
+#include "core/import/rows.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const char *low, *high;
+static peri_guess_t guess;
+
+static void check(const peri_cell_t *c)
+{
+    if (c->p < low || c->p + c->n > high) abort();
+    peri_guess_look(&guess, c);
+}
+
+static void cut_rows(const peri_dialect_t *d, char *p, char *end)
+{
+    peri_row_t row = {0};
+    while (p < end) {
+        char *part = p + (size_t)(end - p) / 2; /* less than all never goes too far */
+        peri_row_t half = {0};
+        if (part > p && peri_row_cut(d, p, part, false, &half) == PERI_ROW_DONE &&
+            p + half.used > part)
+            abort();
+        if (half.used) {
+            p += half.used;
+            peri_row_free(&half);
+            continue;
+        }
+        peri_row_free(&half);
+        if (peri_row_cut(d, p, end, true, &row)) break;
+        if (!row.used || !row.n) abort();
+        for (size_t i = 0; i < row.n; i++) check(&row.cells[i]);
+        p += row.used;
+    }
+    peri_row_free(&row);
+}
+
+static int on_member(void *arg, const char *key, size_t n, const peri_cell_t *value)
+{
+    (void)arg;
+    if (key < low || key + n > high || !peri_utf8_valid(key, n)) abort();
+    check(value);
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const peri_dialect_t dialects[] = {{.delimiter = ','},
+                                              {.delimiter = '\t', .escapes = true},
+                                              {.delimiter = ' '},
+                                              {.delimiter = '|', .framed = true}};
+    char *text = malloc(size + 1);
+    const char *why;
+    if (!text) return 0;
+    low = text;
+    high = text + size;
+    peri_guess_init(&guess);
+    for (size_t i = 0; i < sizeof(dialects) / sizeof(dialects[0]); i++) {
+        memcpy(text, data, size);
+        cut_rows(&dialects[i], text, text + size);
+    }
+    memcpy(text, data, size);
+    peri_row_delimiter(text, size, size & 1, size & 2);
+    if (memcmp(text, data, size)) abort();
+    size_t n = peri_json_extent(text, size);
+    if (n > size) abort();
+    if (peri_utf8_valid(text, size)) peri_json_members(text, size, on_member, NULL, &why);
+    duckdb_logical_type t = peri_guess_type(&guess);
+    duckdb_destroy_logical_type(&t);
+    free(text);
+    return 0;
+}
