@@ -2,6 +2,7 @@
 #include "core/import/votabledoc.h"
 
 #include <expat.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -9,7 +10,6 @@
 #include "core/base/util.h"
 #include "core/import/base64.h"
 #include "core/import/reader.h"
-#include "core/import/votablejson.h"
 
 #define DEPTH_MAX 200
 #define TOKEN_MAX ((XML_Index)8 << 20) /* bytes of one tag */
@@ -433,6 +433,17 @@ void peri_vodoc_end(peri_vodoc_t *doc)
     doc->ncells = doc->cells_cap = 0;
 }
 
+/* {"name":"TYPE",...}; anything else says nothing. */
+static void take_types(peri_vodoc_t *doc)
+{
+    json_t *types = doc->parse->types ? json_loads(doc->parse->types, 0, NULL) : NULL;
+    for (size_t i = 0; json_is_object(types) && i < doc->nfields; i++) {
+        peri_vofield_t *f = &doc->fields[i];
+        f->sql_type = keep(doc, json_string_value(json_object_get(types, f->name)));
+    }
+    json_decref(types);
+}
+
 static int settle(peri_vodoc_t *doc, enum XML_Status status, peri_err_t *err)
 {
     struct peri_voparse *s = doc->parse;
@@ -441,8 +452,7 @@ static int settle(peri_vodoc_t *doc, enum XML_Status status, peri_err_t *err)
         return -1;
     }
     if (doc->over && !doc->again && doc->nfields) {
-        if (s->types)
-            peri_votable_take_types(s->types, doc->fields, doc->nfields, doc->arena);
+        take_types(doc);
         if (!*doc->description && s->resource_description)
             doc->description = s->resource_description;
     }
