@@ -1,4 +1,5 @@
-/* cmd_describe.c - `perigee describe`: what a file, a pattern or a dataset's table holds.
+/* cmd_describe.c - `perigee describe`: what a file, a pattern, a dataset's table or one
+ * of a schema holds.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -9,6 +10,8 @@
 #include "cli/cli.h"
 #include "core/base/arena.h"
 #include "core/base/util.h"
+#include "core/mydb/read.h"
+#include "core/mydb/view.h"
 #include "core/table/dataset.h"
 #include "core/table/describe.h"
 #include "core/table/inspect.h"
@@ -18,7 +21,8 @@
 #define MAX_TEXT  (64u << 20)
 
 static const char help_text[] =
-    "Usage: perigee describe [OPTION...] FILE[:/path] | DATASET[.TABLE] ...\n"
+    "Usage: perigee describe [OPTION...] FILE[:/path] | DATASET[.TABLE] | SCHEMA.TABLE "
+    "...\n"
     "\n"
     "Shows the tables in HDF5 files: columns, types, units, rows, chunks, compression.\n"
     "FILE may be a pattern with * ? [...] {a,b}; quote it. Without a path all tables in\n"
@@ -31,7 +35,8 @@ static const char help_text[] =
     "Examples\n"
     "  perigee describe snap_099.0.hdf5\n"
     "  perigee describe 'groups_099/fof_subhalo_tab_099.*.hdf5:/Subhalo'\n"
-    "  perigee describe tng.subhalos\n";
+    "  perigee describe tng.subhalos\n"
+    "  perigee describe mydb.stars\n";
 
 typedef struct {
     bool json, allow_missing;
@@ -146,9 +151,35 @@ out:
     return rc;
 }
 
+/* ---- a table of a schema ---- */
+
+/* 1: the name is of no schema. */
+static int show_own(request_t *r, const char *name, peri_err_t *err)
+{
+    const char *dot = strchr(name, '.');
+    if (!dot) return 1;
+    char *schema = peri_xasprintf("%.*s", (int)(dot - name), name);
+    peri_schemas_t *all = peri_schemas_new(err);
+    const peri_schema_t *s = all ? peri_schema_meant(all, schema) : NULL;
+    int rc = all ? 1 : -1;
+    if (s) {
+        peri_h5file_t *held;
+        peri_table_t *t = peri_mydb_table(s, dot + 1, &held, err);
+        rc = t ? show_table(r, t, err) : -1;
+        peri_table_unref(t);
+        if (t) peri_h5file_release(held);
+    }
+    peri_schemas_free(all);
+    free(schema);
+    return rc;
+}
+
 static int describe(request_t *r, const char *text, peri_err_t *err)
 {
-    if (!peri_names_a_file(text)) return show_dataset(r, text, err);
+    if (!peri_names_a_file(text)) {
+        int rc = show_own(r, text, err);
+        return rc > 0 ? show_dataset(r, text, err) : rc;
+    }
     peri_arena_t *arena = peri_arena_new();
     const char *pattern, *path;
     peri_pathspec_split(text, arena, &pattern, &path);

@@ -61,6 +61,7 @@ struct peri_voparse {
     int ntables;       /* seen so far, the one in hand among them */
     bool in_table;     /* the one that is wanted */
     bool keep;         /* character data go to doc->text */
+    bool in_cell;      /* of a row: so does TD */
     bool stream;       /* they are base64 */
     bool says_error;   /* INFO QUERY_STATUS */
     const char *why;   /* what it says */
@@ -247,7 +248,7 @@ static void open_cell(peri_vodoc_t *doc, const char **atts)
         doc->cells = peri_xrealloc(doc->cells, doc->cells_cap, sizeof(*doc->cells));
     }
     doc->cells[doc->ncells++] = (peri_vocell_t){doc->text.len, 0};
-    doc->parse->keep = true;
+    doc->parse->keep = doc->parse->in_cell = true;
 }
 
 static void open_in_table(peri_vodoc_t *doc, element_t e, const char **atts)
@@ -276,6 +277,7 @@ static void open_in_table(peri_vodoc_t *doc, element_t e, const char **atts)
         break;
     case E_TR:
         doc->ncells = 0;
+        doc->parse->in_cell = false;
         peri_buf_clear(&doc->text);
         break;
     case E_TD:
@@ -360,10 +362,10 @@ static void XMLCALL on_end(void *arg, const char *name)
         s->why = text_so_far(doc);
         s->says_error = s->keep = false;
     }
-    if (s->in_table && e == E_TD && s->keep) {
+    if (s->in_cell && e == E_TD && parent(s) == E_TR) {
         peri_vocell_t *c = &doc->cells[doc->ncells - 1];
         c->n = doc->text.len - c->at;
-        s->keep = false;
+        s->keep = s->in_cell = false;
     }
     if (e == E_STREAM) s->stream = false;
     if (s->in_table && e == E_TR && doc->data == PERI_VO_CELLS) close_row(doc);

@@ -407,7 +407,7 @@ void peri_field_text(const peri_field_t *f, idx_t row, peri_style_t style, peri_
     case DUCKDB_TYPE_STRUCT:
     case DUCKDB_TYPE_MAP:
     case DUCKDB_TYPE_UNION:
-        peri_field_json(f, row, b);
+        peri_field_json_text(f, row, b);
         return;
     default:
         break;

@@ -64,6 +64,9 @@ void peri_field_text(const peri_field_t *f, idx_t row, peri_style_t style, peri_
 /* The value as JSON: numbers with all their digits, NaN and infinities as the strings
  * "NaN", "Infinity", "-Infinity", everything else that is no number as a string. */
 void peri_field_json(const peri_field_t *f, idx_t row, peri_buf_t *b);
+/* The same for a nested value that is stored as text: DECIMALs of more than 15 digits are
+ * strings, because readers of JSON take numbers for doubles. */
+void peri_field_json_text(const peri_field_t *f, idx_t row, peri_buf_t *b);
 
 bool peri_field_is_number(const peri_field_t *f); /* integers, floats, DECIMAL */
 bool peri_field_is_nested(const peri_field_t *f); /* LIST .. UNION */

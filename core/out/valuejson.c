@@ -5,26 +5,32 @@
 #include "core/out/text.h"
 #include "core/out/value.h"
 
-static void json_elements(const peri_field_t *kid, idx_t first, idx_t n, peri_buf_t *b)
+/* `quote`: DECIMALs of more digits than doubles have are strings, which is what readers
+ * of JSON keep. */
+static void json_value(const peri_field_t *f, idx_t row, bool quote, peri_buf_t *b);
+
+static void json_elements(const peri_field_t *kid, idx_t first, idx_t n, bool quote,
+                          peri_buf_t *b)
 {
     peri_buf_putc(b, '[');
     for (idx_t i = 0; i < n; i++) {
         if (i) peri_buf_putc(b, ',');
-        peri_field_json(kid, first + i, b);
+        json_value(kid, first + i, quote, b);
     }
     peri_buf_putc(b, ']');
 }
 
-static void json_member(const peri_field_t *f, idx_t row, bool first, peri_buf_t *b)
+static void json_member(const peri_field_t *f, idx_t row, bool first, bool quote,
+                        peri_buf_t *b)
 {
     if (!first) peri_buf_putc(b, ',');
     peri_text_json(b, f->name, strlen(f->name));
     peri_buf_putc(b, ':');
-    peri_field_json(f, row, b);
+    json_value(f, row, quote, b);
 }
 
 /* An object, whose keys are the text of the map's keys. */
-static void json_map(const peri_field_t *f, idx_t row, peri_buf_t *b)
+static void json_map(const peri_field_t *f, idx_t row, bool quote, peri_buf_t *b)
 {
     duckdb_list_entry e = ((const duckdb_list_entry *)f->data)[row];
     const peri_field_t *key = &f->kids[0].kids[0], *value = &f->kids[0].kids[1];
@@ -38,36 +44,38 @@ static void json_map(const peri_field_t *f, idx_t row, peri_buf_t *b)
         if (text.failed) b->failed = true;
         peri_text_json(b, text.data ? text.data : "", text.len);
         peri_buf_putc(b, ':');
-        peri_field_json(value, e.offset + i, b);
+        json_value(value, e.offset + i, quote, b);
     }
     peri_buf_putc(b, '}');
     peri_buf_free(&text);
 }
 
-static void json_nested(const peri_field_t *f, idx_t row, peri_buf_t *b)
+static void json_nested(const peri_field_t *f, idx_t row, bool quote, peri_buf_t *b)
 {
     duckdb_list_entry e;
     uint8_t tag;
     switch (f->type) {
     case DUCKDB_TYPE_LIST:
         e = ((const duckdb_list_entry *)f->data)[row];
-        json_elements(&f->kids[0], e.offset, e.length, b);
+        json_elements(&f->kids[0], e.offset, e.length, quote, b);
         break;
     case DUCKDB_TYPE_ARRAY:
-        json_elements(&f->kids[0], row * f->array_size, f->array_size, b);
+        json_elements(&f->kids[0], row * f->array_size, f->array_size, quote, b);
         break;
     case DUCKDB_TYPE_MAP:
-        json_map(f, row, b);
+        json_map(f, row, quote, b);
         break;
     case DUCKDB_TYPE_STRUCT:
         peri_buf_putc(b, '{');
-        for (size_t i = 0; i < f->nkids; i++) json_member(&f->kids[i], row, i == 0, b);
+        for (size_t i = 0; i < f->nkids; i++)
+            json_member(&f->kids[i], row, i == 0, quote, b);
         peri_buf_putc(b, '}');
         break;
     default: /* UNION: the member that the tag names */
         tag = ((const uint8_t *)f->kids[0].data)[row];
         peri_buf_putc(b, '{');
-        if ((size_t)tag + 1 < f->nkids) json_member(&f->kids[tag + 1], row, true, b);
+        if ((size_t)tag + 1 < f->nkids)
+            json_member(&f->kids[tag + 1], row, true, quote, b);
         peri_buf_putc(b, '}');
     }
 }
@@ -77,14 +85,14 @@ static void json_special(double v, peri_buf_t *b)
     peri_buf_puts(b, isnan(v) ? "\"NaN\"" : v > 0 ? "\"Infinity\"" : "\"-Infinity\"");
 }
 
-void peri_field_json(const peri_field_t *f, idx_t row, peri_buf_t *b)
+static void json_value(const peri_field_t *f, idx_t row, bool quote, peri_buf_t *b)
 {
     if (peri_field_is_null(f, row)) {
         peri_buf_append(b, "null", 4);
         return;
     }
     if (peri_field_is_nested(f)) {
-        json_nested(f, row, b);
+        json_nested(f, row, quote, b);
         return;
     }
     double v = 0;
@@ -92,6 +100,10 @@ void peri_field_json(const peri_field_t *f, idx_t row, peri_buf_t *b)
     if (f->type == DUCKDB_TYPE_FLOAT) v = ((const float *)f->data)[row];
     if (!isfinite(v)) {
         json_special(v, b);
+    } else if (quote && f->type == DUCKDB_TYPE_DECIMAL && f->width > 15) {
+        peri_buf_putc(b, '"');
+        peri_field_text(f, row, PERI_STYLE_SQL, b);
+        peri_buf_putc(b, '"');
     } else if (peri_field_is_number(f) || f->type == DUCKDB_TYPE_BOOLEAN) {
         peri_field_text(f, row, PERI_STYLE_SQL, b);
     } else if (peri_field_is_plain(f)) {
@@ -113,4 +125,14 @@ void peri_field_json(const peri_field_t *f, idx_t row, peri_buf_t *b)
         peri_text_json(b, text.data ? text.data : "", text.len);
         peri_buf_free(&text);
     }
+}
+
+void peri_field_json(const peri_field_t *f, idx_t row, peri_buf_t *b)
+{
+    json_value(f, row, false, b);
+}
+
+void peri_field_json_text(const peri_field_t *f, idx_t row, peri_buf_t *b)
+{
+    json_value(f, row, true, b);
 }

@@ -41,12 +41,12 @@ int peri_query_no_schema(peri_query_t *q, const char *name, peri_err_t *err)
     const char *near = peri_did_you_mean(name, names, n);
     if (near)
         peri_err_set(err, PERI_ENOTFOUND,
-                     "there is no dataset and no schema called %s; did you mean %s?",
+                     "there is no dataset called %s, and no schema; did you mean %s?",
                      name, near);
     else
         peri_err_set(
             err, PERI_ENOTFOUND,
-            "there is no dataset and no schema called %s. \"perigee dataset list\" "
+            "there is no dataset called %s, and no schema. \"perigee dataset list\" "
             "shows the datasets, \"perigee table ls\" your tables and those that "
             "others share with you",
             name);

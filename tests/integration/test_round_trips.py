@@ -70,6 +70,7 @@ COLUMNS = {
     "ls": ("VARCHAR[][]", "[[]], NULL, [['a', 'q\"', NULL], NULL]"),
     "lb": ("BLOB[]", r"['\x00\xFFa'], NULL"),
     "ldec": ("DECIMAL(17,3)[]", "[12345678901234.123, NULL, -0.001], NULL"),
+    "lbig": ("DECIMAL(38,10)[]", "[1234567890123456789012345678.0123456789, 0.1], NULL"),
     "lt": ("TIMESTAMP[]", "['2024-02-29 01:02:03.000004', NULL], NULL"),
     "lh": ("HUGEINT[]", "[170141183460469231731687303715884105727, NULL], NULL"),
     "st": ("STRUCT(\"a b\" INTEGER, \"c\"\"\" VARCHAR[])", "ROW(1, ['x']), ROW(NULL, NULL), NULL"),
@@ -77,8 +78,10 @@ COLUMNS = {
     "a.b/c": ("INTEGER", "1, NULL"),
     "UPPER Case é": ("INTEGER", "1, NULL"),
 }
+# Readers of JSON take such numbers for doubles.
+ROUNDED = {"lbig": "[1234567.0123456789, 0.1], NULL"}
 # VOTable has no unsigned 64-bit integers: the larger half is refused.
-REFUSED = {"vot": {"u64": "9223372036854775807, 0, NULL"}}
+REFUSED = {"u64": "9223372036854775807, 0, NULL"}
 # Text files may be anybody's: names become such as need no quotes in SQL.
 LEGAL = [c.replace(".", "_").replace("/", "_").replace(" ", "_") for c in COLUMNS]
 UNITS = {"f64": "kpc/h", "v2": "km/s"}
@@ -134,13 +137,13 @@ class RoundTrips(harness.Case):
         cls.ref = Ref()
         cls.addClassCleanup(cls.ref.close)
         cls.want = {}
-        for table, changed in (("every", None), ("every_vot", REFUSED["vot"])):
+        for table, changed in (("every", None), ("every_vot", REFUSED), ("every_json", ROUNDED)):
             cls.ref.exec(f"SET timezone = 'UTC'; CREATE TABLE {table} AS {select(changed)}")
             cls.want[table] = cls.ref.query(as_text(table))[1], cls.ref.query(types(table))[1]
             cls.query(f"CREATE TABLE mydb.{table} AS {select(changed)}")
-            for column, unit in UNITS.items():
-                done = cls.w.run("table", "describe", table, "--unit", f"{column}={unit}")
-                assert done.status == 0, done.err
+            units = [w for column, unit in UNITS.items() for w in ("--unit", f"{column}={unit}")]
+            done = cls.w.run("table", "describe", table, *units)
+            assert done.status == 0, done.err
 
     @classmethod
     def query(cls, sql, *options):
@@ -164,8 +167,9 @@ class RoundTrips(harness.Case):
         wrong = {c: (g[k], w[k]) for g, w in zip(got, rows)
                  for k, c in enumerate(COLUMNS) if g[k] != w[k]}
         self.assertEqual(wrong, {})
-        for a, b in ((table, original), (original, table)):
-            self.assertEqual(self.w.value(f"SELECT count(*) FROM (FROM mydb.{a} EXCEPT ALL FROM mydb.{b})"), 0)
+        self.assertEqual(self.w.value(f"""SELECT count(*) FROM (
+            (FROM mydb.{table} EXCEPT ALL FROM mydb.{original}) UNION ALL
+            (FROM mydb.{original} EXCEPT ALL FROM mydb.{table}))"""), 0)
 
     def round_trip(self, ending, table="every", *options, names=COLUMNS):
         path = self.write(ending, table)
@@ -183,7 +187,8 @@ class RoundTrips(harness.Case):
     def test_text(self):
         for ending in ("csv", "tsv", "json", "ndjson"):
             with self.subTest(ending):
-                self.round_trip(ending, "every", *self.said_types(), names=LEGAL)
+                table = "every_json" if "json" in ending else "every"
+                self.round_trip(ending, table, *self.said_types(), names=LEGAL)
 
     def test_typed(self):
         for ending in ("parquet", "h5", "fits"):

@@ -73,6 +73,8 @@ class Tables(unittest.TestCase):
         self.assertEqual(json.loads(done.out)["columns"], [])
         self.ok("table", "mv", "gone", "stars")
         self.assertIn("DECIMAL(9,3)", self.ok("table", "show", "stars"))
+        self.assertRegex(self.ok("describe", "mydb.Stars"), r"d +DECIMAL\(9,3\).*deflate")
+        self.fails("describe", "mydb.stas", says="did you mean mydb.stars?")
         self.fails("table", "show", "stas", says="did you mean mydb.stars?")
         self.fails("table", "show", "other.stars", says='no schema "other"')
         self.fails("table", "show", "a-b", says="cannot be the name of a table", status=2)
