@@ -38,6 +38,7 @@ static int take_time(const peri_scriptrun_t *r, peri_queryspec_t *spec, peri_err
                             "the statements did not finish within %g seconds, their time "
                             "limit (--timeout)",
                             spec->time_limit);
+    spec->time_said = spec->time_limit;
     spec->time_limit = left;
     return 0;
 }
