@@ -13,8 +13,9 @@
 #include "core/import/reader.h"
 #include "core/import/votabledoc.h"
 
-#define VALUES_OF_CHUNK ((uint64_t)64 << 20) /* lists and texts; at least a row of them  \
-                                              */
+#define VALUES_OF_CHUNK                                                                  \
+    ((uint64_t)64 << 20) /* lists and texts; at least a row of them                      \
+                          */
 
 typedef struct {
     peri_input_t *in;
