@@ -152,11 +152,20 @@ static json_t *get(peri_client_t *c, const char *word, peri_err_t *err)
 
 /* ---- ls, show ---- */
 
-static void add_count(peri_grid_t *g, const json_t *q, const char *key)
+/* Of the answer, or of what the last statement did to a table; -1: of neither. */
+static int64_t rows_of(const json_t *q)
+{
+    const int64_t rows = peri_json_int(q, "rows", -1);
+    const json_t *changed = json_object_get(q, "changed");
+    const size_t n = json_array_size(changed);
+    return rows > 0 || !n ? rows
+                          : peri_json_int(json_array_get(changed, n - 1), "rows", rows);
+}
+
+static void add_rows(peri_grid_t *g, int64_t rows)
 {
     char n[32];
-    const int64_t v = peri_json_int(q, key, -1);
-    peri_grid_add(g, v >= 0 ? peri_human_count((uint64_t)v, n) : "");
+    peri_grid_add(g, rows >= 0 ? peri_human_count((uint64_t)rows, n) : "");
 }
 
 static void print_list(const json_t *all)
@@ -173,7 +182,7 @@ static void print_list(const json_t *all)
         peri_grid_addf(g, "%.8s", peri_json_str(q, "id"));
         peri_grid_add(g, peri_when_time(peri_json_num(q, "started", 0), when));
         peri_grid_add(g, peri_json_str(q, "state"));
-        add_count(g, q, "rows");
+        add_rows(g, rows_of(q));
         peri_grid_add(g, peri_when_span(peri_json_num(q, "seconds", -1), span));
         if (job)
             peri_grid_addf(g, "%lld", (long long)job);
@@ -208,8 +217,8 @@ static int verb_ls(int argc, char **argv)
 static void print_one(const json_t *q)
 {
     char a[PERI_WHEN], n[32], bytes[16];
-    const int64_t rows = peri_json_int(q, "rows", -1),
-                  size = peri_json_int(q, "bytes", -1), job = peri_json_int(q, "job", 0);
+    const int64_t rows = rows_of(q), size = peri_json_int(q, "bytes", -1),
+                  job = peri_json_int(q, "job", 0);
     const char *cut = peri_json_str(q, "cut"), *text = peri_json_str(q, "text"),
                *context = peri_json_str(q, "context"), *name;
     json_t *v;

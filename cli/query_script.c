@@ -38,6 +38,7 @@ static int take_time(const peri_scriptrun_t *r, peri_queryspec_t *spec, peri_err
                             "the statements did not finish within %g seconds, their time "
                             "limit (--timeout)",
                             spec->time_limit);
+    spec->time_said = spec->time_limit;
     spec->time_limit = left;
     return 0;
 }
@@ -158,8 +159,13 @@ static int run(peri_scriptrun_t *r, peri_err_t *err)
         return -1;
     r->schemas = peri_schemas_new(err);
     if (!r->schemas || check_all(r, err)) return -1;
-    for (size_t i = 0; i < r->script.n; i++)
+    bool selects = false;
+    for (size_t i = 0; i < r->script.n; i++) {
         if (run_statement(r, i, err)) return -1;
+        selects |= r->script.v[i].kind == PERI_ST_SELECT;
+    }
+    if (spec->into && !selects && !r->o->quiet)
+        fprintf(stderr, "%s is not written: no statement has rows for it\n", spec->into);
     return 0;
 }
 

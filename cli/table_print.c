@@ -9,6 +9,7 @@
 #include "cli/grid.h"
 #include "cli/when.h"
 #include "core/base/util.h"
+#include "core/out/number.h"
 
 static const char *count_of(const json_t *o, const char *key, char out[32])
 {
@@ -135,6 +136,12 @@ void peri_table_print_line(const json_t *t)
 
 static void add_value(peri_grid_t *g, const json_t *v)
 {
+    char number[PERI_NUM_MAX];
+    if (json_is_real(v)) {
+        *peri_num_double(number, json_real_value(v)) = '\0';
+        peri_grid_add(g, number);
+        return;
+    }
     char *s = v && !json_is_string(v) && !json_is_null(v)
                   ? json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT)
                   : NULL;

@@ -34,8 +34,8 @@ static int run_plain(duckdb_connection con, const char *sql, peri_err_t *err)
 static int columns_register(peri_session_t *s, peri_err_t *err);
 
 /* A small buffer for what is streamed: rows are handed over when they are found, not when
- * there are many. The order matters: the spill folder and the file must be known before external access is
- * switched off, and the lock comes last. */
+ * there are many. The order matters: the spill folder and the file must be known before
+ * external access is switched off, and the lock comes last. */
 static int lock_down(duckdb_connection con, const peri_limits_t *l, int threads,
                      peri_err_t *err)
 {

@@ -15,7 +15,6 @@
 #include "core/import/cast.h"
 #include "core/import/fitstable.h"
 #include "core/import/reader.h"
-#include "core/out/text.h"
 
 #define BLOCK_BYTES ((uint64_t)8 << 20)
 #define ROW_MAX     ((uint64_t)256 << 20)
@@ -208,36 +207,22 @@ static int find_table(peri_reader_t *r, fits_t *t, char **header, size_t *n,
 
 /* ---- columns ---- */
 
-/* Names and units of ours are ASCII with escapes. */
-static const char *plain_text(peri_reader_t *r, bool ours, const char *s)
-{
-    if (!ours) return s;
-    peri_buf_t b;
-    peri_buf_init(&b, PERI_FITS_HEADER_MAX);
-    peri_text_unascii(&b, s, strlen(s));
-    s = peri_arena_strndup(r->arena, b.len ? b.data : "", b.len);
-    peri_buf_free(&b);
-    return s;
-}
-
 static int add_columns(peri_reader_t *r, fits_t *t, peri_err_t *err)
 {
     r->own_names = t->hdu.nfields > 0;
     for (size_t i = 0; i < t->hdu.nfields; i++)
         if (!t->cols[i].sql_type) r->own_names = false;
-    r->description = plain_text(r, r->own_names, t->hdu.description);
+    r->description =
+        r->own_names ? peri_fits_plain(r->arena, t->hdu.description) : t->hdu.description;
     for (size_t i = 0; i < t->hdu.nfields; i++) {
         peri_fitscol_t *c = &t->cols[i];
-        bool ours = c->sql_type;
         duckdb_logical_type given = peri_slot_type(&c->slot), exact = NULL;
-        const char *sql = c->sql_type ? plain_text(r, true, c->sql_type) : NULL;
-        if (sql) exact = peri_cast_exact_type(r->session, sql, given);
+        if (c->sql_type) exact = peri_cast_exact_type(r->session, c->sql_type, given);
         if (c->slot.shape == PERI_SLOT_LIST && !c->var)
             peri_reader_note(r, "column %s is a list: its rows are too long for an array",
                              c->name);
-        if (peri_reader_column(r, plain_text(r, ours, c->name),
-                               plain_text(r, ours, c->unit), plain_text(r, ours, c->ucd),
-                               plain_text(r, ours, c->comment), given, exact, err))
+        if (peri_reader_column(r, c->name, c->unit, c->ucd, c->comment, given, exact,
+                               err))
             return -1;
     }
     return 0;

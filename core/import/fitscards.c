@@ -189,6 +189,8 @@ static void take_card(const peri_fitscard_t *c, peri_fitshdu_t *out, size_t_of_d
         out->name = c->value;
     else if (!strcmp(c->key, "TABDESC") && c->value)
         out->description = c->value;
+    else if (!strcmp(c->key, "SQLTYPES") && c->value)
+        out->types = c->value;
 }
 
 /* |BITPIX| / 8 * GCOUNT * (PCOUNT + NAXIS1 * ...) */

@@ -42,6 +42,7 @@ typedef enum {
 typedef struct {
     peri_fitskind_t kind;
     const char *description; /* TABDESC of files of ours; "" */
+    const char *types;       /* SQLTYPES of such; NULL */
     const char *name;        /* EXTNAME; "" */
     uint64_t row_size;       /* tables: NAXIS1 */
     uint64_t rows;           /* NAXIS2 */

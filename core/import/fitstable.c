@@ -2,8 +2,11 @@
 #include "core/import/fitstable.h"
 
 #include <ctype.h>
+#include <jansson.h>
 #include <math.h>
 #include <string.h>
+
+#include "core/out/text.h"
 
 /* ---- cards ---- */
 
@@ -15,7 +18,6 @@ static const struct {
     {"TUNIT", offsetof(peri_fitscol_t, unit)},
     {"TUCD", offsetof(peri_fitscol_t, ucd)},
     {"TCOMM", offsetof(peri_fitscol_t, comment)},
-    {"TSQLT", offsetof(peri_fitscol_t, sql_type)},
     {"TFORM", offsetof(peri_fitscol_t, form)},
     {"TDIM", offsetof(peri_fitscol_t, dim)},
     {"TSCAL", offsetof(peri_fitscol_t, scale_text)},
@@ -230,6 +232,35 @@ static bool is_moment(const char *type)
     return type && (!strncmp(type, "DATE", 4) || !strncmp(type, "TIMESTAMP", 9));
 }
 
+const char *peri_fits_plain(peri_arena_t *a, const char *s)
+{
+    peri_buf_t b;
+    peri_buf_init(&b, PERI_FITS_HEADER_MAX);
+    peri_text_unascii(&b, s, strlen(s));
+    s = peri_arena_strndup(a, b.len ? b.data : "", b.len);
+    peri_buf_free(&b);
+    return s;
+}
+
+/* By name: other programs move columns, and keep the keyword as it was. What else a
+ * column of ours says is ASCII with escapes. */
+static void take_types(const peri_fitshdu_t *hdu, peri_fitscol_t *cols, peri_arena_t *a)
+{
+    json_t *types =
+        hdu->types ? json_loads(peri_fits_plain(a, hdu->types), 0, NULL) : NULL;
+    for (size_t c = 0; json_is_object(types) && c < hdu->nfields; c++) {
+        const char *name = peri_fits_plain(a, cols[c].name);
+        const char *type = json_string_value(json_object_get(types, name));
+        if (!type) continue;
+        cols[c].name = name;
+        cols[c].sql_type = peri_arena_strdup(a, type);
+        cols[c].unit = peri_fits_plain(a, cols[c].unit);
+        cols[c].ucd = peri_fits_plain(a, cols[c].ucd);
+        cols[c].comment = peri_fits_plain(a, cols[c].comment);
+    }
+    json_decref(types);
+}
+
 int peri_fits_columns(const char *p, size_t n, const peri_fitshdu_t *hdu, peri_arena_t *a,
                       peri_fitscol_t *cols, peri_err_t *err)
 {
@@ -242,12 +273,16 @@ int peri_fits_columns(const char *p, size_t n, const peri_fitshdu_t *hdu, peri_a
     for (size_t at = 0; peri_fits_next_card(p, n, &at, &room, a, &card);)
         take_card(&card, hdu, cols);
     peri_buf_free(&room);
-    for (size_t c = 0; c < hdu->nfields && !rc; c++) {
+    for (size_t c = 0; c < hdu->nfields; c++) {
         peri_fitscol_t *col = &cols[c];
         if (!col->name || !*col->name) col->name = peri_arena_printf(a, "col%zu", c + 1);
         if (!col->unit) col->unit = "";
         if (!col->ucd) col->ucd = "";
         if (!col->comment) col->comment = "";
+    }
+    take_types(hdu, cols, a);
+    for (size_t c = 0; c < hdu->nfields && !rc; c++) {
+        peri_fitscol_t *col = &cols[c];
         col->moment = is_moment(col->sql_type);
         rc = hdu->kind == PERI_FITS_TEXT ? settle_text(col, hdu, err)
                                          : settle_binary(col, &offset, &arrays, hdu, err);

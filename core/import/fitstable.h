@@ -1,8 +1,8 @@
 /* fitstable.h - columns of a FITS table: what its header says of them, and their values
  * out of rows of bytes. Pure but for DuckDB's vectors (fuzzed). Private to core/import.
  *
- * Files of ours (core/out/fits.c) have TSQLTn, the exact SQL type. In such a column texts
- * are in ASCII with escapes, n + 1 blanks stand for n, and one NaN for NULL.
+ * Files of ours (core/out/fits.c) have SQLTYPES, the exact SQL types by name. In such a
+ * column texts are in ASCII with escapes, n + 1 blanks stand for n, and one NaN for NULL.
  */
 #ifndef CORE_IMPORT_FITSTABLE_H
 #define CORE_IMPORT_FITSTABLE_H
@@ -44,6 +44,9 @@ typedef struct {
 /* The columns that cards of n bytes describe, hdu->nfields of them. */
 int peri_fits_columns(const char *p, size_t n, const peri_fitshdu_t *hdu, peri_arena_t *a,
                       peri_fitscol_t *cols, peri_err_t *err);
+
+/* A text of our header without its escapes. */
+const char *peri_fits_plain(peri_arena_t *a, const char *s);
 
 /* n bytes of the heap from `at` on, which are there; they stay until the next call. */
 typedef struct {

@@ -13,8 +13,8 @@
 #include "core/import/reader.h"
 #include "core/import/votabledoc.h"
 
-#define VALUES_OF_CHUNK ((uint64_t)64 << 20) /* lists and texts; at least a row of them  \
-                                              */
+/* Bytes of lists and texts in a chunk, which has at least one row of them. */
+#define VALUES_OF_CHUNK ((uint64_t)64 << 20)
 
 typedef struct {
     peri_input_t *in;

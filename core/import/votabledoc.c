@@ -2,13 +2,14 @@
 #include "core/import/votabledoc.h"
 
 #include <expat.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "core/base/util.h"
+#include "core/import/base64.h"
 #include "core/import/reader.h"
-#include "core/import/votablejson.h"
 
 #define DEPTH_MAX 200
 #define TOKEN_MAX ((XML_Index)8 << 20) /* bytes of one tag */
@@ -70,8 +71,7 @@ struct peri_voparse {
     peri_buf_t list; /* names of tables */
     uint64_t fed;
     uint64_t rows;
-    unsigned quad, nquad; /* base64: characters of a group */
-    bool padded;
+    peri_base64_t base64;
     bool suspended, last;
     peri_err_t failure;
 };
@@ -373,49 +373,19 @@ static void XMLCALL on_end(void *arg, const char *name)
     s->depth--;
 }
 
-/* ---- base64 ---- */
-
-static void take_base64(peri_vodoc_t *doc, const char *p, size_t n)
-{
-    struct peri_voparse *s = doc->parse;
-    char *out = peri_buf_reserve(&doc->bytes, n / 4 * 3 + 6), *q = out;
-    if (!out) {
-        fail(doc, PERI_ELIMIT, "a row of it is too long");
-        return;
-    }
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)p[i];
-        unsigned v = c >= 'A' && c <= 'Z'   ? c - 'A'
-                     : c >= 'a' && c <= 'z' ? c - 'a' + 26
-                     : c >= '0' && c <= '9' ? c - '0' + 52
-                     : c == '+'             ? 62
-                     : c == '/'             ? 63
-                                            : 64;
-        if (c == ' ' || c == '\n' || c == '\r' || c == '\t') continue;
-        if (c == '=') {
-            s->padded = true;
-            continue;
-        }
-        if (v == 64 || s->padded) {
-            fail(doc, PERI_EFORMAT, "its STREAM is not base64");
-            return;
-        }
-        s->quad = s->quad << 6 | v;
-        if (s->nquad++ > 0) *q++ = (char)(s->quad >> (6 - 2 * (s->nquad - 1)) & 0xff);
-        if (s->nquad == 4) s->quad = s->nquad = 0;
-    }
-    peri_buf_commit(&doc->bytes, (size_t)(q - out));
-}
-
 static void XMLCALL on_text(void *arg, const char *p, int n)
 {
     peri_vodoc_t *doc = arg;
     struct peri_voparse *s = doc->parse;
     if (s->failure.code != PERI_OK || doc->over || n <= 0) return;
-    if (s->in_table && s->stream)
-        take_base64(doc, p, (size_t)n);
-    else if (s->keep)
+    if (s->in_table && s->stream) {
+        if (peri_base64_feed(&s->base64, p, (size_t)n, &doc->bytes))
+            fail(doc, doc->bytes.failed ? PERI_ELIMIT : PERI_EFORMAT,
+                 doc->bytes.failed ? "a row of it is too long"
+                                   : "its STREAM is not base64");
+    } else if (s->keep) {
         peri_buf_append(&doc->text, p, (size_t)n);
+    }
 }
 
 static void XMLCALL on_entity(void *arg, const char *name, int is_parameter,
@@ -463,6 +433,17 @@ void peri_vodoc_end(peri_vodoc_t *doc)
     doc->ncells = doc->cells_cap = 0;
 }
 
+/* {"name":"TYPE",...}; anything else says nothing. */
+static void take_types(peri_vodoc_t *doc)
+{
+    json_t *types = doc->parse->types ? json_loads(doc->parse->types, 0, NULL) : NULL;
+    for (size_t i = 0; json_is_object(types) && i < doc->nfields; i++) {
+        peri_vofield_t *f = &doc->fields[i];
+        f->sql_type = keep(doc, json_string_value(json_object_get(types, f->name)));
+    }
+    json_decref(types);
+}
+
 static int settle(peri_vodoc_t *doc, enum XML_Status status, peri_err_t *err)
 {
     struct peri_voparse *s = doc->parse;
@@ -471,8 +452,7 @@ static int settle(peri_vodoc_t *doc, enum XML_Status status, peri_err_t *err)
         return -1;
     }
     if (doc->over && !doc->again && doc->nfields) {
-        if (s->types)
-            peri_votable_take_types(s->types, doc->fields, doc->nfields, doc->arena);
+        take_types(doc);
         if (!*doc->description && s->resource_description)
             doc->description = s->resource_description;
     }

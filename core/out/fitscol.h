@@ -7,7 +7,8 @@
 #include "core/out/binary.h"
 #include "core/out/format.h"
 
-#define PERI_FITS_DESCRIPTION "TABDESC"         /* of the table: a keyword of our own */
+#define PERI_FITS_DESCRIPTION "TABDESC" /* of the table: a keyword of our own */
+#define PERI_FITS_TYPES       "SQLTYPES"
 #define PERI_FITS_PIECE       ((size_t)4 << 20) /* bytes of rows that are handled at a time */
 
 typedef struct {

@@ -5,8 +5,6 @@
 #include "core/out/fitscol.h"
 #include "core/out/text.h"
 
-#define TYPE_MAX 65536 /* bytes of an SQL type; a longer one is not kept */
-
 static const char *ascii(peri_fits_t *t, const char *s)
 {
     peri_buf_clear(&t->text);
@@ -29,15 +27,17 @@ static void put_key(peri_fits_t *t, const char *stem, size_t c, const char *valu
     fits_update_key_longstr(t->file, key, t->text.data, NULL, status);
 }
 
-/* The exact type. It also tells our reader that texts of the column are written in our
- * way: see spool_text in fits.c. */
-static void put_type(peri_writer_t *w, peri_fits_t *t, size_t c, int *status)
+/* The exact types. They also tell our reader that texts of the columns are written in our
+ * way: see write_text in fits.c. */
+static void put_types(peri_writer_t *w, peri_fits_t *t, int *status)
 {
-    peri_buf_t type;
-    peri_buf_init(&type, TYPE_MAX);
-    peri_field_sql_type(&w->fields[c], &type);
-    put_key(t, "TSQLT", c, type.failed ? "VARCHAR" : type.data, status);
-    peri_buf_free(&type);
+    peri_buf_t json;
+    peri_buf_init(&json, w->text.max);
+    peri_writer_put_types(w, &json);
+    if (!json.failed)
+        fits_update_key_longstr(t->file, PERI_FITS_TYPES, ascii(t, json.data), NULL,
+                                status);
+    peri_buf_free(&json);
 }
 
 /* A line of the text is a card, or more. */
@@ -102,7 +102,6 @@ int peri_fits_create(peri_writer_t *w, peri_fits_t *t, peri_err_t *err)
         put_key(t, "TUNIT", c, out->unit, &status);
         put_key(t, "TCOMM", c, out->description, &status);
         put_key(t, "TUCD", c, out->ucd, &status);
-        put_type(w, t, c, &status);
         if (zero) {
             char card[FLEN_CARD]; /* 2^63 fits none of cfitsio's integer arguments */
             snprintf(card, sizeof(card), "TSCAL%-3zu= %20d", c + 1, 1);
@@ -111,6 +110,7 @@ int peri_fits_create(peri_writer_t *w, peri_fits_t *t, peri_err_t *err)
             fits_write_record(t->file, card, &status);
         }
     }
+    if (!status) put_types(w, t, &status);
     if (!status) put_provenance(w, t, &status);
     /* Room for TNULLn, so that adding them does not move the data. */
     fits_set_hdrsize(t->file, (int)w->ncols, &status);

@@ -49,6 +49,10 @@ struct peri_writer {
 /* Send w->text on if there is enough of it. */
 int peri_writer_flush(peri_writer_t *w, peri_err_t *err);
 
+/* {"a":"INTEGER","b":"DATE"}: the exact types, by name, because other programs move
+ * columns and keep what the file says besides. */
+void peri_writer_put_types(const peri_writer_t *w, peri_buf_t *b);
+
 extern const peri_ops_t peri_ops_table, peri_ops_csv, peri_ops_tsv, peri_ops_json,
     peri_ops_ndjson, peri_ops_parquet, peri_ops_hdf5, peri_ops_fits, peri_ops_votable;
 

@@ -8,8 +8,6 @@
 #include "core/out/text.h"
 #include "core/out/votablerow.h"
 
-#define TYPE_MAX 65536 /* bytes of an SQL type; a longer one is not kept */
-
 /* ---- XML ---- */
 
 /* As content or in an attribute's double quotes. Characters that XML has no way to hold
@@ -89,24 +87,12 @@ static void put_field(peri_writer_t *w, size_t c)
     peri_buf_puts(b, "</FIELD>\n");
 }
 
-/* {"a":"INTEGER","b":"DATE"} */
 static void put_types(peri_writer_t *w)
 {
-    peri_buf_t json, type;
+    peri_buf_t json;
     peri_buf_init(&json, w->text.max);
-    peri_buf_init(&type, TYPE_MAX);
-    for (size_t c = 0; c < w->ncols; c++) {
-        peri_buf_clear(&type);
-        peri_field_sql_type(&w->fields[c], &type);
-        if (type.failed) continue;
-        peri_buf_putc(&json, json.len ? ',' : '{');
-        peri_text_json(&json, w->cols[c].name, strlen(w->cols[c].name));
-        peri_buf_putc(&json, ':');
-        peri_text_json(&json, type.data, type.len);
-    }
-    peri_buf_puts(&json, json.len ? "}" : "{}");
+    peri_writer_put_types(w, &json);
     put_info(&w->text, "SQL_TYPES", json.failed ? "{}" : json.data);
-    peri_buf_free(&type);
     peri_buf_free(&json);
 }
 

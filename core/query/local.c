@@ -3,7 +3,6 @@
  * A watcher thread looks at the clock 10 times a second: it reports progress, and it
  * interrupts DuckDB when the caller cancels or the time limit is over.
  */
-#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -27,10 +26,11 @@ typedef struct {
 
 int peri_query_too_long(const peri_query_t *q, peri_err_t *err)
 {
+    const peri_queryspec_t *s = &q->spec;
     return peri_err_set(err, PERI_ELIMIT,
                         "the query did not finish within %g seconds, its time limit "
                         "(--timeout)",
-                        round(q->spec.time_limit * 10) / 10);
+                        s->time_said > 0 ? s->time_said : s->time_limit);
 }
 
 static void *watch(void *p)

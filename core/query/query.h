@@ -56,6 +56,7 @@ typedef struct {
     /* The rest is no part of the task file. One process keeps these limits, and with
      * `cut` they (and time_limit, after the first rows) end the result; else they fail */
     bool cut;
+    double time_said; /* what time_limit is the rest of, for sentences; 0: itself */
     uint64_t max_rows, max_bytes; /* of the result; 0: none */
     const char *results; /* folder with the rows of kernels: see PERI_KERNEL_CATALOG */
     const peri_kernelresult_t *result; /* each; borrowed as long as there are queries */

@@ -328,7 +328,7 @@ class Fits(unittest.TestCase):
                 self.assertEqual(f[1].data["v"].tolist(),
                                  [[-(2**31), f[1].columns["v"].null]] * 256)
                 self.assertEqual(set(f[1].data["k"]), {7})
-                self.assertEqual(f[1].header["TSQLT5"], "INTEGER[2]")
+                self.assertEqual(json.loads(f[1].header["SQLTYPES"])["v"], "INTEGER[2]")
 
     def test_header(self):
         sql = "SELECT 1 AS z,\n  2 AS alpha -- é"

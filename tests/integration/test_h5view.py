@@ -20,7 +20,7 @@ from portal_world import Portal
 from test_mutated import make_originals, mutate
 
 DATA = os.environ.get("PERIGEE_SHARED_DATA", "")
-H5WEB = os.environ.get("PERIGEE_H5WEB") or os.path.join(harness.SOURCE, "deps", "h5web", "package")
+H5WEB = os.environ.get("PERIGEE_H5WEB") or os.path.join(harness.SOURCE, "deps", "readers", "h5web-app", "package")
 CLIENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "h5web_client.mjs")
 KINDS = ["i1", "u1", "<i2", ">i2", "<u2", ">u2", "<i4", ">i4", "<u4", ">u4", "<i8", ">i8", "<u8",
          ">u8", "<f2", ">f2", "<f4", ">f4", "<f8", ">f8", "g"]

@@ -211,6 +211,21 @@ class Astropy(harness.Case):
             self.assertEqual(self.rows(), [{"a": 1}])
         self.assertFalse(os.path.exists(self.w.file("owned")))
 
+    def test_ours_changed_by_astropy(self):
+        """Columns taken out and moved: what our file says of types goes by name."""
+        path = self.w.file("mine.fits")
+        self.w.run("query", "-q", "-n", 1, "--into", path, "SELECT 1 AS a, 'é' AS s, DATE '2024-01-02' AS d, "
+                   "1.5::DECIMAL(4,1) AS x, '' AS e")
+        t = Table.read(path)
+        t.remove_column("a")
+        t["new"] = ["\\u00e9"]
+        t = t["x", "new", "d", "s", "e"]
+        t.write(self.w.file("moved.fits"))
+        self.load(self.w.file("moved.fits"))
+        self.assertEqual(self.types(), {"x": "DECIMAL(4,1)", "new": "VARCHAR", "d": "DATE", "s": "VARCHAR",
+                                        "e": "VARCHAR"})
+        self.assertEqual(self.rows(), [{"x": 1.5, "new": "\\u00e9", "d": "2024-01-02", "s": "é", "e": ""}])
+
     # ---- VOTable ----
 
     def votable(self, fields, data, name="a.vot", before="", after=""):

@@ -316,6 +316,8 @@ class PortalCli(unittest.TestCase):
         people["ben"] = self.newcomer("ben")
         with open(people["ana"].home + "/groups.csv", "w", encoding="utf-8") as f:
             f.write("mass,radius\n1,2\n")
+        with open(people["ana"].home + "/targets.csv", "w", encoding="utf-8") as f:
+            f.write("host,name\n1,m31\n2,m33\n")
         lines = re.findall(r"^(ana|ben)\$ perigee (.+)$",
                            harness.text_of(f"{harness.SOURCE}/docs/portal.md"), re.M)
         self.assertGreater(len(lines), 20)

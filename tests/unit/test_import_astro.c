@@ -66,8 +66,9 @@ static void test_fits(void **state)
     /* The way of our own files. */
     expect_fits("BINTABLE",
                 "NAXIS1  = 12\nNAXIS2  = 3\nPCOUNT  = 0\nGCOUNT  = 1\nTFIELDS = 2\n"
-                "TTYPE1  = 'a b'\nTFORM1  = '8A'\nTSQLT1  = 'VARCHAR'\nTTYPE2  = 'f'\n"
-                "TFORM2  = 'E'\nTSQLT2  = 'FLOAT'\n",
+                "SQLTYPES= '{\"a b\":\"VARCHAR\",\"f\":\"FLOAT\"}'\n"
+                "TTYPE1  = 'a b'\nTFORM1  = '8A'\nTTYPE2  = 'f'\n"
+                "TFORM2  = 'E'\n",
                 " \0......\x7f\xc0\x07\xa2\\u00e9 \0\x7f\xc0\0\0\0.......\x3f\x80\0\0",
                 36, "a b VARCHAR, f FLOAT|,NULL|\xc3\xa9 ,nan|NULL,1.0");
     expect_fits("TABLE",

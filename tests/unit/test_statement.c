@@ -159,10 +159,9 @@ static void creates(void **state)
          "(1, "
          "2)\n) AS peri_new(\"a\", \"b c\")>"},
         {"CREATE TABLE x AS SELECT 1 WITH NO DATA",
-         "create mydb.x sql<SELECT * FROM (                  SELECT 1\n) AS peri_new "
-         "LIMIT "
-         "0>"},
-        {"CREATE TABLE x AS SELECT 1 WITH DATA", "create mydb.x sql<SELECT 1>"},
+         "create mydb.x sql<SELECT * FROM (                  SELECT 1             \n) AS "
+         "peri_new LIMIT 0>"},
+        {"CREATE TABLE x AS SELECT 1 WITH DATA", "create mydb.x sql<SELECT 1          >"},
         {"CREATE TABLE x (a INT, b DECIMAL(9, 3), [c d] DOUBLE[3],\n\"e\" STRUCT(x INT, "
          "y "
          "TEXT)[], f TIMESTAMP WITH TIME ZONE)",
