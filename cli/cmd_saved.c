@@ -63,23 +63,37 @@ static json_t *declare(const char *name, json_t *v)
     return json_pack("{s:s, s:s, s:O}", "name", name, "type", type, "default", v);
 }
 
+/* *old: what she has under the name, or NULL; another one's of this name is none. */
+static int find_own(peri_client_t *c, const char *name, json_t **old, peri_err_t *err)
+{
+    peri_err_t why = {0};
+    const char *me = peri_client_account(c, err);
+    *old = me ? peri_saved_get(c, name, &why) : NULL;
+    if (!me) return -1;
+    if (!*old && why.code != PERI_ENOTFOUND)
+        return peri_err_set(err, why.code, "%s", why.text);
+    if (*old && strcasecmp(peri_json_str(*old, "owner"), me) != 0) {
+        json_decref(*old);
+        *old = NULL;
+    }
+    return 0;
+}
+
 int peri_saved_put(peri_client_t *c, const peri_portalquery_t *q, peri_err_t *err)
 {
     const char *name;
-    json_t *v, *list = json_array();
-    peri_err_t ignored = {0};
-    const char *me = peri_client_account(c, &ignored);
-    json_object_foreach(q->params, name, v) json_array_append_new(list, declare(name, v));
+    json_t *v, *old;
     /* What it is for stays, and who sees it. */
-    json_t *old = peri_saved_get(c, q->save, &ignored);
-    const bool mine = me && !strcasecmp(peri_json_str(old, "owner"), me);
+    if (find_own(c, q->save, &old, err))
+        return peri_err_prefix(err, "it is not saved as %s", q->save);
+    json_t *list = json_array();
+    json_object_foreach(q->params, name, v) json_array_append_new(list, declare(name, v));
     char *path = address_of(q->save);
     json_t *j = peri_client_send(
         c, err, "PUT",
         peri_body("{s:s, s:s*, s:o, s:O*, s:O*}", "sql", q->sql, "context", q->context,
-                  "parameters", list, "description",
-                  mine ? json_object_get(old, "description") : NULL, "team",
-                  mine ? json_object_get(old, "team") : NULL),
+                  "parameters", list, "description", json_object_get(old, "description"),
+                  "team", json_object_get(old, "team")),
         "%s", path);
     free(path);
     json_decref(old);

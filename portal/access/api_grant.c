@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "portal/access/routes.h"
+#include "portal/access/tables.h"
 #include "portal/access/thing.h"
+#include "portal/storage/path.h"
 
 #define GRANT_JSON                                                                       \
     "SELECT json_build_object('id', g.id, 'kind', g.kind, 'thing', "                     \
@@ -137,6 +139,25 @@ static int put(peri_request_t *r, peri_db_t *db, const peri_thing_t *thing,
     return show(r, db, grant, err);
 }
 
+/* A table is replaced when it is changed, which takes the folder that it is in; as a
+ * file, it would be changed past those who read and write it as a table. */
+static int check_place(peri_request_t *r, const peri_thing_t *t, unsigned rights,
+                       peri_err_t *err)
+{
+    const bool team = !strncmp(t->label, "team:", 5);
+    if (strcmp(t->kind, "volume") != 0) return 0;
+    if (!peri_path_clean(r->arena, t->path, strlen(t->path), err)) return -1;
+    if (!(rights & PERI_RIGHT_WRITE) || !peri_tables_are_in(team, t->volume) ||
+        !peri_tables_table(t->path))
+        return 0;
+    return peri_err_set(err, PERI_EINVAL,
+                        "%.200s is a table, which alone can only be shared for reading; "
+                        "who is given \"write\" on the folder " PERI_SCHEMA_FOLDER
+                        " may change all tables in it, and a team's are its members' to "
+                        "change",
+                        t->label);
+}
+
 int peri_api_grant_make(peri_request_t *r, peri_err_t *err)
 {
     const char *kind = NULL, *text = NULL;
@@ -163,7 +184,7 @@ int peri_api_grant_make(peri_request_t *r, peri_err_t *err)
     if (peri_thing_find(r, db, kind, text, &thing, err) == 0 &&
         peri_access_need(r, db, kind, thing.id, thing.path, rights | PERI_RIGHT_GRANT,
                          text, err) == 0 &&
-        to_whom(r, db, o, &to, err) == 0)
+        check_place(r, &thing, rights, err) == 0 && to_whom(r, db, o, &to, err) == 0)
         rc = put(r, db, &thing, &to, rights, expires > 0 ? when : NULL, err);
     if (rc == 0)
         rc = peri_audit(r, db, "grant", text, true, json_deep_copy(r->json), err);

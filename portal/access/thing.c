@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "portal/storage/volume.h"
+
 /* The first column of the first row; 0 if there is none or it is NULL. */
 static int one_number(peri_db_t *db, peri_err_t *err, const char *sql, int n,
                       const char *const *values, int64_t *out)
@@ -14,6 +16,23 @@ static int one_number(peri_db_t *db, peri_err_t *err, const char *sql, int n,
                                                  : 0;
     PQclear(q);
     return 0;
+}
+
+static int volume_id(peri_db_t *db, const char *const v[2], int64_t *id, peri_err_t *err)
+{
+    return one_number(db, err, "SELECT perigee_volume($1, $2)", 2, v, id);
+}
+
+/* Volumes are made when they are first used: this may be the first use. Our own rights do
+ * it, in a transaction that is not the request's. */
+static int make_volumes(peri_request_t *r, peri_err_t *err)
+{
+    peri_db_t *db = peri_request_system(r, err);
+    const int rc =
+        db ? peri_volume_ensure(db, &r->portal->config->storage, r->actor.account, err)
+           : -1;
+    if (db) peri_dbpool_put(r->portal->db, db);
+    return rc;
 }
 
 static int find_volume(peri_request_t *r, peri_db_t *db, const char *text,
@@ -33,13 +52,16 @@ static int find_volume(peri_request_t *r, peri_db_t *db, const char *text,
                  : r->actor.name;
     const char *name = slash ? slash + 1 : text;
     v[1] = peri_arena_strndup(r->arena, name, (size_t)(end - name));
+    out->volume = v[1];
     if (colon) {
         const char *path = colon + 1 + strspn(colon + 1, "/");
         size_t len = strlen(path);
         while (len && path[len - 1] == '/') len--;
         out->path = peri_arena_strndup(r->arena, path, len);
     }
-    return one_number(db, err, "SELECT perigee_volume($1, $2)", 2, v, &out->id);
+    if (volume_id(db, v, &out->id, err)) return -1;
+    if (out->id) return 0;
+    return make_volumes(r, err) || volume_id(db, v, &out->id, err) ? -1 : 0;
 }
 
 int peri_thing_find(peri_request_t *r, peri_db_t *db, const char *kind, const char *text,
@@ -48,6 +70,7 @@ int peri_thing_find(peri_request_t *r, peri_db_t *db, const char *kind, const ch
     char uuid[PERI_UUID_LEN + 1];
     int rc = -1;
     *out = (peri_thing_t){.kind = peri_arena_strdup(r->arena, kind),
+                          .volume = "",
                           .path = "",
                           .label = peri_arena_strdup(r->arena, text)};
     if (!strcmp(kind, "volume"))

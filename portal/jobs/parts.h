@@ -5,6 +5,7 @@
 #define PORTAL_JOBS_PARTS_H
 
 #include "portal/access/access.h"
+#include "portal/access/tables.h"
 #include "portal/jobs/binds.h"
 
 /* One folder (or file) that an account was given: a volume ('' as path) or a part of it.
@@ -24,10 +25,6 @@ typedef struct {
 /* Those of the own account first, then by volume. Names as in perigee_label. */
 int peri_parts_load(peri_db_t *db, int64_t account, peri_arena_t *arena,
                     peri_parts_t *out, peri_err_t *err);
-
-/* The folder of a volume that tables are in. */
-#define PERI_SCHEMA_FOLDER "mydb"
-#define PERI_SCHEMA_VOLUME "persistent"
 
 /* schemas.c: PERIGEE_SCHEMAS, from the parts that are shown. self: the account's name. */
 const char *peri_binds_schemas(const peri_confstorage_t *conf, peri_db_t *db,

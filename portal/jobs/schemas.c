@@ -24,17 +24,10 @@ typedef struct {
     int64_t left, quota; /* if it may be written */
 } place_t;
 
-/* A part that is, or has in it, all tables of a volume; one that is a table. */
+/* A part that is, or has in it, all tables of a volume. */
 static bool is_all(const peri_part_t *p)
 {
     return !*p->path || !strcmp(p->path, PERI_SCHEMA_FOLDER);
-}
-
-static bool is_table(const peri_part_t *p)
-{
-    static const char at[] = PERI_SCHEMA_FOLDER "/";
-    return !strncmp(p->path, at, sizeof(at) - 1) &&
-           !strchr(p->path + sizeof(at) - 1, '/');
 }
 
 static bool is_team(const peri_part_t *p)
@@ -42,12 +35,9 @@ static bool is_team(const peri_part_t *p)
     return !strncmp(p->owner, "team:", 5);
 }
 
-/* The volume of an owner that tables are in; of a class, that of its lectures. */
 static bool has_tables(const peri_part_t *p)
 {
-    if (p->folder) return false;
-    if (is_team(p)) return !strcmp(p->name, "files") || !strcmp(p->name, "lectures");
-    return !strcmp(p->name, PERI_SCHEMA_VOLUME);
+    return !p->folder && peri_tables_are_in(is_team(p), p->name);
 }
 
 /* A table can only be changed with the folder that it is in. */
@@ -56,7 +46,8 @@ static size_t find_places(const peri_parts_t *parts, place_t *out)
     size_t n = 0;
     for (size_t i = 0; i < parts->n; i++) {
         const peri_part_t *p = &parts->v[i];
-        if (!p->shown || !has_tables(p) || !(is_all(p) || is_table(p))) continue;
+        if (!p->shown || !has_tables(p) || !(is_all(p) || peri_tables_file(p->path)))
+            continue;
         size_t k = 0;
         while (k < n && out[k].volume != p->id) k++;
         if (k == n)

@@ -92,7 +92,11 @@ static void say_killed(judge_t *j, int sig)
             peri_arena_printf(j->arena, "it took longer than %g seconds", g->seconds));
     } else if (sig == SIGXFSZ) {
         say(j, PERI_ELIMIT, "it needs more temporary space than is given");
-    } else if (sig == SIGABRT || sig == SIGKILL) {
+    } else if (sig == SIGKILL) {
+        say(j, PERI_ELIMIT,
+            "it was ended from outside; if the machine was short of memory, a query that "
+            "needs less of it may go through");
+    } else if (sig == SIGABRT) {
         say(j, PERI_ELIMIT,
             peri_arena_printf(j->arena, "it needs more memory than the %s that are given",
                               peri_human_bytes(g->memory, size)));

@@ -147,7 +147,7 @@ class Names(World):
         """Only it is seen, and it cannot be changed: that takes the folder."""
         for name in ("x.h5", "y.h5", "z.view.sql"):
             self.put(self.ana, "mydb/" + name, name)
-        for path, rights in (("mydb/x.h5", ["read", "write"]), ("mydb/z.view.sql", ["read"]), ("mydb/no.h5", ["read"])):
+        for path, rights in (("mydb/x.h5", ["read"]), ("mydb/z.view.sql", ["read"]), ("mydb/no.h5", ["read"])):
             self.share(self.ana, "ana/persistent:" + path, {"account": "bea"}, rights)
         self.addCleanup(self.unshare, self.ana)
         self.assertIs(self.schemas(self.bea)["ana"]["write"], False)
@@ -158,6 +158,29 @@ class Names(World):
         self.assertIn("cannot move", err)
         self.assertIn("'n': Read-only", err)
         self.assertIn("z.view.sql: Read-only", err)
+
+    def test_write_on_one_table(self):
+        """It cannot be: as a file, it would be changed past the locks of tables."""
+        for path, status in (("mydb/x.h5", 400), ("/mydb/x.view.sql/", 400), ("mydb", 201), ("x.h5", 201),
+                             ("mydb/sub/x.h5", 201), ("mydb/./x.h5", 400), ("mydb//x.h5", 400)):
+            for rights in (["read", "write"], ["write", "grant"]):
+                a = self.ana.post("/grants", {"kind": "volume", "thing": "ana/persistent:" + path,
+                                              "to": {"account": "bea"}, "rights": rights})
+                self.assertEqual(a.status, status, (path, a.body))
+        self.addCleanup(self.unshare, self.ana)
+        self.assertIn("only be shared for reading", self.ana.post(
+            "/grants", {"kind": "volume", "thing": "persistent:mydb/x.h5", "to": {"account": "bea"},
+                        "rights": ["write"]}).json["detail"])
+
+    def test_first_use(self):
+        """Who has never looked at her volumes can share them."""
+        ivy = self.portal.person("ivy")
+        self.share(ivy, "ivy/persistent:mydb", {"account": "bea"}, ["read"])
+        self.addCleanup(self.unshare, ivy)
+        self.assertIn("ivy", self.schemas(self.bea))
+        joe = self.portal.person("joe")
+        self.assertEqual(joe.get("/grants?kind=volume&thing=joe/scratch:").status, 200)
+        self.assertEqual(joe.get("/grants?kind=volume&thing=joe/none:").status, 404)
 
     def test_replaced_while_it_is_read(self):
         """Who reads has the table that was there when she started."""
