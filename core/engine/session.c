@@ -216,11 +216,14 @@ static int translate(peri_session_t *s, const char *text, duckdb_error_type type
     if (atomic_load(&s->interrupted) || type == DUCKDB_ERROR_INTERRUPT)
         return peri_err_set(err, PERI_ECANCEL, "cancelled");
     if (!text) text = "DuckDB failed without saying why";
+    /* Where in the statement: but that is ours, not the author's. */
+    const char *place = strstr(text, "\n\nLINE ");
+    const int n = place ? (int)(place - text) : (int)strlen(text);
     if (type == DUCKDB_ERROR_OUT_OF_MEMORY || strstr(text, "Out of Memory"))
         return peri_err_set(err, PERI_ELIMIT,
                             "the query needs more memory or temporary space than it may "
-                            "use (see --memory, --temp-dir and --temp-size): %s",
-                            text);
+                            "use (see --memory, --temp-dir and --temp-size): %.*s",
+                            n, text);
     static const struct {
         duckdb_error_type type;
         peri_code_t code;
@@ -229,8 +232,9 @@ static int translate(peri_session_t *s, const char *text, duckdb_error_type type
                  {DUCKDB_ERROR_INTERNAL, PERI_EINTERNAL},
                  {DUCKDB_ERROR_FATAL, PERI_EINTERNAL}};
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-        if (type == codes[i].type) return peri_err_set(err, codes[i].code, "%s", text);
-    return peri_err_set(err, PERI_EINVAL, "%s", text);
+        if (type == codes[i].type)
+            return peri_err_set(err, codes[i].code, "%.*s", n, text);
+    return peri_err_set(err, PERI_EINVAL, "%.*s", n, text);
 }
 
 int peri_session_run(peri_session_t *s, const char *sql,

@@ -135,8 +135,6 @@ void peri_statement_blame(const peri_statement_t *st, const peri_oldtable_t *old
 {
     static const char *const kinds[] = {"Binder Error: ", "Catalog Error: ",
                                         "Invalid Input Error: ", "Out of Range Error: "};
-    char *line = strstr(err->text, "\n\nLINE ");
-    if (line) *line = '\0';
     bool ours = cut_kind(err, "Conversion Error: ");
     const char *column = ours && old ? bad_column(st, old, err->text, a) : NULL;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds) && !ours; i++)
