@@ -235,8 +235,8 @@ static int begin_change(const peri_load_t *o, job_t *j, peri_err_t *err)
     if (!j->change && err->code == PERI_ECONFLICT && !o->append && !o->overwrite &&
         peri_mydb_kind(j->table.schema, j->table.name) == PERI_MYDB_TABLE)
         peri_err_set(err, PERI_ECONFLICT,
-                     "there is a %s.%s already: --append adds rows to it, --overwrite "
-                     "replaces it",
+                     "there is a %s.%s already: \"append\" adds rows to it, "
+                     "\"overwrite\" replaces it",
                      j->table.schema->name, j->table.name);
     if (!j->change) return -1;
     if (!o->append) return 0;
@@ -326,17 +326,16 @@ static int check_options(const peri_load_t *o, peri_err_t *err)
 {
     static const char *const needs = "give one of them";
     if (o->append && o->overwrite)
-        return peri_err_set(err, PERI_EINVAL, "--append or --overwrite: %s", needs);
+        return peri_err_set(err, PERI_EINVAL, "\"append\" or \"overwrite\": %s", needs);
     if (o->header && o->no_header)
-        return peri_err_set(err, PERI_EINVAL, "--header or --no-header: %s", needs);
+        return peri_err_set(err, PERI_EINVAL, "\"header\" or \"no-header\": %s", needs);
     if (o->append && (o->lists[PERI_LOAD_TYPES].n || o->lists[PERI_LOAD_UNITS].n))
         return peri_err_set(err, PERI_EINVAL,
-                            "with --append the table's own types and units hold: leave "
-                            "out --type and --unit");
+                            "with \"append\" the table's own types and units hold: "
+                            "leave out \"type\" and \"unit\"");
     if (o->append && o->preview)
         return peri_err_set(err, PERI_EINVAL,
-                            "--preview shows the file alone: leave out "
-                            "--append");
+                            "\"preview\" shows the file alone: leave out \"append\"");
     return 0;
 }
 

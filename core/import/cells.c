@@ -43,8 +43,8 @@ int peri_cells_column(peri_reader_t *r, const char *source, const char *unit,
         peri_reader_note(
             r,
             "%s has numbers that neither a 64-bit integer nor a double holds "
-            "exactly, so it is text; --type \"%s=DOUBLE\" rounds them",
-            source, source);
+            "exactly, so it is text; the type DOUBLE rounds them",
+            source);
     if (is_native(id))
         return peri_reader_column(r, source, unit, "", description, type, NULL, err);
     duckdb_logical_type text = duckdb_create_logical_type(DUCKDB_TYPE_VARCHAR);

@@ -221,7 +221,7 @@ static int settle_columns(peri_import_t *i, peri_err_t *err)
     return 0;
 }
 
-static int fail_column(const peri_import_t *i, const char *option, const char *name,
+static int fail_column(const peri_import_t *i, const char *what, const char *name,
                        peri_err_t *err)
 {
     const char **names = peri_xcalloc(i->r.ncols + 1, sizeof(*names));
@@ -230,7 +230,8 @@ static int fail_column(const peri_import_t *i, const char *option, const char *n
     for (size_t c = 0; c < i->r.ncols; c++) names[c] = i->r.cols[c].name;
     list_names(names, i->r.ncols, &list);
     const char *near = peri_did_you_mean(name, names, i->r.ncols);
-    peri_err_set(err, PERI_EINVAL, "%s: %s has no column \"%s\"%s%s%s; it has %s", option,
+    peri_err_set(err, PERI_EINVAL,
+                 "the %s of a column: %s has no column \"%s\"%s%s%s; it has %s", what,
                  i->r.name, name, near ? "; did you mean \"" : "", near ? near : "",
                  near ? "\"" : "", list.data ? list.data : "none");
     peri_buf_free(&list);
@@ -242,13 +243,12 @@ static int check_said(const peri_import_t *i, peri_err_t *err)
 {
     for (size_t k = 0; k < i->nforced; k++)
         if (!i->forced[k].used && !i->opts.shape)
-            return fail_column(i, "--type", i->forced[k].name, err);
+            return fail_column(i, "type", i->forced[k].name, err);
     for (size_t k = 0; k < i->opts.nunits; k++) {
         const char *said = i->opts.units[k];
         char *name = peri_xasprintf("%.*s", (int)strcspn(said, "="), said);
-        int rc = find_column(&i->r, name) == SIZE_MAX
-                     ? fail_column(i, "--unit", name, err)
-                     : 0;
+        int rc =
+            find_column(&i->r, name) == SIZE_MAX ? fail_column(i, "unit", name, err) : 0;
         free(name);
         if (rc) return rc;
     }

@@ -129,16 +129,17 @@ const peri_readops_t *peri_readops_choose(const peri_reader_t *r, peri_err_t *er
     const peri_readops_t *seen = by_content(head, n);
     if (!ops && !seen) {
         peri_err_set(err, PERI_EFORMAT,
-                     "%s is no table of a known format: name one with --format (%s)",
-                     r->name, peri_import_formats());
+                     "%s is no table of a known format: say its \"format\": %s", r->name,
+                     peri_import_formats());
         return NULL;
     }
     if (!ops) ops = seen;
     /* An ending that lies: what a mark says is sure. */
     if (!said && seen && seen != ops && seen->sure && !(seen->text && ops->text)) {
-        peri_err_set(err, PERI_EFORMAT,
-                     "%s has the name of a %s file, but holds %s: give --format %s",
-                     r->name, ops->name, seen->name, seen->name);
+        peri_err_set(
+            err, PERI_EFORMAT,
+            "%s has the name of a %s file, but holds %s: say so (\"format\": %s)",
+            r->name, ops->name, seen->name, seen->name);
         return NULL;
     }
     return packed && check_packed(r, ops, err) ? NULL : ops;

@@ -39,7 +39,7 @@ static peri_table_t *resolve(peri_reader_t *r, peri_err_t *err)
     if (t) return t;
     peri_reader_reword(r, NULL, err);
     if (err && err->code == PERI_EINVAL && !path)
-        peri_err_prefix(err, "say which table with --path, as --path /GROUP");
+        peri_err_prefix(err, "say which table, as \"path\" /GROUP");
     return NULL;
 }
 

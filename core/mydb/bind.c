@@ -87,8 +87,8 @@ static int not_given(const peri_tokens_t *t, size_t i, const char *name, peri_er
 {
     char message[200];
     snprintf(message, sizeof(message),
-             "the parameter $%.60s has no value: give it one with --param %.60s=VALUE",
-             name, name);
+             "the parameter $%.60s has no value: give it one, as %.60s=VALUE", name,
+             name);
     return peri_err_set_place(err, PERI_EINVAL, "a value is missing", t->sql, t->len,
                               t->v[i].at, message);
 }

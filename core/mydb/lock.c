@@ -66,6 +66,11 @@ int peri_mydb_lock(const peri_schema_t *s, const char *name, peri_err_t *err)
                             "the file system of %s cannot lock files, which tables need: "
                             "mount it so that flock works",
                             s->folder);
+    if (fd < 0 && why == ELOOP)
+        return peri_err_set(err, PERI_ECONFLICT,
+                            "%s/" LOCK "%s is a symbolic link, where the lock of %s.%s "
+                            "would lie: remove it",
+                            s->folder, name, s->name, name);
     return peri_err_set(err,
                         why == EACCES || why == EROFS    ? PERI_EDENIED
                         : why == ENOSPC || why == EDQUOT ? PERI_EFULL

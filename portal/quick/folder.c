@@ -39,13 +39,10 @@ static const peri_env_t *environment(const peri_binds_t *b, const peri_quicktask
                                      const char *tmp, peri_arena_t *a, size_t *n)
 {
     const char *columns = task->width ? peri_arena_printf(a, "%u", task->width) : NULL;
-    /* Leaks are looked for by ptrace, which no sandbox allows. */
-    const char *sanitizer = PERIGEE_SANITIZED ? "detect_leaks=0" : NULL;
     const peri_env_t all[] = {{"PERIGEE_WORD", "1"},
                               {"TMPDIR", tmp},
                               {"LC_ALL", task->ascii ? "C" : "C.UTF-8"},
                               {"COLUMNS", columns},
-                              {"ASAN_OPTIONS", sanitizer},
                               {"PERIGEE_AGE", peri_arena_printf(a, "%.3f", task->age)},
                               {"PERIGEE_SCHEMAS", b->schemas},
                               {"PERIGEE_DATASETS", b->datasets},

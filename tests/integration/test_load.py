@@ -150,7 +150,7 @@ class Load(harness.Case):
             f["a/y"] = np.ones((5, 3))
             f["b/x"] = np.arange(7, dtype="f4")
             f["b/z"] = np.arange(7, dtype="u8") + 2**63
-        self.refuse(self.w.file("two.h5"), "h", status=2, says="--path")
+        self.refuse(self.w.file("two.h5"), "h", status=2, says='"path"')
         self.load("--path", "/b", self.w.file("two.h5"), "h")
         self.assertEqual(self.csv("SELECT max(z) AS m, count(*) AS n FROM mydb.h"),
                          "m,n\n9223372036854775814,7\n")
@@ -164,7 +164,7 @@ class Load(harness.Case):
         a = self.w.write("a.csv", "id,x,name\n1,1.5,a\n2,,b\n")
         self.load(a, "t", "--type", "id=INTEGER")
         before = self.csv("SELECT * FROM mydb.t")
-        self.refuse(a, "t", says="--append")
+        self.refuse(a, "t", says='"append" adds')
         b = self.w.write("b.json", '[{"NAME": "c", "id": 3}]')
         self.load("--append", b, "t")
         self.assertEqual(self.csv("SELECT * FROM mydb.t"), before + "3,,c\n")
@@ -256,7 +256,7 @@ class Load(harness.Case):
         self.refuse(self.w.write("e.csv", ""), "z", says="is empty")
         self.refuse(self.w.write("x.parquet", b"PAR1" + b"\0" * 100), "z", says="x.parquet")
         self.refuse(self.w.write("x.h5", b"\x89HDF\r\n\x1a\n" + b"\0" * 100), "z", says="x.h5")
-        self.refuse(self.w.write("y.csv", b"PAR1" + b"\0" * 100), "z", says="--format parquet")
+        self.refuse(self.w.write("y.csv", b"PAR1" + b"\0" * 100), "z", says='"format": parquet')
         whole = gzip.compress(b"a,b\n" + b"1,2\n" * 100000)
         self.refuse(self.w.write("cut.csv.gz", whole[:len(whole) // 2]), "z", says="cut off")
         self.refuse("--format", "cvs", self.w.write("a1.csv", "a\n1\n"), "z", status=2, says="did you mean")

@@ -180,7 +180,7 @@ static void test_files(void **state)
         assert_null(peri_import_open(*bad[i] ? bad[i] : folder, NULL, &err));
     refuse("a.parquet", "PAR1 and no more", "a.parquet");
     refuse("a.h5", "\x89HDF\r\n\x1a\n and no more", "a.h5");
-    refuse("a.csv", "\x89HDF\r\n\x1a\n and no more", "--format hdf5");
+    refuse("a.csv", "\x89HDF\r\n\x1a\n and no more", "\"format\": hdf5");
     refuse("a", "a,b\n\x01\x02", "");
     refuse_with(NULL, "b", "\0\1\2\3", 4, "known format");
     /* Quotes, brackets and wildcards in a name are no pattern. */
