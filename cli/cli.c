@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/harmless.h"
+
 static volatile sig_atomic_t interrupted, time_is_up;
 
 /* ---- the word ---- */
@@ -39,10 +41,14 @@ static void word_of_failure(peri_code_t code, const char *text)
 
 int peri_cli_fail(const peri_err_t *err)
 {
-    if (peri_cli_word_is_wanted())
+    if (peri_cli_word_is_wanted()) {
         word_of_failure(err->code, err->text);
-    else if (err->code != PERI_ECLOSED)
-        fprintf(stderr, "perigee: %s\n", err->text);
+    } else if (err->code != PERI_ECLOSED) {
+        /* It may name what others wrote. */
+        fputs("perigee: ", stderr);
+        peri_harmless_print(stderr, err->text);
+        fputc('\n', stderr);
+    }
     return peri_err_exit_status(err);
 }
 

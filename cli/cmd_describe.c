@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/harmless.h"
 #include "core/base/arena.h"
 #include "core/base/util.h"
 #include "core/mydb/read.h"
@@ -51,7 +52,7 @@ static int show_table(request_t *r, const peri_table_t *t, peri_err_t *err)
     peri_buf_t text;
     peri_buf_init(&text, MAX_TEXT);
     int rc = peri_describe_text(t, &text, err);
-    if (rc == 0) fwrite(text.data, 1, text.len, stdout);
+    if (rc == 0 && text.len) peri_harmless_print(stdout, text.data);
     peri_buf_free(&text);
     return rc;
 }
@@ -77,8 +78,9 @@ static void list_tables(request_t *r, const char *pattern, const peri_found_list
                 "rows", (json_int_t)t->rows, "ncolumns", (json_int_t)t->ncolumns);
             json_array_append_new(r->all, j);
         } else {
-            printf("%s:%s: %" PRIu64 " rows, %zu columns\n", pattern, t->path, t->rows,
-                   t->ncolumns);
+            printf("%s:", pattern);
+            peri_harmless_print(stdout, t->path);
+            printf(": %" PRIu64 " rows, %zu columns\n", t->rows, t->ncolumns);
         }
     }
 }
@@ -86,7 +88,11 @@ static void list_tables(request_t *r, const char *pattern, const peri_found_list
 static void list_others(const peri_found_list_t *found)
 {
     if (found->nothers) printf("Not tables:\n");
-    for (size_t i = 0; i < found->nothers; i++) printf("  %s\n", found->others[i]);
+    for (size_t i = 0; i < found->nothers; i++) {
+        printf("  ");
+        peri_harmless_print(stdout, found->others[i]);
+        putchar('\n');
+    }
     if (found->more) printf("There is more in it than is listed here.\n");
 }
 

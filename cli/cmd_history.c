@@ -8,6 +8,7 @@
 
 #include "cli/cli.h"
 #include "cli/grid.h"
+#include "cli/harmless.h"
 #include "cli/options.h"
 #include "cli/query_portal.h"
 #include "cli/talk.h"
@@ -243,7 +244,9 @@ static void print_one(const json_t *q)
         peri_grid_label(stdout, "Parameter", "%s=%s", name, s ? s : "");
         free(s);
     }
-    printf("\n%s\n", peri_json_str(q, "sql"));
+    putchar('\n');
+    peri_harmless_print(stdout, peri_json_str(q, "sql"));
+    putchar('\n');
 }
 
 static int verb_show(int argc, char **argv)

@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 #include "cli/grid.h"
+#include "cli/harmless.h"
 #include "cli/options.h"
 #include "cli/saved.h"
 #include "cli/talk.h"
@@ -184,7 +185,9 @@ static void print_one(const json_t *q)
     if (*params) peri_grid_label(stdout, "Parameters", "%s", params);
     peri_grid_label(stdout, "Changed", "%s",
                     peri_when_exact(peri_json_num(q, "changed", 0), when));
-    printf("\n%s\n", peri_json_str(q, "sql"));
+    putchar('\n');
+    peri_harmless_print(stdout, peri_json_str(q, "sql"));
+    putchar('\n');
     free(params);
 }
 

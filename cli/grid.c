@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <wchar.h>
 
+#include "cli/harmless.h"
 #include "core/base/util.h"
 
 #define MIN_CUT 8 /* columns that a cut cell keeps */
@@ -83,8 +84,7 @@ void peri_grid_add(peri_grid_t *g, const char *text)
         g->cells = peri_xrealloc(g->cells, g->room, sizeof(*g->cells));
     }
     char *s = peri_xstrdup(text ? text : "");
-    for (char *p = s; *p; p++)
-        if ((unsigned char)*p < ' ' || *p == 0x7f) *p = *p == '\n' ? ' ' : '?';
+    peri_harmless(s, false);
     g->cells[g->ncells++] = s;
 }
 
@@ -160,9 +160,11 @@ void peri_grid_print(const peri_grid_t *g, FILE *out)
 void peri_grid_label(FILE *out, const char *label, const char *fmt, ...)
 {
     va_list ap;
+    char *s = NULL;
     va_start(ap, fmt);
-    fprintf(out, "%-12s ", label);
-    vfprintf(out, fmt, ap);
-    fputc('\n', out);
+    if (vasprintf(&s, fmt, ap) < 0) abort();
     va_end(ap);
+    peri_harmless(s, true);
+    fprintf(out, "%-12s %s\n", label, s);
+    free(s);
 }

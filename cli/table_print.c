@@ -7,6 +7,7 @@
 
 #include "cli/client.h"
 #include "cli/grid.h"
+#include "cli/harmless.h"
 #include "cli/when.h"
 #include "core/base/util.h"
 #include "core/out/number.h"
@@ -114,7 +115,11 @@ void peri_table_print(const json_t *t)
     if (*query && !is_view(t))
         peri_grid_label(stdout, "Origin", "%s",
                         query + (!strncmp(query, "-- ", 3) ? 3 : 0));
-    if (*sql) printf("\n%s\n", sql);
+    if (*sql) {
+        putchar('\n');
+        peri_harmless_print(stdout, sql);
+        putchar('\n');
+    }
     if (json_array_size(json_object_get(t, "columns"))) {
         putchar('\n');
         print_columns(json_object_get(t, "columns"));

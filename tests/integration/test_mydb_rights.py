@@ -4,6 +4,7 @@ with them, and what is gone when a right is taken away, also while the job waits
 """
 import json
 import os
+import shlex
 import time
 import unittest
 
@@ -342,6 +343,35 @@ class Tables(World):
         """What she may still write; a statement that writes counts what is in doubt."""
         self.rows(who, "CREATE OR REPLACE TABLE mydb.small AS SELECT 1 AS i")
         return next(s["left"] for s in who.ok("GET", "/tables")["schemas"] if s["name"] == "mydb")
+
+    def test_what_a_job_leaves(self):
+        """Links, pipes and views in mydb that a program of hers makes: refused at once, and nothing is read or
+        changed through them; so are names that are paths."""
+        una, cyd = self.una, self.cyd
+        self.rows(cyd, "CREATE TABLE mydb.secret AS SELECT 42 AS i")
+        self.rows(una, "CREATE TABLE mydb.keep AS SELECT 1 AS i")
+        views = {"csv": "SELECT * FROM read_csv('/etc/passwd')", "file": "SELECT * FROM '/etc/passwd'",
+                 "drop": "SELECT 1; DROP TABLE mydb.keep", "ring": "SELECT * FROM mydb.ring"}
+        texts = "; ".join(f"printf %s {shlex.quote(sql)} > {name}.view.sql" for name, sql in views.items())
+        state, _, err = self.over(una, {"kind": "script", "command": ["sh", "-ec", (
+            "cd /volumes/una/persistent/mydb; ln -s /etc/passwd pw.h5; ln -s /dev/zero zero.view.sql; "
+            "ln -s ../../../cyd/persistent/mydb/secret.h5 other.h5; mkfifo pipe.h5 pipe2.view.sql; "
+            "ln -s keep.h5 .lock-locked; ") + texts]})
+        self.assertEqual(state, "succeeded", err)
+        began = time.monotonic()
+        names = [*views, "pw", "zero", "other", "pipe", "pipe2", '"../../../cyd/persistent/mydb/secret"', '"/etc/passwd"']
+        for name in names:
+            a = una.post("/query", {"sql": f"SELECT * FROM mydb.{name}"})
+            self.assertIn(a.status, (400, 403, 404), (name, a.body))
+            self.assertNotIn(b"root:", a.body)
+        a = una.post("/query", {"sql": "CREATE TABLE mydb.locked AS SELECT 1 AS i"})
+        self.assertEqual(a.status, 409, a.body)
+        self.assertIn("remove it", a.json["detail"])
+        self.assertLess(time.monotonic() - began, 30)
+        listed = {t["name"] for t in una.ok("GET", "/tables?schema=mydb")["tables"]}
+        self.assertTrue({"keep", *views} <= listed)
+        self.assertFalse({"pw", "zero", "other", "pipe", "pipe2"} & listed)
+        self.assertEqual(self.rows(una, "SELECT i FROM mydb.keep"), [["1"]])
 
     def test_views(self):
         """mydb in a view is that of its owner; who reads the view must be given both."""

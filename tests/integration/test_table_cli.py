@@ -237,6 +237,22 @@ class Tables(unittest.TestCase):
             self.fails("query", f"CREATE OR REPLACE TABLE mydb.{name} AS SELECT 1 AS x", says="rename or remove it")
         self.ok("table", "rm", "empty", "cut", "text")
 
+    def test_nothing_is_done_to_the_terminal(self):
+        """By descriptions, SQL, names and units that others write."""
+        esc, c1 = "\x1b]0;x\x07", "\x9b31m"
+        self.make("evil", f"SELECT 1 AS \"a{esc}\", '{esc}{c1}' AS v")
+        self.ok("query", "-q", f"COMMENT ON TABLE mydb.evil IS '{esc}{c1}'")
+        self.ok("table", "describe", "evil", "--unit", f"v={esc}", "--column", f"v={c1}")
+        self.ok("query", "-q", f"CREATE VIEW mydb.evil_view AS SELECT '{esc}' AS v")
+        for words in (("table", "ls"), ("table", "show", "evil"), ("table", "show", "evil_view"),
+                      ("describe", "mydb.evil"), ("query", "--format", "table", "SELECT * FROM mydb.evil"),
+                      ("query", f'SELECT "{esc}" FROM mydb.evil'), ("query", "SELECT b FROM mydb.evil")):
+            with self.subTest(words=words):
+                done = self.run_it(*words)
+                for said in (done.out, done.err):
+                    self.assertFalse({c for c in said if c in "\x1b\x07\x9b"}, said)
+        self.ok("table", "rm", "evil", "evil_view")
+
     # ---- readers on several ranks
 
     def test_ranks_read_one_version(self):
