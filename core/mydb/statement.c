@@ -11,15 +11,6 @@
 
 /* ---- SELECT ---- */
 
-bool peri_begins_select(const peri_parser_t *p, size_t i)
-{
-    static const char *const words[] = {"SELECT", "WITH", "FROM", "VALUES", "TABLE"};
-    while (i < p->end && peri_token_is_sign(p->t, i, '(')) i++;
-    for (size_t k = 0; i < p->end && k < sizeof(words) / sizeof(*words); k++)
-        if (peri_token_is(p->t, i, words[k])) return true;
-    return false;
-}
-
 static bool is_name(const peri_parser_t *p, size_t i)
 {
     return i < p->end &&

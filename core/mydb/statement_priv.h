@@ -45,6 +45,8 @@ size_t peri_closing(const peri_parser_t *p, size_t i);
 /* First token in [i, end) outside of brackets that is this keyword (not a name behind a
  * dot or AS); p->end: none. */
 size_t peri_find_word(const peri_parser_t *p, size_t i, const char *word);
+/* Does a SELECT begin at token i? */
+bool peri_begins_select(const peri_parser_t *p, size_t i);
 /* Text of the tokens [i, j), from the first one's first byte to the last one's last. */
 const char *peri_span(const peri_parser_t *p, size_t i, size_t j);
 /* The script up to token j with all before token i blank, so that line and column of what
@@ -65,8 +67,6 @@ const char *peri_quoted(peri_arena_t *a, const char *name);
 
 /* ---- statement_*.c: behind the first keyword ---- */
 
-/* Does a SELECT begin at token i? */
-bool peri_begins_select(const peri_parser_t *p, size_t i);
 int peri_parse_create(peri_parser_t *p, peri_statement_t *st);
 int peri_parse_insert(peri_parser_t *p, peri_statement_t *st);
 int peri_parse_update(peri_parser_t *p, peri_statement_t *st);
