@@ -188,7 +188,8 @@ int peri_writer_flush(peri_writer_t *w, peri_err_t *err)
 static int flush_stream(peri_writer_t *w, peri_err_t *err)
 {
     const double now = peri_now();
-    if (!w->stream || w->ops->advice || now < w->flushed + LATEST) return 0;
+    if (!w->opts.prompt || !w->stream || w->ops->advice || now < w->flushed + LATEST)
+        return 0;
     if (flush_all(w, err)) return -1;
     if (fflush(w->stream)) return fail_write(w, errno, err);
     w->flushed = now;

@@ -57,6 +57,7 @@ typedef struct {
     size_t max_rows; /* TABLE: rows shown (first and last halves); 0 = 40 */
     bool utf8;       /* TABLE: box characters */
     bool overwrite;  /* replace an existing file; else PERI_EINVAL if it exists */
+    bool prompt;     /* a stream gets the first rows at once, later ones soon */
     /* An existing folder of one's own: files that their libraries write are made there on
      * their way to the stream. NULL: FITS, HDF5 and PARQUET need a path. */
     const char *temp_dir;
@@ -64,8 +65,8 @@ typedef struct {
 
 typedef struct peri_writer peri_writer_t;
 
-/* path NULL: to stdout_stream (not closed), the first rows at once. Types a format cannot
- * hold are PERI_EUNSUPP at once, naming the column and a cast. */
+/* path NULL: to stdout_stream (not closed). Types a format cannot hold are PERI_EUNSUPP at
+ * once, naming the column and a cast. */
 peri_writer_t *peri_writer_new(peri_format_t fmt, const char *path, FILE *stdout_stream,
                                const peri_outcol_t *cols, size_t ncols,
                                const peri_provenance_t *prov,

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/util.h"
 #include "core/query/private.h"
@@ -94,6 +95,9 @@ peri_writer_t *peri_query_open_writer(peri_query_t *q, peri_err_t *err)
                              .max_rows = (size_t)q->spec.table_rows,
                              .utf8 = q->spec.utf8,
                              .overwrite = q->spec.overwrite,
+                             /* Whoever reads a pipe may be spared the rows of a query
+                              * that fails. */
+                             .prompt = q->spec.cut || isatty(STDOUT_FILENO),
                              .temp_dir = q->temp.path};
     return peri_writer_new(q->spec.format, q->spec.into, stdout, cols, n, prov, &opts,
                            err);

@@ -1,5 +1,6 @@
 """500 damaged HDF5 files through programs built with AddressSanitizer: an error or, where the
-damage did not matter, rows; never a crash, never a hang.
+damage did not matter, rows; never a crash, never a hang. A crash whose first wrong access is
+libhdf5's own (valgrind tells) is counted, not blamed: it may damage memory of ours.
 
 The damage is seeded, so that a number names a file: with PERIGEE_KEEP=FOLDER those that failed
 are kept there.
@@ -7,6 +8,7 @@ are kept there.
 import concurrent.futures
 import os
 import random
+import re
 import shutil
 import struct
 import subprocess
@@ -15,7 +17,7 @@ import h5py
 import numpy as np
 
 import harness
-from harness import ASAN_BIN, EXAMPLE
+from harness import ASAN_BIN, BIN, EXAMPLE
 
 FILES = 500
 SECONDS = 40  # HDF5 may loop for ever: it is stopped after 10 s of computing
@@ -129,6 +131,15 @@ class Mutated(harness.Case):
         # A crash inside libhdf5 leaves the temporary folder: only then may there be one.
         self.assertLessEqual(len(self.w.leftovers()), self.in_hdf5 + self.looped)
 
+    def first_wrong_is_of_libhdf5(self, words):
+        """The library is not built with AddressSanitizer: what it overwrites is noticed later, elsewhere."""
+        said = subprocess.run(["valgrind", "--error-limit=no", f"{BIN}/perigee", *words[1:]], timeout=10 * SECONDS,
+                              capture_output=True, stdin=subprocess.DEVNULL, env=self.env).stderr
+        frames = re.findall(r"^==\d+==  +(?:at|by) 0x\w+: (.*)$",
+                            said.decode("utf-8", "replace").partition("Invalid ")[2], re.M)
+        real = [f for f in frames if "vgpreload" not in f]
+        return bool(real) and "libhdf5" in real[0]
+
     def run_one(self, words):
         """A sentence about what went wrong, or None."""
         try:
@@ -143,6 +154,9 @@ class Mutated(harness.Case):
             self.in_hdf5 += 1  # a crash of libhdf5's own, caught and told
             return None
         for sign in ("Sanitizer", "runtime error:", "INTERNAL Error", "Segmentation"):
+            if sign in err and self.first_wrong_is_of_libhdf5(words):
+                self.in_hdf5 += 1
+                return None
             if sign in err:
                 return err[max(0, err.index(sign) - 300):][:1500]
         if p.returncode < 0 or p.returncode > 128:

@@ -136,7 +136,7 @@ class Story(unittest.TestCase):
             self.assertEqual(p.returncode, 0)
             if again:
                 self.measured("the first row of a join with the halos", took, FIRST)
-        self.assertEqual(len(rows), self.stars_of().sum())
+        self.assertEqual(len(rows), self.stars_of().sum(), rows[:1])
         for r in rows[::97]:
             self.assertAlmostEqual(r["GroupMass"], self.mass[r["halo"]], delta=1e-6 * self.mass[r["halo"]])
             self.assertEqual((r["id"] - 9007199254740993) * 7919 % len(self.mass), r["halo"])
