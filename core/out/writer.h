@@ -57,6 +57,7 @@ typedef struct {
     size_t max_rows; /* TABLE: rows shown (first and last halves); 0 = 40 */
     bool utf8;       /* TABLE: box characters */
     bool overwrite;  /* replace an existing file; else PERI_EINVAL if it exists */
+    bool draft; /* who takes the file brings it to the disk, or it needs to be nowhere */
     /* An existing folder of one's own: files that their libraries write are made there on
      * their way to the stream. NULL: FITS, HDF5 and PARQUET need a path. */
     const char *temp_dir;

@@ -94,6 +94,7 @@ peri_writer_t *peri_query_open_writer(peri_query_t *q, peri_err_t *err)
                              .max_rows = (size_t)q->spec.table_rows,
                              .utf8 = q->spec.utf8,
                              .overwrite = q->spec.overwrite,
+                             .draft = q->spec.draft,
                              .temp_dir = q->temp.path};
     return peri_writer_new(q->spec.format, q->spec.into, stdout, cols, n, prov, &opts,
                            err);
