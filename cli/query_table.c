@@ -111,7 +111,7 @@ static int write_rows(peri_scriptrun_t *r, const peri_statement_t *st, const cha
     spec.cut = false; /* a table is whole; its quota is its limit */
     spec.max_rows = spec.max_bytes = 0;
     spec.format = PERI_FMT_HDF5;
-    spec.overwrite = true;
+    spec.overwrite = spec.draft = true;
     spec.into = c ? peri_mydbchange_path(c) : NULL;
     const peri_queryrun_t how = {.ranks = r->o->ranks,
                                  .quiet = r->o->quiet,
@@ -200,6 +200,7 @@ static int count_rows(peri_scriptrun_t *r, const char *sql, const peri_mydbchang
     spec.limit = -1;
     spec.cut = false;
     spec.format = PERI_FMT_NDJSON;
+    spec.draft = true;
     spec.into = peri_arena_printf(r->arena, "%s.count", peri_mydbchange_path(c));
     int rc = peri_scriptrun_query(r, &spec, &how, &rows, err);
     if (rc == 0) rc = peri_file_slurp(spec.into, 1000, &text, NULL, err);

@@ -194,7 +194,7 @@ int peri_stream_into(peri_client_t *c, const peri_stream_t *s, const char *path,
         rc = peri_stream(c, &to, a, err);
     if (to.out && fclose(to.out) && rc == 0)
         rc = peri_err_set(err, PERI_EIO, "cannot write %s: %s", path, strerror(errno));
-    if (rc == 0 && a->body.len == 0) rc = peri_target_commit(t, err);
+    if (rc == 0 && a->body.len == 0) rc = peri_target_commit(t, true, err);
     peri_target_free(t);
     return rc;
 }

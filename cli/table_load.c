@@ -200,8 +200,9 @@ static peri_writer_t *new_writer(const peri_load_t *o, job_t *j, peri_err_t *err
                               .description = text,
                               .sources = &source,
                               .nsources = known};
+    const peri_writeopts_t opts = {.draft = true};
     peri_writer_t *w = peri_writer_new(PERI_FMT_HDF5, peri_mydbchange_path(j->change),
-                                       NULL, cols, n, &prov, NULL, err);
+                                       NULL, cols, n, &prov, &opts, err);
     free(real);
     free(query);
     return w;

@@ -141,9 +141,9 @@ const char *peri_target_temp(const peri_target_t *t)
     return t->temp;
 }
 
-int peri_target_commit(peri_target_t *t, peri_err_t *err)
+int peri_target_commit(peri_target_t *t, bool sync, peri_err_t *err)
 {
-    if (peri_path_sync(t->temp))
+    if (sync && peri_path_sync(t->temp))
         return peri_err_set(err, PERI_EIO, "cannot write %s to the disk: %s", t->path,
                             strerror(errno));
     if (t->overwrite ? rename(t->temp, t->place) : peri_rename_new(t->temp, t->place)) {
@@ -152,7 +152,7 @@ int peri_target_commit(peri_target_t *t, peri_err_t *err)
                             strerror(errno));
     }
     t->committed = true;
-    if (peri_path_sync(t->dir))
+    if (sync && peri_path_sync(t->dir))
         return peri_err_set(err, PERI_EIO,
                             "%s is written, but its folder could not be "
                             "synced: %s",

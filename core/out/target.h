@@ -17,7 +17,8 @@ typedef struct peri_target peri_target_t;
 peri_target_t *peri_target_new(const char *path, bool overwrite, peri_err_t *err);
 const char *peri_target_path(const peri_target_t *t); /* as given */
 const char *peri_target_temp(const peri_target_t *t);
-int peri_target_commit(peri_target_t *t, peri_err_t *err);
+/* sync: on the disk when it returns */
+int peri_target_commit(peri_target_t *t, bool sync, peri_err_t *err);
 void peri_target_free(peri_target_t *t); /* accepts NULL */
 
 #endif

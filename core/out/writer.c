@@ -320,7 +320,7 @@ int peri_writer_finish(peri_writer_t *w, peri_err_t *err)
             return fail(w, &e, err);
         }
     }
-    if (w->target && !w->stream && peri_target_commit(w->target, &e))
+    if (w->target && !w->stream && peri_target_commit(w->target, !w->opts.draft, &e))
         return fail(w, &e, err);
     w->finished = true;
     return 0;

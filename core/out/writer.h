@@ -58,6 +58,7 @@ typedef struct {
     bool utf8;       /* TABLE: box characters */
     bool overwrite;  /* replace an existing file; else PERI_EINVAL if it exists */
     bool prompt;     /* a stream gets the first rows at once, later ones soon */
+    bool draft; /* who takes the file brings it to the disk, or it needs to be nowhere */
     /* An existing folder of one's own: files that their libraries write are made there on
      * their way to the stream. NULL: FITS, HDF5 and PARQUET need a path. */
     const char *temp_dir;
@@ -65,8 +66,8 @@ typedef struct {
 
 typedef struct peri_writer peri_writer_t;
 
-/* path NULL: to stdout_stream (not closed). Types a format cannot hold are PERI_EUNSUPP at
- * once, naming the column and a cast. */
+/* path NULL: to stdout_stream (not closed). Types a format cannot hold are PERI_EUNSUPP
+ * at once, naming the column and a cast. */
 peri_writer_t *peri_writer_new(peri_format_t fmt, const char *path, FILE *stdout_stream,
                                const peri_outcol_t *cols, size_t ncols,
                                const peri_provenance_t *prov,

@@ -98,6 +98,7 @@ peri_writer_t *peri_query_open_writer(peri_query_t *q, peri_err_t *err)
                              /* Whoever reads a pipe may be spared the rows of a query
                               * that fails. */
                              .prompt = q->spec.cut || isatty(STDOUT_FILENO),
+                             .draft = q->spec.draft,
                              .temp_dir = q->temp.path};
     return peri_writer_new(q->spec.format, q->spec.into, stdout, cols, n, prov, &opts,
                            err);

@@ -37,6 +37,7 @@ typedef struct {
     const char *into;    /* result file, or NULL: stdout */
     peri_format_t format;
     bool overwrite;
+    bool draft;   /* of the result: peri_writeopts_t */
     bool explain; /* print the plan instead of running it */
     bool use_index;
     bool allow_missing;
