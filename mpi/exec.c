@@ -250,7 +250,7 @@ static void look_at_clock(run_t *r)
         peri_err_set(&err, PERI_ELIMIT,
                      "the query did not finish within %g seconds, its time limit "
                      "(--timeout)",
-                     x->spec->time_limit);
+                     peri_queryspec_time(x->spec));
         fail_all(r, &err);
         return;
     }

@@ -26,11 +26,10 @@ typedef struct {
 
 int peri_query_too_long(const peri_query_t *q, peri_err_t *err)
 {
-    const peri_queryspec_t *s = &q->spec;
     return peri_err_set(err, PERI_ELIMIT,
                         "the query did not finish within %g seconds, its time limit "
                         "(--timeout)",
-                        s->time_said > 0 ? s->time_said : s->time_limit);
+                        peri_queryspec_time(&q->spec));
 }
 
 static void *watch(void *p)

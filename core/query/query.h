@@ -50,6 +50,7 @@ typedef struct {
     const char *temp_dir; /* NULL: a private folder below $TMPDIR is made and removed */
     uint64_t temp_size;   /* 0: default */
     double time_limit;    /* seconds; 0: none */
+    double time_said;     /* what time_limit is the rest of, for sentences; 0: itself */
     uint64_t broadcast_limit;
     const char *checkpoint;  /* folder where kernels save what they have, or NULL */
     const char *shown_sql;   /* what the result says it is from; NULL: sql */
@@ -57,7 +58,6 @@ typedef struct {
     /* The rest is no part of the task file. One process keeps these limits, and with
      * `cut` they (and time_limit, after the first rows) end the result; else they fail */
     bool cut;
-    double time_said; /* what time_limit is the rest of, for sentences; 0: itself */
     uint64_t max_rows, max_bytes; /* of the result; 0: none */
     const char *results; /* folder with the rows of kernels: see PERI_KERNEL_CATALOG */
     const peri_kernelresult_t *result; /* each; borrowed as long as there are queries */
@@ -66,6 +66,8 @@ typedef struct {
 } peri_queryspec_t;
 
 void peri_queryspec_init(peri_queryspec_t *spec); /* the defaults */
+/* The time limit as it was said. */
+double peri_queryspec_time(const peri_queryspec_t *spec);
 /* Bytes that a rank may have, if all of them are on this machine and none are said. */
 uint64_t peri_queryspec_memory(const peri_queryspec_t *spec, int nranks);
 /* The task file: JSON. from_json copies strings into the arena. */

@@ -15,6 +15,11 @@ void peri_queryspec_init(peri_queryspec_t *spec)
     spec->format = PERI_FMT_TABLE;
 }
 
+double peri_queryspec_time(const peri_queryspec_t *spec)
+{
+    return spec->time_said > 0 ? spec->time_said : spec->time_limit;
+}
+
 uint64_t peri_queryspec_memory(const peri_queryspec_t *spec, int nranks)
 {
     if (spec->memory) return spec->memory;
@@ -35,14 +40,31 @@ static const struct member {
     {                                                                                    \
 #NAME, KIND, offsetof(peri_queryspec_t, NAME)                                    \
     }
-    M(M_STR, sql),        M(M_STR, context),        M(M_STR, base),
-    M(M_STR, root),       M(M_STR, into),           M(M_FORMAT, format),
-    M(M_BOOL, overwrite), M(M_BOOL, draft),         M(M_BOOL, explain),
-    M(M_BOOL, use_index), M(M_BOOL, allow_missing), M(M_I64, limit),
-    M(M_I64, table_rows), M(M_U32, width),          M(M_BOOL, utf8),
-    M(M_INT, threads),    M(M_U64, memory),         M(M_STR, temp_dir),
-    M(M_U64, temp_size),  M(M_DOUBLE, time_limit),  M(M_U64, broadcast_limit),
-    M(M_STR, checkpoint), M(M_STR, shown_sql),      M(M_STR, description),
+    M(M_STR, sql),
+    M(M_STR, context),
+    M(M_STR, base),
+    M(M_STR, root),
+    M(M_STR, into),
+    M(M_FORMAT, format),
+    M(M_BOOL, overwrite),
+    M(M_BOOL, draft),
+    M(M_BOOL, explain),
+    M(M_BOOL, use_index),
+    M(M_BOOL, allow_missing),
+    M(M_I64, limit),
+    M(M_I64, table_rows),
+    M(M_U32, width),
+    M(M_BOOL, utf8),
+    M(M_INT, threads),
+    M(M_U64, memory),
+    M(M_STR, temp_dir),
+    M(M_U64, temp_size),
+    M(M_DOUBLE, time_limit),
+    M(M_DOUBLE, time_said),
+    M(M_U64, broadcast_limit),
+    M(M_STR, checkpoint),
+    M(M_STR, shown_sql),
+    M(M_STR, description),
 #undef M
 };
 #define NMEMBERS (sizeof(members) / sizeof(members[0]))

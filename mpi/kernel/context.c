@@ -107,7 +107,7 @@ int peri_run_cancelled(const peri_run_t *run, peri_err_t *err)
         return peri_err_set(err, PERI_ECANCEL, "cancelled");
     return peri_err_set(err, PERI_ELIMIT,
                         "%s did not finish within %g seconds, its time limit (--timeout)",
-                        run->kernel->name, run->time_limit);
+                        run->kernel->name, run->time_said);
 }
 
 int peri_run_progress(peri_run_t *run, const char *what, double done, double total,

@@ -393,6 +393,7 @@ int peri_kernel_run(MPI_Comm comm, const peri_kernel_t *kernel, const json_t *ar
     run->spec = run->rank == 0 ? spec : NULL;
     run->started = peri_now();
     run->time_limit = run->rank == 0 ? spec->time_limit : 0;
+    run->time_said = run->rank == 0 ? peri_queryspec_time(spec) : 0;
     if (run->rank == 0) run->memory = peri_queryspec_memory(spec, run->nranks);
     MPI_Bcast(&run->memory, 1, MPI_UINT64_T, 0, run->comm);
 

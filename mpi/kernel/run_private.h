@@ -51,6 +51,7 @@ struct peri_run {
     double done, total;
     bool news;
     double started, time_limit; /* seconds; 0: none. Rank 0 */
+    double time_said;           /* what it is the rest of */
     _Atomic bool cancelled, due, out_of_time;
     bool computing;
     peri_runstats_t *stats;
