@@ -387,7 +387,7 @@ class Files(unittest.TestCase):
             c = a.connection()
             c.request("GET", "/api/v1" + a.f(f"huge{i}", query="checksum=sha256"))
             waiting.append(c)
-        until = time.monotonic() + 10
+        until = time.monotonic() + 40
         while True:
             answer = a.get(a.f("small", query="checksum=md5"))
             if answer.status == 429:
@@ -400,7 +400,7 @@ class Files(unittest.TestCase):
         self.assertEqual(self.b.get(self.b.f("f", query="checksum=md5")).status, 200)
         for c in waiting:
             c.close()
-        until = time.monotonic() + 10
+        until = time.monotonic() + 40
         while a.get(a.f("small", query="checksum=sha1")).status != 200:
             self.assertLess(time.monotonic(), until)
             time.sleep(0.1)
