@@ -18,7 +18,8 @@ SOURCE = os.environ.get("PERIGEE_SOURCE") or os.path.abspath(
     os.path.join(os.path.dirname(__file__), "..", ".."))
 BIN = os.environ.get("PERIGEE_BIN") or os.path.join(SOURCE, "build/release/bin")
 ASAN_BIN = os.environ.get("PERIGEE_ASAN_BIN") or os.path.join(SOURCE, "build/debug/bin")
-SHARED = os.environ.get("PERIGEE_SHARED_DATA") or os.path.join(SOURCE, "../shared/data")
+# As it is called without links: descriptors name it, and jobs see it there.
+SHARED = os.path.realpath(os.environ.get("PERIGEE_SHARED_DATA") or os.path.join(SOURCE, "../shared/data"))
 EXAMPLE = os.path.join(SOURCE, "examples/data")
 
 Done = collections.namedtuple("Done", "status out err")
