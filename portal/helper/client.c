@@ -32,10 +32,11 @@ int peri_helper_list_read(const char *text, size_t len, peri_buf_t *packet, uint
     *n = 0;
     for (const char *s = text, *end = text + len; s < end; ++*n) {
         const char *nl = memchr(s, '\n', (size_t)(end - s));
+        /* Numbers are read no further than the line: it is not over before its end. */
+        if (!nl || *s < '0' || *s > '9') return bad_list(err);
         char *at;
         const unsigned long long volume = strtoull(s, &at, 10);
-        if (!nl || at == s || at + 3 > nl || at[0] != ' ' || at[2] != ' ' ||
-            *n == PERI_HELPER_MOUNTS)
+        if (at + 3 > nl || at[0] != ' ' || at[2] != ' ' || *n == PERI_HELPER_MOUNTS)
             return bad_list(err);
         const peri_helpermount_t m = {volume, at[1] == 'w', (uint32_t)(nl - at - 3) + 1};
         peri_buf_append(packet, &m, sizeof(m));
