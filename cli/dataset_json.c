@@ -147,6 +147,9 @@ json_t *peri_dataset_json(const peri_dataset_t *d)
     put_text(j, "contact", d->contact);
     put_text(j, "folder", d->folder);
     if (*d->root) json_array_append_new(folders, json_string(d->root));
+    /* A job finds it by the name that the descriptor has for it. */
+    if (*d->root && strcmp(d->root, d->root_said) != 0)
+        json_array_append_new(folders, json_string(d->root_said));
     for (size_t i = 0; i < d->nstorages; i++)
         json_array_append_new(folders, json_string(d->storages[i].folder));
     json_object_set_new(j, "tags", texts_json(d->tags, d->ntags));

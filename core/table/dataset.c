@@ -280,11 +280,15 @@ static int read_table(builder_t *b, const peri_pair_t *pair, peri_err_t *err)
 
 /* ---- the whole ---- */
 
+static const char *absolute(peri_arena_t *arena, const char *base, const char *root)
+{
+    return root[0] == '/' ? root : peri_arena_printf(arena, "%s/%s", base, root);
+}
+
 /* Absolute, links resolved where the folder exists. */
 static const char *absolute_root(peri_arena_t *arena, const char *base, const char *root)
 {
-    const char *path =
-        root[0] == '/' ? root : peri_arena_printf(arena, "%s/%s", base, root);
+    const char *path = absolute(arena, base, root);
     char real[PATH_MAX];
     return peri_arena_strdup(arena, realpath(path, real) ? real : path);
 }
@@ -395,7 +399,9 @@ static int read_descriptor(builder_t *b, const char *base, peri_err_t *err)
     if (!v[NAME])
         return peri_yaml_error(y, top, err, "the dataset needs the key \"name\".");
     if (check_name(b, v[NAME], "the name of a dataset", d->name, err) < 0) return -1;
+    const char *root_said = *d->root ? absolute(d->arena, base, d->root) : NULL;
     d->root = absolute_root(d->arena, base, d->root);
+    d->root_said = root_said ? root_said : d->root;
     if (v[STORAGE] && read_storages(b, v[ROOT], v[STORAGE], err) < 0) return -1;
     if (v[TAGS] &&
         peri_yaml_texts(y, v[TAGS], "\"tags\"", d->arena, &d->tags, &d->ntags, err))

@@ -28,6 +28,7 @@ typedef struct {
     const peri_sample_t *queries;
     size_t nqueries;
     const char *root; /* absolute folder of the data; "" if there are storages instead */
+    const char *root_said; /* the same as the descriptor says it, links and all */
     const peri_storage_t *storages;
     size_t nstorages;
     const char *source;             /* path of the descriptor */

@@ -35,6 +35,21 @@ static void put(sets_t *s, const char *path)
     s->read[s->n++] = peri_arena_strndup(s->arena, path, len);
 }
 
+/* What lies in another folder of them is seen with it; and if it is a link, nothing can
+ * be put in its place there. */
+static void drop_nested(sets_t *s)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        bool nested = false;
+        for (size_t k = 0; k < s->n && !nested; k++)
+            nested = k != i && peri_path_is_below(s->read[i], s->read[k]);
+        /* Later ones are still compared with it: it has its own folder around it. */
+        if (!nested) s->read[kept++] = s->read[i];
+    }
+    s->n = kept;
+}
+
 /* Descriptor, then a folder of it, one a row. */
 static const char installed_sql[] =
     "SELECT d.source, r.folder FROM dataset d LEFT JOIN LATERAL unnest(d.reads || "
@@ -132,6 +147,7 @@ int peri_binds_datasets(const peri_portal_t *p, peri_db_t *db, int64_t account,
         put(&s, kernels);
         out->kernels = kernels;
     }
+    drop_nested(&s);
     out->sandbox.read = s.read;
     out->sandbox.nread = s.n;
     return 0;

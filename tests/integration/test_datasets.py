@@ -303,6 +303,13 @@ class Datasets(unittest.TestCase):
     def test_jobs(self):
         self.assertEqual(self.sql(self.ben, "SELECT count(*) FROM open_halos.halos"), ("succeeded", "10"))
         self.assertEqual(self.sql(self.ana, "SELECT count(*) FROM team_halos.halos"), ("succeeded", "30"))
+        # As administrators call a folder: by a link to where it is.
+        os.symlink(self.data, self.portal.work.file("link"))
+        self.put("linked_halos", descriptor("linked_halos", self.portal.work.file("link", "open")))
+        self.harvest()
+        self.assertEqual(self.sql(self.ben, "SELECT count(*) FROM linked_halos.halos"), ("succeeded", "10"))
+        os.unlink(os.path.join(self.folder, "linked_halos.yaml"))
+        self.harvest(gone=["linked_halos"])
         for name in ("team_halos", "closed_halos"):
             state, text = self.sql(self.ben, f"SELECT count(*) FROM {name}.halos")
             self.assertEqual(state, "failed")
