@@ -19,6 +19,8 @@ const char *peri_load_name(const peri_load_t *o);
 
 /* A column's type as SQL. The caller frees. */
 char *peri_load_type(const peri_outcol_t *c);
+/* Columns as the API shows them: [{"name", "type", "unit", "ucd", "description"}]. */
+json_t *peri_load_columns(const peri_outcol_t *cols, size_t n);
 /* Columns and first rows to stdout; keeps nothing. Exit status, or -1. */
 int peri_load_preview(peri_import_t *i, bool json, peri_err_t *err);
 

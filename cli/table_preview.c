@@ -71,7 +71,7 @@ static int take_rows(duckdb_data_chunk chunk, void *arg, peri_err_t *err)
                                             : 0;
 }
 
-static json_t *columns_json(const peri_outcol_t *cols, size_t n)
+json_t *peri_load_columns(const peri_outcol_t *cols, size_t n)
 {
     json_t *list = json_array();
     for (size_t c = 0; c < n; c++) {
@@ -98,8 +98,9 @@ int peri_load_preview(peri_import_t *i, bool json, peri_err_t *err)
         rc = peri_field_init(&p.fields[c], cols[c].name, cols[c].type, err);
     if (rc == 0 && peri_import_rows(i, take_rows, &p, err) && err->code != PERI_ECLOSED)
         rc = -1;
-    json_t *o = json_pack("{s:s, s:o, s:O, s:[]}", "format", peri_import_format(i),
-                          "columns", columns_json(cols, p.n), "rows", p.rows, "notes");
+    json_t *o =
+        json_pack("{s:s, s:o, s:O, s:[]}", "format", peri_import_format(i), "columns",
+                  peri_load_columns(cols, p.n), "rows", p.rows, "notes");
     for (size_t k = 0; k < nnotes; k++)
         json_array_append_new(json_object_get(o, "notes"), json_string(notes[k]));
     if (rc == 0 && json) peri_talk_print(o);

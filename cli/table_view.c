@@ -27,16 +27,7 @@ static json_t *columns_of(peri_query_t *q, peri_err_t *err)
     const peri_outcol_t *cols;
     size_t n;
     if (peri_query_columns(q, &cols, &n, err)) return NULL;
-    json_t *list = json_array();
-    for (size_t i = 0; i < n; i++) {
-        char *type = peri_load_type(&cols[i]);
-        json_array_append_new(list,
-                              json_pack("{s:s, s:s, s:s, s:s, s:s}", "name", cols[i].name,
-                                        "type", type, "unit", cols[i].unit, "ucd",
-                                        cols[i].ucd, "description", cols[i].description));
-        free(type);
-    }
-    return list;
+    return peri_load_columns(cols, n);
 }
 
 json_t *peri_view_columns(const peri_heretable_t *t, peri_err_t *err)
