@@ -329,6 +329,8 @@ static int do_submit(peri_manager_t *m, const peri_outboxrow_t *o, const subm_t 
     size_t backend = (size_t)(b - m->portal->backends);
     int known = o->tries > 1 ? peri_sched_find(b->sched, s->row.name, id, &why) : 0;
     if (known < 0) return put_off(m, o, &why, err);
+    /* Planned some time ago: rights may have changed since, and been looked at. */
+    if (known) m->rights[0] = '\0';
     if (known || plan_and_submit(m, backend, s, id, &why) == 0)
         return store_submitted(m, o->entry, backend, s, id, err);
     if (why.code == PERI_EINVAL || why.code == PERI_EDENIED || why.code == PERI_ELIMIT ||

@@ -290,7 +290,8 @@ class Tables(World):
             self.addCleanup(bob.post, f"/jobs/{b}/cancel")
         waiting = self.job(bob, "SELECT count(*) FROM una.x")
         until = time.monotonic() + 30
-        while bob.ok("GET", f"/jobs/{waiting}")["state"] != "queued":
+        # The job is "queued" before that, while its scheduler is still being asked.
+        while [t["state"] for t in bob.ok("GET", f"/jobs/{waiting}/tasks")["tasks"]] != ["queued"]:
             self.assertLess(time.monotonic(), until)
             time.sleep(0.1)
         self.leave(bob, "mag")
