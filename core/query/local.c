@@ -7,10 +7,12 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/base/util.h"
+#include "core/base/wait.h"
 #include "core/query/private.h"
+
+#define TICK 0.1 /* seconds */
 
 typedef struct {
     peri_query_t *q;
@@ -38,14 +40,7 @@ static void *watch(void *p)
     const double limit = w->q->spec.time_limit;
     pthread_mutex_lock(&w->lock);
     while (!w->done) {
-        struct timespec t;
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        t.tv_nsec += 100000000;
-        if (t.tv_nsec >= 1000000000) {
-            t.tv_sec++;
-            t.tv_nsec -= 1000000000;
-        }
-        pthread_cond_timedwait(&w->wake, &w->lock, &t);
+        peri_wait_until(&w->wake, &w->lock, peri_now() + TICK);
         if (w->done) break;
         peri_progress_t progress;
         peri_session_progress(w->q->session, &progress);
@@ -60,12 +55,8 @@ static void *watch(void *p)
 
 static void watch_begin(watch_t *w)
 {
-    pthread_condattr_t attr;
     pthread_mutex_init(&w->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&w->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&w->wake, NULL);
     w->runs = pthread_create(&w->thread, NULL, watch, w) == 0;
 }
 
