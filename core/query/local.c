@@ -26,14 +26,6 @@ typedef struct {
     bool out_of_time;
 } watch_t;
 
-int peri_query_too_long(const peri_query_t *q, peri_err_t *err)
-{
-    return peri_err_set(err, PERI_ELIMIT,
-                        "the query did not finish within %g seconds, its time limit "
-                        "(--timeout)",
-                        peri_queryspec_time(&q->spec));
-}
-
 static void *watch(void *p)
 {
     watch_t *w = p;
@@ -129,7 +121,8 @@ static int write_rows(peri_query_t *q, peri_writer_t *w, watch_t *watcher,
     watch_end(watcher);
     if (rc == 0 || (q->cut && q->spec.cut)) return 0;
     if (!watcher->out_of_time) return -1;
-    if (!q->spec.cut || !peri_writer_rows(w)) return peri_query_too_long(q, err);
+    if (!q->spec.cut || !peri_writer_rows(w))
+        return peri_queryspec_too_long(&q->spec, err);
     q->cut = "time";
     return 0;
 }

@@ -102,9 +102,6 @@ cost_t peri_relation_cost(const rel_t *r);
 int peri_cost_read(const peri_query_t *q, const peri_buf_t *told, size_t relation,
                    cost_t *out, peri_err_t *err);
 
-/* The sentence about its time limit; -1. */
-int peri_query_too_long(const peri_query_t *q, peri_err_t *err);
-
 /* The placed relation's share of this rank, pruned. */
 void peri_relation_prune(rel_t *r, bool use_index);
 

@@ -199,7 +199,7 @@ static int check_time(const peri_query_t *q, peri_err_t *err)
 {
     const double limit = q->spec.time_limit;
     if (!(limit > 0) || peri_now() <= q->started + limit) return 0;
-    return peri_query_too_long(q, err);
+    return peri_queryspec_too_long(&q->spec, err);
 }
 
 static int on_resolve(void *arg, const char *catalog, const char *schema,
