@@ -14,7 +14,6 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/base/util.h"
@@ -59,13 +58,6 @@ static const char help_text[] =
     "                  and end: status 0 if they agree\n";
 
 /* ---- portal.h ---- */
-
-double peri_epoch(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static void ring(const peri_portal_t *p)
 {

@@ -32,10 +32,14 @@ int peri_query_too_long(const peri_query_t *q, peri_err_t *err)
                         peri_queryspec_time(&q->spec));
 }
 
+bool peri_query_is_late(const peri_query_t *q)
+{
+    return q->spec.time_limit > 0 && peri_now() > q->started + q->spec.time_limit;
+}
+
 static void *watch(void *p)
 {
     watch_t *w = p;
-    const double limit = w->q->spec.time_limit;
     pthread_mutex_lock(&w->lock);
     while (!w->done) {
         struct timespec t;
@@ -50,8 +54,7 @@ static void *watch(void *p)
         peri_progress_t progress;
         peri_session_progress(w->q->session, &progress);
         bool cancel = w->tick && w->tick(&progress, w->arg);
-        if (!cancel && limit > 0 && peri_now() > w->q->started + limit)
-            w->out_of_time = cancel = true;
+        if (!cancel && peri_query_is_late(w->q)) w->out_of_time = cancel = true;
         if (cancel) peri_session_interrupt(w->q->session);
     }
     pthread_mutex_unlock(&w->lock);
@@ -149,7 +152,11 @@ int peri_query_run_local(peri_query_t *q, peri_tick_f tick, void *arg, uint64_t 
     *rows_out = 0;
     if (q->spec.explain) return explain(q, err);
     if (peri_query_take_share(q, 0, 1, err)) return -1;
+    q->tick = tick;
+    q->tick_arg = arg;
     peri_writer_t *w = peri_query_open_writer(q, err);
+    if (!w && err->code == PERI_ECANCEL && peri_query_is_late(q))
+        return peri_query_too_long(q, err);
     if (!w) return -1;
     watch_t watcher = {.q = q, .tick = tick, .arg = arg};
     watch_begin(&watcher);

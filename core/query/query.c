@@ -197,9 +197,7 @@ static void fill_info(peri_query_t *q, known_t *k)
 /* Planning looks into many files before anything can be interrupted. */
 static int check_time(const peri_query_t *q, peri_err_t *err)
 {
-    const double limit = q->spec.time_limit;
-    if (!(limit > 0) || peri_now() <= q->started + limit) return 0;
-    return peri_query_too_long(q, err);
+    return peri_query_is_late(q) ? peri_query_too_long(q, err) : 0;
 }
 
 static int on_resolve(void *arg, const char *catalog, const char *schema,
@@ -280,6 +278,7 @@ static void copy_spec(peri_query_t *q, const peri_queryspec_t *from)
     q->spec.base = peri_arena_strdup(a, from->base);
     q->spec.root = peri_arena_strdup(a, from->root);
     q->spec.into = peri_arena_strdup(a, from->into);
+    q->spec.extends = peri_arena_strdup(a, from->extends);
     q->spec.temp_dir = peri_arena_strdup(a, from->temp_dir);
     q->spec.checkpoint = peri_arena_strdup(a, from->checkpoint);
     q->spec.shown_sql = peri_arena_strdup(a, from->shown_sql);

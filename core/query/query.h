@@ -37,8 +37,9 @@ typedef struct {
     const char *into;    /* result file, or NULL: stdout */
     peri_format_t format;
     bool overwrite;
-    bool draft;   /* of the result: peri_writeopts_t */
-    bool explain; /* print the plan instead of running it */
+    bool draft;          /* of the result: peri_writeopts_t */
+    const char *extends; /* too; it is one of the result's sources then. NULL: none */
+    bool explain;        /* print the plan instead of running it */
     bool use_index;
     bool allow_missing;
     int64_t limit;      /* rows; < 0: none */

@@ -48,6 +48,7 @@ static const struct member {
     M(M_FORMAT, format),
     M(M_BOOL, overwrite),
     M(M_BOOL, draft),
+    M(M_STR, extends),
     M(M_BOOL, explain),
     M(M_BOOL, use_index),
     M(M_BOOL, allow_missing),

@@ -215,11 +215,9 @@ static void *run(void *arg)
     peri_keeper_t *k = arg;
     double swept = -SWEEP_SECONDS;
     while (!stops(k)) {
-        struct timespec t;
-        clock_gettime(CLOCK_REALTIME, &t);
         bool all = peri_now() - swept >= SWEEP_SECONDS;
         if (all) swept = peri_now();
-        peri_keeper_round(k, (double)t.tv_sec, all);
+        peri_keeper_round(k, peri_epoch(), all);
         wait_for_round(k);
     }
     note_doubts(k); /* for the next start */

@@ -403,6 +403,8 @@ class TheServer(unittest.TestCase):
                                 '"what": "created"}]', cut="rows", state="cut", seconds=0.5)
         ana.ok("GET", "/queries?q=select&limit=1")
         self.assertEqual(ana.ok("GET", f"/queries/{one}")["cut"], "rows")
+        self.assertEqual(ana.ok("GET", f"/queries/{one[:8]}")["id"], one)
+        ana.fails(404, "GET", f"/queries/{one[:3]}")
         ana.ok("POST", f"/queries/{one}/job?check=1", {})
         job = ana.ok("POST", f"/queries/{one}/job", {"into": "x.csv", "ranks": 1})
         ana.ok("POST", f"/jobs/{job['number']}/cancel")
