@@ -358,18 +358,22 @@ static int drop(peri_scriptrun_t *r, const peri_statement_t *st, peri_err_t *err
     return 0;
 }
 
+/* What `verb` is said of, a table or a view, is what lies there. */
+static int check_kind(const peri_statement_t *st, const peri_schema_t *s,
+                      const char *name, const char *verb, peri_err_t *err)
+{
+    const peri_mydbkind_t is = peri_mydb_kind(s, name);
+    const bool view = is == PERI_MYDB_VIEW;
+    if (!is || view == !!(st->flags & PERI_ST_VIEW)) return 0;
+    return peri_err_set(err, PERI_ECONFLICT, "%s.%s is a %s: write %s %s", s->name, name,
+                        view ? "view" : "table", verb, view ? "VIEW" : "TABLE");
+}
+
 static int rename_table(peri_scriptrun_t *r, const peri_statement_t *st, peri_err_t *err)
 {
     char name[PERI_MYDB_NAME], text[256];
     const peri_schema_t *s = find_table(r, st, name, err);
-    if (!s) return -1;
-    const peri_mydbkind_t want =
-        st->flags & PERI_ST_VIEW ? PERI_MYDB_VIEW : PERI_MYDB_TABLE;
-    const peri_mydbkind_t is = peri_mydb_kind(s, name);
-    if (is && is != want)
-        return peri_err_set(err, PERI_ECONFLICT, "%s.%s is a %s: write ALTER %s", s->name,
-                            name, is == PERI_MYDB_VIEW ? "view" : "table",
-                            is == PERI_MYDB_VIEW ? "VIEW" : "TABLE");
+    if (!s || check_kind(st, s, name, "ALTER", err)) return -1;
     if (explains(r)) return 0;
     if (peri_mydb_rename(s, name, st->to, err)) return -1;
     snprintf(text, sizeof(text), "%s.%s is called %s now", s->name, name, st->to);
@@ -381,7 +385,7 @@ static int comment(peri_scriptrun_t *r, const peri_statement_t *st, peri_err_t *
 {
     char name[PERI_MYDB_NAME];
     const peri_schema_t *s = find_table(r, st, name, err);
-    if (!s) return -1;
+    if (!s || (!st->ncolumns && check_kind(st, s, name, "COMMENT ON", err))) return -1;
     if (explains(r)) return 0;
     json_t *o = st->ncolumns ? json_pack("{s:{s:{s:s}}}", "columns", st->columns[0].name,
                                          "description", st->comment)

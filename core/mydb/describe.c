@@ -10,6 +10,7 @@
 #include "core/mydb/about.h"
 #include "core/mydb/private.h"
 #include "core/mydb/read.h"
+#include "core/mydb/viewnote.h"
 #include "core/out/h5attrs.h"
 
 /* What may be said, and how long it may be. */
@@ -143,6 +144,43 @@ static int change_file(const char *path, const peri_table_t *t, const json_t *o,
     return rc;
 }
 
+/* ---- views ---- */
+
+/* A view's description stands in its text; its columns are those of the tables that it
+ * reads. */
+static int describe_view(const peri_schema_t *s, const char *name, const json_t *o,
+                         peri_err_t *err)
+{
+    const char *note = json_string_value(json_object_get(o, "description")), *select;
+    char *old = NULL, *text = NULL;
+    if (json_object_size(json_object_get(o, "columns")))
+        return peri_err_set(err, PERI_EUNSUPP,
+                            "%s.%s is a view: its columns are described where they come "
+                            "from, in the tables that it reads",
+                            s->name, name);
+    peri_mydbchange_t *c =
+        peri_mydbchange_new(s, name, PERI_MYDB_IS_VIEW | PERI_MYDB_MUST_EXIST, err);
+    if (!c) return -1;
+    int rc = peri_mydb_view_text(s, name, &old, err);
+    if (rc == 0 && note) {
+        free(peri_viewnote_read(old, &select));
+        text = peri_viewnote_write(note, select);
+        if (strlen(text) > PERI_MYDB_VIEW_MAX)
+            rc =
+                peri_err_set(err, PERI_ELIMIT,
+                             "the view %s.%s and its description have more than %u bytes "
+                             "together",
+                             s->name, name, PERI_MYDB_VIEW_MAX);
+        if (rc == 0)
+            rc = peri_file_write_atomic(peri_mydbchange_path(c), text, strlen(text), err);
+        if (rc == 0) rc = peri_mydbchange_commit(c, err);
+    }
+    peri_mydbchange_free(c);
+    free(text);
+    free(old);
+    return rc;
+}
+
 int peri_mydb_describe(const peri_schema_t *s, const char *given, const json_t *o,
                        peri_err_t *err)
 {
@@ -152,6 +190,7 @@ int peri_mydb_describe(const peri_schema_t *s, const char *given, const json_t *
     int rc = -1;
     peri_h5_init(NULL);
     if (check_request(o, err) || peri_mydb_name(given, name, err)) return -1;
+    if (peri_mydb_kind(s, name) == PERI_MYDB_VIEW) return describe_view(s, name, o, err);
     peri_mydbchange_t *c = peri_mydbchange_new(s, name, PERI_MYDB_MUST_EXIST, err);
     if (!c) return -1;
     path = peri_mydb_path(s, name);

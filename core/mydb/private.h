@@ -9,6 +9,7 @@
 
 #define PERI_MYDB_TABLE_END ".h5"
 #define PERI_MYDB_VIEW_END  ".view.sql"
+#define PERI_MYDB_VIEW_MAX  (1u << 20)
 #define PERI_MYDB_NEW       ".new-" /* behind the name of what it will be */
 
 /* The folder is there and is one: 0; 1 if there is none. Where somebody else than this
