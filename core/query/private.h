@@ -49,6 +49,7 @@ struct peri_query {
     peri_arena_t *arena;
     double started;        /* peri_now() */
     const char *cut;       /* see peri_query_cut */
+    uint64_t marked;       /* see peri_query_marked */
     peri_queryspec_t spec; /* strings in the arena */
     int nranks;
     const peri_locator_t *where; /* root; or NULL */

@@ -3,6 +3,7 @@ would have; which files get it, and which are written anew; nothing is left of o
 import hashlib
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import numpy as np
 
 import harness
 from test_load import SELECT
+from test_mydb_sql import CHANGES, TYPES, rows_text
 
 CHUNK = 65536
 # As many rows as wanted of the columns that test_load has for some thousands.
@@ -41,8 +43,10 @@ class World(harness.Case):
     def rows(self, sql):
         return self.w.query(sql, "--here", "-n", 1)[1]
 
+    SUMS = "SELECT count(*), sum(hash(COLUMNS(*)::VARCHAR) % 1000003) FROM mydb.{}"
+
     def sums(self, name):
-        return self.rows(f"SELECT count(*), sum(hash(COLUMNS(*)::VARCHAR) % 1000003) FROM mydb.{name}")
+        return self.rows(self.SUMS.format(name))
 
     def is_extended(self, name):
         with h5py.File(self.path(name)) as f:
@@ -91,6 +95,25 @@ class SameFile(World):
                 self.assertTrue(self.is_extended("g"))
                 self.alike("g", "f")
         self.assertEqual(self.sums("g"), self.sums("f"))
+
+    def test_as_duckdb(self):
+        """Statements of test_mydb_sql, after which DuckDB has the same rows."""
+        ref = harness.Ref()
+        self.addCleanup(ref.close)
+        ref.exec("CREATE SCHEMA mydb; SET search_path = 'mydb'")
+        columns = ", ".join(f"{n} {t}" for n, t in TYPES)
+        make = [f"CREATE TABLE mydb.t ({columns})", f"INSERT INTO mydb.t VALUES {rows_text(random.Random(7), 60)}",
+                "INSERT INTO mydb.t SELECT t.* FROM mydb.t, range(1100)"]
+        inserts = [c[0] for c in CHANGES if "INSERT" in c[0] and ("mydb.t " in c[0] or "INTO t" in c[0])]
+        self.assertGreater(len(inserts), 5)
+        others = ["UPDATE mydb.t SET d = k WHERE k > 18", "DELETE FROM mydb.t WHERE k = 4"]
+        for sql in (";".join(make), *inserts, *others, inserts[0]):
+            ref.exec(sql)
+            done = self.w.run("query", "--here", "--format", "csv", f"{sql};{self.SUMS.format('t')}")
+            self.assertEqual(done.status, 0, done.err)
+            want = ref.query(self.SUMS.format("t"))[1]
+            self.assertEqual(harness.parse_csv(done.out)[1:], want, sql)
+            self.assertEqual(self.is_extended("t"), sql in inserts, sql)
 
     def test_ranks(self):
         self.do(f"CREATE TABLE g AS {part(0, CHUNK + 9)}; CREATE TABLE s AS {part(CHUNK + 9, CHUNK + 5009)};"
