@@ -389,6 +389,7 @@ static item_t *item_new(peri_request_t *r, const peri_quickrun_t *q)
     atomic_store(&i->hungry, true);
     i->turn.account = r->actor.account;
     i->turn.alone = q->writes;
+    i->turn.slow = i->q.seconds > conf.seconds;
     i->turn.run = run;
     i->turn.free = item_free;
     memcpy(i->turn.id, q->id, sizeof(i->turn.id));
@@ -449,6 +450,7 @@ int peri_quick_begin(peri_portal_t *p, peri_err_t *err)
     conf = p->config->quick;
     queue.limits.running = (unsigned)conf.processes;
     queue.limits.old = (unsigned)(conf.processes + 1) / 2;
+    queue.limits.slow = queue.limits.old;
     queue.limits.running_of = (unsigned)conf.per_account;
     queue.limits.held = 16 * (uint64_t)conf.bytes;
     queue.limits.held_of = 4 * (uint64_t)conf.bytes;

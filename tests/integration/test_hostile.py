@@ -20,6 +20,25 @@ quick:
 """
 ENDLESS = "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range + b.range < 0"
 
+# A job of somebody who may read the tables: takes each lock that it can open, and keeps it.
+HOLDER = """
+import fcntl, glob, os, time
+print("looks", flush=True)
+held, until = {}, time.time() + 15
+while time.time() < until:
+    for path in glob.glob("/volumes/ana/persistent/mydb/.lock-*"):
+        for flags in (os.O_RDONLY, os.O_WRONLY, os.O_RDWR):
+            try:
+                fd = os.open(path, flags)
+                fcntl.flock(fd, fcntl.LOCK_EX)
+                held[path] = fd
+                print("held", flush=True)
+            except OSError as e:
+                pass
+    time.sleep(0 if not held else 0.5)
+print("over", flush=True)
+"""
+
 
 def setUpModule():
     global portal, ana, bob
@@ -145,6 +164,26 @@ class Others(unittest.TestCase):
             self.assertIn("/volumes/ana/persistent", [b["to"] for b in got])
             self.assertEqual(any(b["write"] for b in got), write, got)
             self.assertTrue(settle(lambda: not os.listdir(portal.state + "/jobs/quick")))
+
+    def test_locks(self):
+        """Who may read all of another's tables cannot keep her from changing them."""
+        bob.ok("GET", "/volumes")
+        ask(ana, "CREATE TABLE mydb.busy AS SELECT 1 AS a")
+        ana.ok("POST", "/grants", {"kind": "volume", "thing": "ana/persistent:mydb", "to": {"account": "bob"},
+                                   "rights": ["read"]})
+        number = bob.ok("POST", "/jobs", {"kind": "script", "command": ["/usr/bin/python3", "-c", HOLDER]})["number"]
+        log = f"/jobs/{number}/logs?stream=stdout"
+        self.assertTrue(settle(lambda: b"looks" in bob.get(log).body, 30))
+        started, took = time.monotonic(), []
+        while time.monotonic() < started + 8:
+            before = time.monotonic()
+            a = ask(ana, "INSERT INTO mydb.busy SELECT range FROM range(300000)")
+            self.assertEqual(a.status, 200, a)
+            took.append(time.monotonic() - before)
+        self.assertTrue(settle(lambda: b"over" in bob.get(log).body, 60))
+        said = bob.get(log).body.decode().split()
+        self.assertNotIn("held", said)
+        self.assertLess(max(took), 8, took)
 
 
 if __name__ == "__main__":
