@@ -2,8 +2,11 @@
 nobody fetches, saved queries of others, what a query could change.
 """
 import concurrent.futures
+import http.client
 import json
 import os
+import subprocess
+import tempfile
 import time
 import unittest
 from urllib.parse import quote
@@ -184,6 +187,38 @@ class Others(unittest.TestCase):
         said = bob.get(log).body.decode().split()
         self.assertNotIn("held", said)
         self.assertLess(max(took), 8, took)
+
+
+class Disk(unittest.TestCase):
+    """Answers on the portal's own disk leave room for what else is there."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.disk = tempfile.mkdtemp(prefix="perigee-disk.", dir="/tmp")
+        cls.addClassCleanup(os.rmdir, cls.disk)
+        if os.getuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128m,mode=755", "tmpfs", cls.disk],
+                                         capture_output=True, check=False).returncode:
+            raise unittest.SkipTest("no file system can be mounted here: the full disk")
+        cls.addClassCleanup(subprocess.run, ["umount", cls.disk], check=True)
+        small = Portal(CONFIG.replace("4MB", "200MB") + f"spool: {cls.disk}/spool\n").up()
+        cls.addClassCleanup(small.close)
+        cls.tim = small.person("tim")
+
+    def test_full(self):
+        big = "SELECT repeat('x', 1900) AS a FROM range(90000)"
+        with self.assertRaises(http.client.IncompleteRead):
+            ask(self.tim, big, format="csv")
+        last = self.tim.ok("GET", "/queries?limit=1")["queries"][0]
+        self.assertEqual(last["state"], "failed")
+        self.assertIn("no room", last["text"])
+        filler = os.path.join(self.disk, "filler")
+        with open(filler, "wb") as f:
+            f.write(b"x" * (126 << 20))
+        a = ask(self.tim, "SELECT 1 AS a")
+        self.assertEqual(a.status, 507, a)
+        self.assertIn("no room", a.json["detail"])
+        os.unlink(filler)
+        self.assertEqual(ask(self.tim, "SELECT 1 AS a").status, 200)
 
 
 if __name__ == "__main__":
