@@ -105,8 +105,6 @@ int peri_cost_read(const peri_query_t *q, const peri_buf_t *told, size_t relatio
                    cost_t *out, peri_err_t *err);
 
 bool peri_query_is_late(const peri_query_t *q); /* its time is over */
-/* The sentence about its time limit; -1. */
-int peri_query_too_long(const peri_query_t *q, peri_err_t *err);
 
 /* The placed relation's share of this rank, pruned. */
 void peri_relation_prune(rel_t *r, bool use_index);

@@ -194,10 +194,15 @@ static void fill_info(peri_query_t *q, known_t *k)
                                .has_snapnum = t->has_snapnum};
 }
 
+bool peri_query_is_late(const peri_query_t *q)
+{
+    return q->spec.time_limit > 0 && peri_now() > q->started + q->spec.time_limit;
+}
+
 /* Planning looks into many files before anything can be interrupted. */
 static int check_time(const peri_query_t *q, peri_err_t *err)
 {
-    return peri_query_is_late(q) ? peri_query_too_long(q, err) : 0;
+    return peri_query_is_late(q) ? peri_queryspec_too_long(&q->spec, err) : 0;
 }
 
 static int on_resolve(void *arg, const char *catalog, const char *schema,
