@@ -10,7 +10,7 @@
 #include "core/base/util.h"
 #include "portal/quick/folder.h"
 
-#define AT_ONCE    64 /* spools of all accounts */
+#define AT_ONCE    64 /* spools of all accounts, but for the first of each */
 #define AT_ONCE_OF 4
 #define LOOK_EVERY (32 << 20) /* bytes between looks at the disk */
 
@@ -33,7 +33,8 @@ static bool enlist(peri_spool_t *s)
         all++;
         hers += o->account == s->account;
     }
-    const bool room = all < AT_ONCE && hers < AT_ONCE_OF;
+    /* A few accounts do not keep out one that sends nothing else. */
+    const bool room = hers < AT_ONCE_OF && (!hers || all < AT_ONCE);
     if (room) {
         s->next = first;
         first = s;
