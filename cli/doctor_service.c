@@ -257,7 +257,7 @@ static void check_slurm(peri_doctor_t *d)
     static const char *const ping[] = {"scontrol", "ping", NULL};
     peri_buf_t out;
     peri_err_t err = {0};
-    char *plugin = peri_xasprintf("%s/../lib/perigee-slurm.so", d->conf->bin);
+    char *plugin = peri_xasprintf("%s/../lib/perigee/perigee-slurm.so", d->conf->bin);
     char *beside = peri_xasprintf("%s/perigee-slurm.so", d->conf->bin);
     peri_buf_init(&out, 4096);
     if (access(plugin, R_OK) && access(beside, R_OK))

@@ -99,9 +99,11 @@ static int check_quota(void *arg, peri_err_t *err)
     return peri_mydbchange_check(arg, err);
 }
 
-/* The rows of `sql` into the change's file, or the plan. */
+/* The rows of `sql` into the change's file, or the plan. extends: the file that they are
+ * added to a copy of; or NULL. */
 static int write_rows(peri_scriptrun_t *r, const peri_statement_t *st, const char *sql,
-                      peri_mydbchange_t *c, uint64_t *rows, peri_err_t *err)
+                      const char *extends, peri_mydbchange_t *c, uint64_t *rows,
+                      peri_err_t *err)
 {
     peri_queryspec_t spec = *r->o->spec;
     spec.sql = peri_scriptrun_expand(r, sql, err);
@@ -113,6 +115,7 @@ static int write_rows(peri_scriptrun_t *r, const peri_statement_t *st, const cha
     spec.format = PERI_FMT_HDF5;
     spec.overwrite = spec.draft = true;
     spec.into = c ? peri_mydbchange_path(c) : NULL;
+    spec.extends = extends;
     const peri_queryrun_t how = {.ranks = r->o->ranks,
                                  .quiet = r->o->quiet,
                                  .silent = true,
@@ -133,7 +136,7 @@ static int create(peri_scriptrun_t *r, const peri_statement_t *st, const char *s
     uint64_t rows;
     const peri_schema_t *s = find_table(r, st, name, err);
     if (!s) return -1;
-    if (explains(r)) return write_rows(r, st, sql, NULL, &rows, err);
+    if (explains(r)) return write_rows(r, st, sql, NULL, NULL, &rows, err);
     if (st->flags & PERI_ST_IF_NOT_EXISTS && peri_mydb_kind(s, name)) {
         note_nothing(r, s, name, "is there already");
         return 0;
@@ -142,7 +145,7 @@ static int create(peri_scriptrun_t *r, const peri_statement_t *st, const char *s
     peri_mydbchange_t *c = peri_mydbchange_new(s, name, flags, err);
     if (!c) return -1;
     const bool replaces = peri_mydbchange_replaces(c);
-    int rc = write_rows(r, st, sql, c, &rows, err);
+    int rc = write_rows(r, st, sql, NULL, c, &rows, err);
     if (rc == 0) rc = peri_mydbchange_commit(c, err);
     peri_mydbchange_free(c);
     if (rc == 0) note_rows(r, s, name, replaces ? "replaced" : "created", rows, rows);
@@ -242,24 +245,28 @@ static int replace(peri_scriptrun_t *r, const peri_statement_t *st,
     peri_rewritten_t w;
     uint64_t rows, changed = 0;
     const uint64_t old = before->shape.rows;
+    const bool extends = before->shape.extends;
     if (rewrite(r, st, before, &w, err)) return -1;
     if (!w.sql) {
         note_nothing(r, s, name, "is so already");
         return 0;
     }
     if (w.count && !explains(r) && count_rows(r, w.count, c, &changed, err)) return -1;
-    if (write_rows(r, st, w.sql, c, &rows, err) || explains(r))
-        return explains(r) ? 0 : -1;
+    if (write_rows(r, st, w.sql, extends ? before->table->files[0].path : NULL, c, &rows,
+                   err))
+        return -1;
+    if (explains(r)) return 0;
+    if (extends) rows += old;
     const bool keeps = st->kind == PERI_ST_UPDATE || st->kind == PERI_ST_ALTER;
     if (keeps && rows != old)
         return peri_err_set(err, PERI_EINVAL,
                             "%s.%s stays as it was: its %llu rows would have become %llu",
                             s->name, name, (unsigned long long)old,
                             (unsigned long long)rows);
-    if (peri_before_carry(before, peri_mydbchange_path(c),
-                          st->to ? st->columns[0].name : NULL, st->to, err) ||
-        peri_mydbchange_commit(c, err))
+    if (!extends && peri_before_carry(before, peri_mydbchange_path(c),
+                                      st->to ? st->columns[0].name : NULL, st->to, err))
         return -1;
+    if (peri_mydbchange_commit(c, err)) return -1;
     static const char *const what[] = {[PERI_ST_INSERT] = "inserted",
                                        [PERI_ST_UPDATE] = "updated",
                                        [PERI_ST_DELETE] = "deleted",
@@ -284,7 +291,9 @@ static int change(peri_scriptrun_t *r, const peri_statement_t *st, peri_err_t *e
         explains(r) ? NULL : peri_mydbchange_new(s, name, PERI_MYDB_MUST_EXIST, err);
     if (!c && !explains(r)) return -1;
     peri_session_t *session = peri_session_new(&limits, err);
-    int rc = session ? peri_before_read(&before, session, s, name, r->arena, err) : -1;
+    int rc = session ? peri_before_read(&before, session, s, name,
+                                        st->kind == PERI_ST_INSERT, r->arena, err)
+                     : -1;
     peri_session_free(session);
     if (rc == 0 && (rc = replace(r, st, s, name, c, &before, err)) != 0)
         peri_statement_blame(st, &before.shape, r->arena, err);

@@ -2,22 +2,16 @@
  * changed in a copy of it that takes its place. Values, NULLs, chunks and all other
  * attributes stay, byte for byte.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
+#include "core/base/copyfile.h"
 #include "core/base/util.h"
 #include "core/mydb/about.h"
 #include "core/mydb/private.h"
 #include "core/mydb/read.h"
 #include "core/mydb/viewnote.h"
 #include "core/out/h5attrs.h"
-
-#define PIECE ((size_t)4 << 20)
 
 /* What may be said, and how long it may be. */
 static const struct {
@@ -71,51 +65,13 @@ static int check_request(const json_t *o, peri_err_t *err)
     return 0;
 }
 
-/* ---- the copy ---- */
-
-static int copy_bytes(int from, int to, char *piece)
-{
-    for (;;) {
-        ssize_t n = read(from, piece, PIECE);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return n < 0 ? -1 : 0;
-        for (ssize_t at = 0; at < n;) {
-            ssize_t w = write(to, piece + at, (size_t)(n - at));
-            if (w < 0 && errno != EINTR) return -1;
-            if (w > 0) at += w;
-        }
-    }
-}
-
-static int copy_file(const char *path, const char *copy, peri_err_t *err)
-{
-    char *piece = NULL;
-    int from = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), rc = -1;
-    int to = from < 0 ? -1 : open(copy, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (to >= 0 && (rc = ioctl(to, FICLONE, from)) != 0)
-        rc = copy_bytes(from, to, piece = peri_xmalloc(PIECE));
-    if (rc)
-        peri_err_set(err, errno == ENOSPC || errno == EDQUOT ? PERI_EFULL : PERI_EIO,
-                     "%s cannot be copied: %s", path, strerror(errno));
-    free(piece);
-    if (to >= 0) close(to);
-    if (from >= 0) close(from);
-    return rc ? -1 : 0;
-}
-
 /* ---- attributes ---- */
-
-static int put(hid_t object, const char *key, const char *text)
-{
-    if (H5Aexists(object, key) > 0 && H5Adelete(object, key) < 0) return -1;
-    return peri_h5_put_text(object, key, text);
-}
 
 static int put_all(hid_t object, const json_t *o)
 {
     for (size_t i = 0; i < NTEXTS; i++) {
         const char *text = json_string_value(json_object_get(o, texts[i].key));
-        if (text && put(object, texts[i].key, text)) return -1;
+        if (text && peri_h5_put_text(object, texts[i].key, text)) return -1;
     }
     return 0;
 }
@@ -172,7 +128,7 @@ static int change_file(const char *path, const peri_table_t *t, const json_t *o,
     H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
     hid_t file = H5Fopen(path, H5F_ACC_RDWR, fapl);
     hid_t root = file < 0 ? -1 : H5Gopen2(file, "/", H5P_DEFAULT);
-    int rc = root < 0 || (text && put(root, "description", text)) ? -1 : 0;
+    int rc = root < 0 || (text && peri_h5_put_text(root, "description", text)) ? -1 : 0;
     if (rc == 0) rc = change_columns(file, t, json_object_get(o, "columns"), &why);
     if (root >= 0) H5Gclose(root);
     if (file >= 0 && H5Fclose(file) < 0) rc = -1;
@@ -239,7 +195,7 @@ int peri_mydb_describe(const peri_schema_t *s, const char *given, const json_t *
     if (!c) return -1;
     path = peri_mydb_path(s, name);
     t = peri_mydb_table(s, name, &held, err);
-    if (t && copy_file(path, peri_mydbchange_path(c), err) == 0 &&
+    if (t && peri_file_copy(path, peri_mydbchange_path(c), NULL, NULL, err) == 0 &&
         change_file(peri_mydbchange_path(c), t, o, err) == 0)
         rc = peri_mydbchange_commit(c, err);
     if (t) {

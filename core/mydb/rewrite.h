@@ -19,6 +19,7 @@ typedef struct {
     const peri_oldcolumn_t *columns;
     size_t n;
     uint64_t rows;
+    bool extends; /* INSERT gives the new rows alone: they go behind the old ones */
 } peri_oldtable_t;
 
 typedef struct {

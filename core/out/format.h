@@ -17,7 +17,10 @@ typedef struct {
     const char *name;
     const char *endings; /* of files, each between spaces */
     const char *advice;  /* for a format that needs a file; NULL: text, streams */
-    /* Any of these may be NULL. After an error only `free` is called. */
+    /* Any of these may be NULL. Can rows of these columns go behind those of the file? w
+     * has no output. */
+    bool (*extends)(peri_writer_t *w, const char *path);
+    /* After an error only `free` is called. */
     int (*open)(peri_writer_t *w, peri_err_t *err); /* check types, begin the document */
     int (*chunk)(peri_writer_t *w, duckdb_data_chunk chunk, idx_t n, peri_err_t *err);
     int (*close)(peri_writer_t *w, peri_err_t *err); /* end it */

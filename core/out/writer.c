@@ -246,6 +246,26 @@ static int open_output(peri_writer_t *w, const char *path, FILE *stream, peri_er
     return w->fd < 0 ? fail_write(w, errno, err) : 0;
 }
 
+static peri_writer_t *new_writer(peri_format_t fmt)
+{
+    peri_writer_t *w = peri_xcalloc(1, sizeof(*w));
+    w->ops = formats[fmt];
+    w->fd = -1;
+    w->arena = peri_arena_new();
+    peri_buf_init(&w->text, TEXT_MAX);
+    return w;
+}
+
+bool peri_writer_can_extend(peri_format_t fmt, const char *path,
+                            const peri_outcol_t *cols, size_t ncols)
+{
+    peri_writer_t *w = new_writer(fmt);
+    bool can = w->ops->extends && copy_columns(w, cols, ncols, NULL) == 0 &&
+               w->ops->extends(w, path);
+    peri_writer_free(w);
+    return can;
+}
+
 peri_writer_t *peri_writer_new(peri_format_t fmt, const char *path, FILE *stdout_stream,
                                const peri_outcol_t *cols, size_t ncols,
                                const peri_provenance_t *prov,
@@ -255,12 +275,8 @@ peri_writer_t *peri_writer_new(peri_format_t fmt, const char *path, FILE *stdout
         peri_err_set(err, PERI_EINTERNAL, "a writer needs a format, a place and columns");
         return NULL;
     }
-    peri_writer_t *w = peri_xcalloc(1, sizeof(*w));
-    w->ops = formats[fmt];
-    w->fd = -1;
-    w->arena = peri_arena_new();
+    peri_writer_t *w = new_writer(fmt);
     if (opts) w->opts = *opts;
-    peri_buf_init(&w->text, TEXT_MAX);
     copy_provenance(w, prov);
     if (copy_columns(w, cols, ncols, err) || open_output(w, path, stdout_stream, err) ||
         (w->ops->open && w->ops->open(w, err))) {

@@ -63,6 +63,8 @@ struct peri_query {
     size_t nstages;
     rel_t *rels;
     size_t nrels;
+    peri_tick_f tick; /* _run_local's */
+    void *tick_arg;
     duckdb_logical_type *out_types; /* the writer borrows them */
     size_t nout_types;
 };
@@ -111,8 +113,7 @@ cost_t peri_relation_cost(const rel_t *r);
 int peri_cost_read(const peri_query_t *q, const peri_buf_t *told, size_t relation,
                    cost_t *out, peri_err_t *err);
 
-/* The sentence about its time limit; -1. */
-int peri_query_too_long(const peri_query_t *q, peri_err_t *err);
+bool peri_query_is_late(const peri_query_t *q); /* its time is over */
 
 /* The placed relation's share of this rank, pruned. */
 void peri_relation_prune(rel_t *r, bool use_index);

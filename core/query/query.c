@@ -194,12 +194,15 @@ static void fill_info(peri_query_t *q, known_t *k)
                                .has_snapnum = t->has_snapnum};
 }
 
+bool peri_query_is_late(const peri_query_t *q)
+{
+    return q->spec.time_limit > 0 && peri_now() > q->started + q->spec.time_limit;
+}
+
 /* Planning looks into many files before anything can be interrupted. */
 static int check_time(const peri_query_t *q, peri_err_t *err)
 {
-    const double limit = q->spec.time_limit;
-    if (!(limit > 0) || peri_now() <= q->started + limit) return 0;
-    return peri_query_too_long(q, err);
+    return peri_query_is_late(q) ? peri_queryspec_too_long(&q->spec, err) : 0;
 }
 
 static int on_resolve(void *arg, const char *catalog, const char *schema,
@@ -258,6 +261,7 @@ static void copy_spec(peri_query_t *q, const peri_queryspec_t *from)
     q->spec.base = peri_arena_strdup(a, from->base);
     q->spec.root = peri_arena_strdup(a, from->root);
     q->spec.into = peri_arena_strdup(a, from->into);
+    q->spec.extends = peri_arena_strdup(a, from->extends);
     q->spec.temp_dir = peri_arena_strdup(a, from->temp_dir);
     q->spec.checkpoint = peri_arena_strdup(a, from->checkpoint);
     q->spec.shown_sql = peri_arena_strdup(a, from->shown_sql);

@@ -80,7 +80,7 @@ bool peri_has_relations(json_t *tree);
 /* Replace our internal names in DuckDB's message and cut its own caret line. */
 void peri_message_clean(const peri_planner_t *p, peri_err_t *err);
 
-/* ---- pred.c ---- */
+/* ---- hint.c, pred.c ---- */
 
 int peri_rels_describe(peri_planner_t *p, peri_err_t *err); /* fills types */
 void peri_preds_collect(peri_planner_t *p, json_t *query);  /* fills preds and terms */
@@ -117,6 +117,9 @@ void peri_steps_drop_views(peri_planner_t *p);
  * cannot, and no step is left behind. */
 int peri_block_plan(peri_planner_t *p, const json_t *query, peri_dest_t dest,
                     const peri_desc_t *as);
+
+/* ---- rowwise.c ---- */
+
 /* Are the query's rows a union over rows of one (per UNION ALL branch) relation? Then the
  * relations that stay partitioned are marked; the largest ones. */
 bool peri_block_rowwise(peri_planner_t *p, json_t *query, bool *leaves);

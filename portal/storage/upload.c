@@ -31,11 +31,7 @@ peri_uploads_t *peri_uploads_start(peri_dbpool_t *db, const peri_confstorage_t *
     u->news = news;
     u->table = peri_uploadtable_new();
     pthread_mutex_init(&u->lock, NULL);
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&u->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&u->changed, NULL);
     /* Signals are for the main thread. */
     sigfillset(&block);
     pthread_sigmask(SIG_BLOCK, &block, &old);

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/base/failpoint.h"
 #include "core/base/util.h"
+#include "core/base/wait.h"
 #include "portal/storage/ops.h"
 #include "portal/storage/upload_priv.h"
 
@@ -208,10 +208,8 @@ static peri_finish_t *next_job(peri_uploads_t *u)
 static peri_finish_t *wait_for_job(peri_uploads_t *u)
 {
     peri_finish_t *f;
-    while (!(f = next_job(u)) && !atomic_load(&u->stop) && peri_now() < u->sweep_at) {
-        struct timespec t = {.tv_sec = (time_t)u->sweep_at + 1};
-        pthread_cond_timedwait(&u->changed, &u->lock, &t);
-    }
+    while (!(f = next_job(u)) && !atomic_load(&u->stop) && peri_now() < u->sweep_at)
+        peri_wait_until(&u->changed, &u->lock, u->sweep_at);
     return f;
 }
 
