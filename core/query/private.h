@@ -91,6 +91,15 @@ peri_table_t *peri_query_own_table(peri_query_t *q, const peri_schema_t *s,
 int peri_query_hold(peri_query_t *q, const peri_table_t *t, peri_err_t *err);
 void peri_query_release(peri_query_t *q);
 
+/* ---- for planning (early.c), see peri_resolver_t ---- */
+
+int64_t peri_query_ready(void *query, int id, void *handle, const peri_pred_t *preds,
+                         size_t n);
+
+bool peri_query_range(void *query, void *handle, const char *column, int64_t *min,
+                      int64_t *max);
+int peri_query_key(void *query, unsigned bits);
+
 /* The files that rows are taken from, also those that kernels read (output.c). */
 const peri_outsource_t *peri_query_sources(const peri_query_t *q, peri_arena_t *arena,
                                            size_t *n);
