@@ -49,6 +49,7 @@ struct peri_query {
     peri_arena_t *arena;
     double started;        /* peri_now() */
     const char *cut;       /* see peri_query_cut */
+    uint64_t marked;       /* see peri_query_marked */
     peri_queryspec_t spec; /* strings in the arena */
     int nranks;
     const peri_locator_t *where; /* root; or NULL */
@@ -89,6 +90,15 @@ peri_table_t *peri_query_own_table(peri_query_t *q, const peri_schema_t *s,
  * met; PERI_ECONFLICT if that is gone. */
 int peri_query_hold(peri_query_t *q, const peri_table_t *t, peri_err_t *err);
 void peri_query_release(peri_query_t *q);
+
+/* ---- for planning (early.c), see peri_resolver_t ---- */
+
+int64_t peri_query_ready(void *query, int id, void *handle, const peri_pred_t *preds,
+                         size_t n);
+
+bool peri_query_range(void *query, void *handle, const char *column, int64_t *min,
+                      int64_t *max);
+int peri_query_key(void *query, unsigned bits);
 
 /* The files that rows are taken from, also those that kernels read (output.c). */
 const peri_outsource_t *peri_query_sources(const peri_query_t *q, peri_arena_t *arena,

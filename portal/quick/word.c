@@ -180,8 +180,7 @@ void peri_quick_judge(const peri_childend_t *c, const peri_quickgiven_t *given,
                               peri_human_bytes(given->bytes, size)));
         break;
     case PERI_CHILD_NO_SPACE:
-        say(&j, PERI_EIO,
-            "the portal has no room for the answer just now: try again later");
+        say(&j, PERI_EFULL, PERI_QUICK_NO_ROOM);
         break;
     }
 }
