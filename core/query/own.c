@@ -81,7 +81,11 @@ static size_t places_of(const peri_schemas_t *all, const char *table, char *out,
     *out = '\0';
     for (size_t i = 0; own && i < peri_schemas_count(all) && n < PLACES; i++) {
         const peri_schema_t *s = peri_schemas_at(all, i);
-        if (peri_mydb_kind(s, name) && used + strlen(s->name) + strlen(name) + 4 < size)
+        bool again = false; /* a folder that has several names */
+        for (size_t k = 0; k < i; k++)
+            again |= !strcmp(peri_schemas_at(all, k)->folder, s->folder);
+        if (!again && peri_mydb_kind(s, name) &&
+            used + strlen(s->name) + strlen(name) + 4 < size)
             used +=
                 (size_t)sprintf(out + used, "%s%s.%s", n++ ? ", " : "", s->name, name);
     }
