@@ -3,7 +3,8 @@
  *
  * Who has the fewest that run comes first, then who waits longest; nobody has more than
  * her part of the places. What a turn has made and nobody has fetched yet counts (held),
- * so that slow readers do not fill the machine.
+ * so that slow readers do not fill the machine. However many wait or have not fetched,
+ * who has none of either is taken: a few accounts cannot keep out all others.
  *
  * A turn belongs to its request and, from its start to its end, to its thread; it is
  * freed when both have let go. Threads: all.

@@ -13,6 +13,7 @@ typedef struct {
     double age;     /* that it begins with: cli/elder.h */
     unsigned width; /* as in peri_quickrun_t */
     bool ascii;
+    bool writes; /* tables; otherwise all that it sees can only be read */
 } peri_quicktask_t;
 
 /* Made from what the account may use now. *path: of the folder; strings of the arena. db:

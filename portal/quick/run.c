@@ -178,7 +178,8 @@ static int make_folder(item_t *i, const char **folder, peri_binds_t *binds,
                                    .argc = i->q.argc + 1,
                                    .age = peri_use_of(i->turn.account, peri_now()) / USE,
                                    .width = i->q.width,
-                                   .ascii = i->q.ascii};
+                                   .ascii = i->q.ascii,
+                                   .writes = i->q.writes};
     peri_db_t *db = peri_dbpool_get(i->portal->db, err);
     if (!db) return -1;
     /* What is left of the quota is to be exact. */
@@ -406,6 +407,7 @@ int peri_quick_start(peri_request_t *r, const peri_quickrun_t *q, peri_err_t *er
         item_free(&i->turn);
         return rc;
     }
+    peri_request_drop_body(r);
     if (r->ctx_free) r->ctx_free(r->ctx);
     r->ctx = i;
     r->ctx_free = let_go;

@@ -138,6 +138,13 @@ json_t *peri_request_json(peri_request_t *r, const char *keys, peri_err_t *err)
     return NULL;
 }
 
+void peri_request_drop_body(peri_request_t *r)
+{
+    peri_buf_free(&((peri_callstate_t *)r)->body);
+    r->body = "";
+    r->body_len = 0;
+}
+
 int peri_json_text(const json_t *o, const char *key, bool need, size_t max,
                    const char **out, peri_err_t *err)
 {

@@ -174,7 +174,8 @@ class TheServer(unittest.TestCase):
         token = dora.ok("POST", "/account/tokens", {"name": "t", "scopes": ["files:read"], "days": 3})
         dora.fails(400, "POST", "/account/tokens", {"name": "t", "scopes": ["root"], "days": 3})
         weak = self.who(Person(self.portal, "dora", token=token["token"]))
-        weak.fails(403, "GET", "/account")
+        weak.ok("GET", "/account")  # whose it is
+        weak.fails(403, "GET", "/account/sessions")
         ana.fails(403, "POST", "/account/tokens", {"name": "t", "scopes": ["sql"], "days": 3})
         dora.ok("GET", "/account/tokens")
         dora.ok("DELETE", f"/account/tokens/{token['id']}")
