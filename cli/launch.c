@@ -39,7 +39,7 @@ typedef struct {
     int listener, control, errors; /* -1: none */
     peri_bar_t *bar;
     char *summary;
-    uint64_t rows; /* of the result, as rank 0 has said */
+    uint64_t rows, marked; /* of the result, as rank 0 has said */
     peri_hostread_t *hosts;
     size_t nhosts;
     peri_err_t told;    /* by rank 0 */
@@ -219,7 +219,7 @@ static void on_note(const launch_t *l, const char *text)
 
 static void on_message(launch_t *l, const char *s)
 {
-    unsigned long long rows, all, bytes;
+    unsigned long long rows, all, bytes, marked;
     if (s[0] == 'P' && sscanf(s, "P %llu %llu %llu", &rows, &all, &bytes) == 3) {
         if (l->bar) peri_bar_relabel(l->bar, "query", "rows");
         if (l->bar) peri_bar_update(l->bar, rows, all, bytes);
@@ -227,8 +227,9 @@ static void on_message(launch_t *l, const char *s)
         on_kernel(l, s + 2);
     } else if (strncmp(s, "N ", 2) == 0) {
         on_note(l, s + 2);
-    } else if (s[0] == 'B' && sscanf(s, "B %llu", &rows) == 1) {
+    } else if (s[0] == 'B' && sscanf(s, "B %llu %llu", &rows, &marked) == 2) {
         l->rows = rows;
+        l->marked = marked;
     } else if (strncmp(s, "H ", 2) == 0) {
         on_host(l, s + 2);
     } else if (strncmp(s, "S ", 2) == 0) {
@@ -470,6 +471,7 @@ static void tell_counts(const launch_t *l)
     peri_progress_t sum = {0};
     for (size_t i = 0; i < l->nhosts; i++) peri_progress_add(&sum, &l->hosts[i].read);
     if (l->o->rows) *l->o->rows = l->rows;
+    if (l->o->marked) *l->o->marked = l->marked;
     if (l->o->bytes) *l->o->bytes = sum.bytes;
 }
 

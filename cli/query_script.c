@@ -44,14 +44,13 @@ static int take_time(const peri_scriptrun_t *r, peri_queryspec_t *spec, peri_err
 }
 
 int peri_scriptrun_query(peri_scriptrun_t *r, peri_queryspec_t *spec,
-                         const peri_queryrun_t *how, uint64_t *rows, peri_err_t *err)
+                         const peri_queryrun_t *how, peri_queryran_t *ran,
+                         peri_err_t *err)
 {
-    peri_queryran_t ran;
     if (peri_cli_interrupted()) return peri_err_set(err, PERI_ECANCEL, "cancelled");
-    if (take_time(r, spec, err) || peri_query_run(spec, how, &ran, err)) return -1;
-    r->end->bytes += ran.bytes;
-    if (ran.cut) r->end->cut = ran.cut;
-    *rows = ran.rows;
+    if (take_time(r, spec, err) || peri_query_run(spec, how, ran, err)) return -1;
+    r->end->bytes += ran->bytes;
+    if (ran->cut) r->end->cut = ran->cut;
     return 0;
 }
 
@@ -102,7 +101,10 @@ static int run_select(peri_scriptrun_t *r, const peri_statement_t *st, size_t i,
     if (spec.sql != st->sql || r->script.n > 1) spec.shown_sql = st->text;
     if (!is_last_select(r, i)) return check_select(r, spec.sql, err);
     const peri_queryrun_t how = {.ranks = r->o->ranks, .quiet = r->o->quiet};
-    return peri_scriptrun_query(r, &spec, &how, &r->end->rows, err);
+    peri_queryran_t ran;
+    if (peri_scriptrun_query(r, &spec, &how, &ran, err)) return -1;
+    r->end->rows = ran.rows;
+    return 0;
 }
 
 /* ---- the script ---- */

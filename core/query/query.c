@@ -154,13 +154,7 @@ static peri_table_t *resolve_table(peri_query_t *q, const char *catalog,
         return peri_table_resolve_text(table, spec->base, spec->root, spec->allow_missing,
                                        err);
     if (!dataset) {
-        peri_err_set(
-            err, PERI_ENOTFOUND,
-            "no table \"%s\": write dataset.table (perigee dataset list shows the "
-            "datasets) or mydb.table, choose one with --context DATASET, or name a file, "
-            "as in "
-            "FROM 'file.hdf5:/Group'",
-            table);
+        (void)peri_query_no_table(q, table, err);
         return NULL;
     }
     return named_table(q, dataset, table, err);
