@@ -52,7 +52,7 @@ int peri_query_no_schema(peri_query_t *q, const char *name, peri_err_t *err)
     else
         peri_err_set(
             err, PERI_ENOTFOUND,
-            "there is no dataset called %s, and no schema. \"perigee dataset list\" "
+            "there is no dataset called %s, and no schema. \"perigee dataset ls\" "
             "shows the datasets, \"perigee table ls\" your tables and those that "
             "others share with you",
             name);
@@ -110,7 +110,7 @@ int peri_query_no_table(peri_query_t *q, const char *table, peri_err_t *err)
                             places);
     return peri_err_set(
         err, PERI_ENOTFOUND,
-        "no table \"%s\": write dataset.table (perigee dataset list shows the datasets) "
+        "no table \"%s\": write dataset.table (perigee dataset ls shows the datasets) "
         "or "
         "mydb.table, choose one with --context DATASET, or name a file, as in FROM "
         "'file.hdf5:/Group'",

@@ -91,7 +91,7 @@ static const struct {
 } ADVICE[] = {
     {"arrow_*", "name HDF5 files in FROM"},
     {"currval", "number rows with row_number() OVER ()"},
-    {"duckdb_*", "use 'perigee dataset list' and 'perigee describe'"},
+    {"duckdb_*", "use 'perigee dataset ls' and 'perigee describe'"},
     {"getenv", "a query sees tables only, not its surroundings"},
     {"glob", "a pattern in FROM names many files: FROM 'snap_*.hdf5:/Group'"},
     {"json_execute_serialized_sql", "write the query itself"},

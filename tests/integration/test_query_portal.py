@@ -441,6 +441,9 @@ class Own(World):
         self.write(ida, "page.csv", "<html>\n")
         ida.fails(2, "is a web page", "table", "load", "page.csv", "page")
         ida.fails(1, "at the portal: 'perigee table show mydb.stars'", "describe", "mydb.stars")
+        self.assertRegex(ida.ok("dataset", "ls"), r"tng +some groups")
+        self.assertEqual([d["name"] for d in ida.json("dataset", "list")], ["tng"])
+        self.assertNotIn("tng", ida.ok("dataset", "ls", env={"PERIGEE_PORTAL": "local"}))
         # A name that is taken; more rows; others instead.
         ida.fails(1, "already|--append", "table", "load", "stars.csv", "stars")
         self.assertRegex(ida.ok("table", "load", "--append", "stars.csv", "stars"), r"mydb\.stars: 6 rows, 4 columns")
