@@ -24,7 +24,7 @@ typedef struct {
     int listener, control, errors; /* -1: none */
     peri_bar_t *bar;
     char *summary;
-    uint64_t rows; /* of the result, as rank 0 has said */
+    uint64_t rows, marked; /* of the result, as rank 0 has said */
     peri_hostread_t *hosts;
     size_t nhosts;
     peri_err_t told;    /* by rank 0 */

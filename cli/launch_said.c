@@ -98,7 +98,7 @@ static void on_note(const peri_launch_t *l, const char *text)
 
 static void on_message(peri_launch_t *l, const char *s)
 {
-    unsigned long long rows, all, bytes;
+    unsigned long long rows, all, bytes, marked;
     if (s[0] == 'P' && sscanf(s, "P %llu %llu %llu", &rows, &all, &bytes) == 3) {
         if (l->bar) peri_bar_relabel(l->bar, "query", "rows");
         if (l->bar) peri_bar_update(l->bar, rows, all, bytes);
@@ -106,8 +106,9 @@ static void on_message(peri_launch_t *l, const char *s)
         on_kernel(l, s + 2);
     } else if (strncmp(s, "N ", 2) == 0) {
         on_note(l, s + 2);
-    } else if (s[0] == 'B' && sscanf(s, "B %llu", &rows) == 1) {
+    } else if (s[0] == 'B' && sscanf(s, "B %llu %llu", &rows, &marked) == 2) {
         l->rows = rows;
+        l->marked = marked;
     } else if (strncmp(s, "H ", 2) == 0) {
         on_host(l, s + 2);
     } else if (strncmp(s, "S ", 2) == 0) {

@@ -42,7 +42,10 @@ static int run_select(peri_scriptrun_t *r, const peri_statement_t *st, size_t i,
     if (spec.sql != st->sql || r->script.n > 1) spec.shown_sql = st->text;
     if (!is_last_select(r, i)) return check_select(r, spec.sql, err);
     const peri_queryrun_t how = {.ranks = r->o->ranks, .quiet = r->o->quiet};
-    return peri_scriptrun_query(r, &spec, &how, &r->end->rows, err);
+    peri_queryran_t ran;
+    if (peri_scriptrun_query(r, &spec, &how, &ran, err)) return -1;
+    r->end->rows = ran.rows;
+    return 0;
 }
 
 /* ---- the script ---- */

@@ -26,7 +26,8 @@ duckdb_connection peri_scriptrun_parser(peri_scriptrun_t *r, peri_err_t *err);
 const char *peri_scriptrun_expand(peri_scriptrun_t *r, const char *sql, peri_err_t *err);
 /* Run a SELECT; its time is limited by what is left. */
 int peri_scriptrun_query(peri_scriptrun_t *r, peri_queryspec_t *spec,
-                         const peri_queryrun_t *how, uint64_t *rows, peri_err_t *err);
+                         const peri_queryrun_t *how, peri_queryran_t *ran,
+                         peri_err_t *err);
 /* The columns of a SELECT: it is planned, not run. */
 int peri_scriptrun_names(peri_scriptrun_t *r, const char *sql, const char *const **names,
                          size_t *n, peri_err_t *err);

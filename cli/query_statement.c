@@ -37,14 +37,13 @@ static int take_time(const peri_scriptrun_t *r, peri_queryspec_t *spec, peri_err
 }
 
 int peri_scriptrun_query(peri_scriptrun_t *r, peri_queryspec_t *spec,
-                         const peri_queryrun_t *how, uint64_t *rows, peri_err_t *err)
+                         const peri_queryrun_t *how, peri_queryran_t *ran,
+                         peri_err_t *err)
 {
-    peri_queryran_t ran;
     if (peri_cli_interrupted()) return peri_err_set(err, PERI_ECANCEL, "cancelled");
-    if (take_time(r, spec, err) || peri_query_run(spec, how, &ran, err)) return -1;
-    r->end->bytes += ran.bytes;
-    if (ran.cut) r->end->cut = ran.cut;
-    *rows = ran.rows;
+    if (take_time(r, spec, err) || peri_query_run(spec, how, ran, err)) return -1;
+    r->end->bytes += ran->bytes;
+    if (ran->cut) r->end->cut = ran->cut;
     return 0;
 }
 

@@ -69,6 +69,9 @@ struct peri_h5file {
     uint64_t base;          /* bytes before the superblock */
     peri_h5file_t **linked; /* opened through external links; under the lock */
     size_t nlinked;
+    char *attrs_path; /* whose attributes were read last; NULL = none; under the lock */
+    hid_t attrs_of;   /* that object, still open */
+    peri_h5file_t *attrs_in;  /* the file it is in, if that is another one */
     unsigned holds;           /* both under the lock of the list (file.c) */
     peri_h5file_t *next_held; /* while there are any */
 };
@@ -76,6 +79,11 @@ struct peri_h5file {
 /* Read exactly n bytes at off, else PERI_EFORMAT (short) or PERI_EIO. */
 int peri_h5file_pread(const peri_h5file_t *f, void *buf, size_t n, uint64_t off,
                       peri_err_t *err);
+
+/* ---- attr.c ---- */
+
+/* Close the object whose attributes were read last. Under the lock. */
+void peri_h5_attrs_close(peri_h5file_t *f);
 
 /* ---- link.c ---- */
 

@@ -4,11 +4,19 @@
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/util.h"
 #include "core/h5/private.h"
 
 #define MAX_DEPTH 8
+
+/* Of a file that is there, but nowhere in the tree: an open one that has lost its name,
+ * by its descriptor in /proc. HDF5 would read it. */
+static bool is_nowhere(const char *path, const char *real)
+{
+    return !real && access(path, F_OK) == 0;
+}
 
 /* The source of a virtual dataset may itself be virtual, or stored outside. */
 static int check_source(peri_h5file_t *f, const char *real, const char *dset,
@@ -78,7 +86,10 @@ static int check_virtual(peri_h5file_t *f, const char *name, const char *dset,
         if (rc == 0 && glob(pattern, GLOB_NOSORT, NULL, &found) == 0)
             for (size_t j = 0; j < found.gl_pathc && rc == 0; j++) {
                 char *real = realpath(found.gl_pathv[j], NULL);
-                if (real) rc = check_source(f, real, dset, depth, err);
+                if (is_nowhere(found.gl_pathv[j], real))
+                    rc = peri_h5_denied(f, found.gl_pathv[j], err);
+                else if (real)
+                    rc = check_source(f, real, dset, depth, err);
                 free(real);
             }
         globfree(&found);
@@ -123,7 +134,9 @@ static int check_external(peri_h5file_t *f, hid_t dcpl, int n, peri_err_t *err)
         int rc = 0;
         for (size_t k = 0; k < 2; k++) {
             char *real = realpath(place[k], NULL);
-            if (rc == 0 && real && !peri_path_is_below(real, f->root))
+            if (rc == 0 && is_nowhere(place[k], real))
+                rc = peri_h5_denied(f, place[k], err);
+            else if (rc == 0 && real && !peri_path_is_below(real, f->root))
                 rc = peri_h5_denied(f, real, err);
             free(real);
             free(place[k]);

@@ -173,15 +173,6 @@ static void close_all(const peri_writer_t *w, hdf5_t *h)
     h->nulls = h->file = -1;
 }
 
-static hid_t open_file(const char *path, unsigned how)
-{
-    hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
-    H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
-    hid_t file = H5Fopen(path, how, fapl);
-    H5Pclose(fapl);
-    return file;
-}
-
 /* ---- room ---- */
 
 /* Of all values in the file, and what leads to texts. */
@@ -227,7 +218,7 @@ bool peri_h5_can_extend(peri_writer_t *w, const char *path)
     hsize_t rows, size = 0;
     hdf5_t *h = peri_h5_state_new(w);
     peri_h5_lock();
-    h->file = open_file(path, H5F_ACC_RDONLY);
+    h->file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
     bool can =
         h->file >= 0 && open_all(w, h, &rows) && H5Fget_filesize(h->file, &size) >= 0;
     const uint64_t compact = can ? compact_size(h->file) : 0;
@@ -279,7 +270,10 @@ int peri_h5_extend(peri_writer_t *w, hdf5_t *h, peri_err_t *err)
                        w->opts.tick_arg, err))
         return -1;
     peri_h5_lock();
-    h->file = open_file(peri_target_temp(w->target), H5F_ACC_RDWR);
+    hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
+    h->file = H5Fopen(peri_target_temp(w->target), H5F_ACC_RDWR, fapl);
+    H5Pclose(fapl);
     if (h->file < 0) {
         rc = peri_h5_fail(w, err);
     } else if (!open_all(w, h, &rows)) {

@@ -143,8 +143,14 @@ int peri_query_run_local(peri_query_t *q, peri_tick_f tick, void *arg, uint64_t 
     if (rc == 0 && q->cut) peri_writer_cut(w, q->cut);
     if (rc == 0) rc = peri_writer_finish(w, err);
     if (rc == 0) *rows_out = peri_writer_rows(w);
+    q->marked = peri_writer_marked(w);
     peri_writer_free(w);
     return rc;
+}
+
+uint64_t peri_query_marked(const peri_query_t *q)
+{
+    return q->marked;
 }
 
 const char *peri_query_cut(const peri_query_t *q)

@@ -57,6 +57,7 @@ static const struct member {
     M(M_BOOL, overwrite),
     M(M_BOOL, draft),
     M(M_STR, extends),
+    M(M_BOOL, marks),
     M(M_BOOL, explain),
     M(M_BOOL, use_index),
     M(M_BOOL, allow_missing),

@@ -41,6 +41,7 @@ typedef struct {
     const char *sql, *what;
     peri_dest_t dest;
     bool on_all;
+    bool keys;   /* short keys of groups: key.c */
     bool gather; /* plain rows of a relation, for the root to work on */
 } peri_step_t;
 
@@ -63,6 +64,7 @@ typedef struct {
     size_t nnear;              /* joins by distance that go over cells */
     double seconds;            /* spent on running parts of the statement */
     size_t nnearest;           /* ORDER BY distance with a bound that was found */
+    size_t nkeys;              /* short keys of groups made so far */
     size_t nfirst, nconstants; /* sub-queries run while planning; values so found */
 } peri_planner_t;
 
@@ -99,7 +101,10 @@ int peri_query_describe(peri_planner_t *p, const json_t *query, peri_desc_t *des
  * our own with column names of our own. Returns the step's number or -1. */
 int peri_step_add(peri_planner_t *p, const json_t *query, peri_dest_t dest, bool on_all,
                   const char *what, const peri_desc_t *want);
-/* The same, without any check or view. */
+/* The statement in one process: text that binds, with the columns `want`. */
+int peri_step_whole(peri_planner_t *p, const json_t *query, const char *sql,
+                    const char *what, const peri_desc_t *want);
+/* The same as peri_step_add, without any check or view. */
 int peri_step_put(peri_planner_t *p, const json_t *query, const char *sql,
                   peri_dest_t dest, bool on_all, const char *what);
 void peri_steps_truncate(peri_planner_t *p, size_t n);
@@ -145,6 +150,12 @@ int peri_order_plan(peri_planner_t *p, const json_t *query, peri_dest_t dest,
 /* Aggregates over a row-wise FROM and WHERE. */
 int peri_agg_plan(peri_planner_t *p, const json_t *query, peri_dest_t dest,
                   const peri_desc_t *want);
+
+/* ---- key.c ---- */
+
+/* Keys of groups whose bounds are known become such that DuckDB needs no hash table.
+ * True: the tree has changed, and may not bind. */
+bool peri_keys_shorten(peri_planner_t *p, json_t *query);
 
 /* ---- cte.c ---- */
 

@@ -22,7 +22,7 @@ static void unref(peri_queue_t *q, peri_turn_t *t)
 }
 
 typedef struct {
-    unsigned running, old, waiting, alone;
+    unsigned running, old, waiting, alone, slow;
     uint64_t held;
 } load_t;
 
@@ -36,6 +36,7 @@ static load_t load_of(const peri_queue_t *q, int64_t account)
         l.running += runs && !t->old;
         l.old += runs && t->old;
         l.alone += runs && t->alone;
+        l.slow += runs && t->slow;
         l.waiting += t->state == PERI_TURN_WAITS && !atomic_load(&t->stop);
         l.held += atomic_load(&t->held);
     }
@@ -47,7 +48,8 @@ static bool may_start(const peri_queue_t *q, const peri_turn_t *t, const load_t 
 {
     return hers->running + hers->old < q->limits.running_of &&
            hers->held <= q->limits.held_of && !(t->alone && hers->alone) &&
-           (all->held <= q->limits.held || !hers->held);
+           (all->held <= q->limits.held || !hers->held) &&
+           !(t->slow && q->limits.slow && all->slow >= q->limits.slow);
 }
 
 /* Whose turn it is; NULL: nobody's. */

@@ -24,6 +24,7 @@ typedef struct peri_turn peri_turn_t;
 struct peri_turn {
     int64_t account;
     bool alone;                  /* not while another such one of the account runs */
+    bool slow;                   /* may take hours: there are places that it does not get */
     char id[PERI_UUID_LEN + 1];  /* of its news */
     void (*run)(peri_turn_t *);  /* in its thread; not called if it was stopped before */
     void (*free)(peri_turn_t *); /* under the queue's lock */
@@ -40,6 +41,7 @@ struct peri_turn {
 typedef struct {
     unsigned running, running_of; /* at once; of an account */
     unsigned old;                 /* besides `running`: those that have grown old */
+    unsigned slow;                /* of both; 0: as many as there are places */
     unsigned waiting, waiting_of;
     uint64_t held, held_of;
     double patience; /* seconds in line */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "core/base/util.h"
@@ -14,6 +15,7 @@
 
 /* /tmp and /dev/shm, which are memory; what does not fit there goes into the folder. */
 #define SHM_MAX (128ull << 20)
+#define MARGIN  (1ull << 30) /* of the disk, or a 64th of it */
 
 static const char *folder_of(const peri_portal_t *p, const char *id, peri_arena_t *a)
 {
@@ -131,4 +133,16 @@ int peri_quickfolder_file(const peri_portal_t *p, peri_err_t *err)
     if (fd < 0) peri_err_set(err, PERI_EIO, "cannot make a file in %s: %m", all);
     free(all);
     return fd;
+}
+
+bool peri_quickfolder_room(int fd, uint64_t more, uint64_t *left)
+{
+    struct statvfs fs;
+    *left = UINT64_MAX;
+    if (fstatvfs(fd, &fs)) return true;
+    const uint64_t room = (uint64_t)fs.f_bavail * fs.f_frsize;
+    const uint64_t part = (uint64_t)fs.f_blocks * fs.f_frsize / 64;
+    const uint64_t margin = part < MARGIN ? part : MARGIN;
+    *left = room > margin ? room - margin : 0;
+    return room >= more + margin;
 }

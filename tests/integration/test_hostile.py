@@ -2,8 +2,11 @@
 nobody fetches, saved queries of others, what a query could change.
 """
 import concurrent.futures
+import http.client
 import json
 import os
+import subprocess
+import tempfile
 import time
 import unittest
 from urllib.parse import quote
@@ -19,6 +22,25 @@ quick:
   per_account: 2
 """
 ENDLESS = "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range + b.range < 0"
+
+# A job of somebody who may read the tables: takes each lock that it can open, and keeps it.
+HOLDER = """
+import fcntl, glob, os, time
+print("looks", flush=True)
+held, until = {}, time.time() + 15
+while time.time() < until:
+    for path in glob.glob("/volumes/ana/persistent/mydb/.lock-*"):
+        for flags in (os.O_RDONLY, os.O_WRONLY, os.O_RDWR):
+            try:
+                fd = os.open(path, flags)
+                fcntl.flock(fd, fcntl.LOCK_EX)
+                held[path] = fd
+                print("held", flush=True)
+            except OSError as e:
+                pass
+    time.sleep(0 if not held else 0.5)
+print("over", flush=True)
+"""
 
 
 def setUpModule():
@@ -145,6 +167,58 @@ class Others(unittest.TestCase):
             self.assertIn("/volumes/ana/persistent", [b["to"] for b in got])
             self.assertEqual(any(b["write"] for b in got), write, got)
             self.assertTrue(settle(lambda: not os.listdir(portal.state + "/jobs/quick")))
+
+    def test_locks(self):
+        """Who may read all of another's tables cannot keep her from changing them."""
+        bob.ok("GET", "/volumes")
+        ask(ana, "CREATE TABLE mydb.busy AS SELECT 1 AS a")
+        ana.ok("POST", "/grants", {"kind": "volume", "thing": "ana/persistent:mydb", "to": {"account": "bob"},
+                                   "rights": ["read"]})
+        number = bob.ok("POST", "/jobs", {"kind": "script", "command": ["/usr/bin/python3", "-c", HOLDER]})["number"]
+        log = f"/jobs/{number}/logs?stream=stdout"
+        self.assertTrue(settle(lambda: b"looks" in bob.get(log).body, 30))
+        started, took = time.monotonic(), []
+        while time.monotonic() < started + 8:
+            before = time.monotonic()
+            a = ask(ana, "INSERT INTO mydb.busy SELECT range FROM range(300000)")
+            self.assertEqual(a.status, 200, a)
+            took.append(time.monotonic() - before)
+        self.assertTrue(settle(lambda: b"over" in bob.get(log).body, 60))
+        said = bob.get(log).body.decode().split()
+        self.assertNotIn("held", said)
+        self.assertLess(max(took), 8, took)
+
+
+class Disk(unittest.TestCase):
+    """Answers on the portal's own disk leave room for what else is there."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.disk = tempfile.mkdtemp(prefix="perigee-disk.", dir="/tmp")
+        cls.addClassCleanup(os.rmdir, cls.disk)
+        if os.getuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128m,mode=755", "tmpfs", cls.disk],
+                                         capture_output=True, check=False).returncode:
+            raise unittest.SkipTest("no file system can be mounted here: the full disk")
+        cls.addClassCleanup(subprocess.run, ["umount", cls.disk], check=True)
+        small = Portal(CONFIG.replace("4MB", "200MB") + f"spool: {cls.disk}/spool\n").up()
+        cls.addClassCleanup(small.close)
+        cls.tim = small.person("tim")
+
+    def test_full(self):
+        big = "SELECT repeat('x', 1900) AS a FROM range(90000)"
+        with self.assertRaises(http.client.IncompleteRead):
+            ask(self.tim, big, format="csv")
+        last = self.tim.ok("GET", "/queries?limit=1")["queries"][0]
+        self.assertEqual(last["state"], "failed")
+        self.assertIn("no room", last["text"])
+        filler = os.path.join(self.disk, "filler")
+        with open(filler, "wb") as f:
+            f.write(b"x" * (126 << 20))
+        a = ask(self.tim, "SELECT 1 AS a")
+        self.assertEqual(a.status, 507, a)
+        self.assertIn("no room", a.json["detail"])
+        os.unlink(filler)
+        self.assertEqual(ask(self.tim, "SELECT 1 AS a").status, 200)
 
 
 if __name__ == "__main__":

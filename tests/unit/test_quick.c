@@ -307,11 +307,40 @@ static void crowded(void **state)
     assert_null(q.first);
 }
 
+/* Those that may take hours leave places for those that do not. */
+static void slow_ones(void **state)
+{
+    (void)state;
+    static peri_queue_t q = PERI_QUEUE({.running = 2,
+                                        .running_of = 2,
+                                        .slow = 1,
+                                        .waiting = 9,
+                                        .waiting_of = 9,
+                                        .patience = 30});
+    peri_turn_t t[3];
+    atomic_store(&finish, false);
+    for (int i = 0; i < 3; i++) {
+        t[i] = (peri_turn_t){
+            .account = i + 1, .slow = i < 2, .run = run_turn, .free = free_turn};
+        assert_true(peri_queue_put(&q, &t[i]));
+    }
+    expect_state(&t[0], &q, PERI_TURN_RUNS);
+    expect_state(&t[2], &q, PERI_TURN_RUNS);
+    expect_state(&t[1], &q, PERI_TURN_WAITS);
+    atomic_store(&finish, true);
+    expect_state(&t[1], &q, PERI_TURN_OVER);
+    for (int i = 0; i < 3; i++) {
+        expect_state(&t[i], &q, PERI_TURN_OVER);
+        peri_queue_leave(&q, &t[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words),    cmocka_unit_test(wordless),
         cmocka_unit_test(children), cmocka_unit_test(no_program),
-        cmocka_unit_test(use),      cmocka_unit_test(crowded)};
+        cmocka_unit_test(use),      cmocka_unit_test(crowded),
+        cmocka_unit_test(slow_ones)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
