@@ -171,6 +171,7 @@ static void tell_counts(const peri_launch_t *l)
     for (size_t i = 0; i < l->nhosts; i++) peri_progress_add(&sum, &l->hosts[i].read);
     if (l->o->rows) *l->o->rows = l->rows;
     if (l->o->marked) *l->o->marked = l->marked;
+    if (l->o->marked) *l->o->marked = l->marked;
     if (l->o->bytes) *l->o->bytes = sum.bytes;
 }
 
