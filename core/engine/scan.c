@@ -298,9 +298,16 @@ static int fill_strings(local_t *l, const peri_scancol_t *sc, const peri_column_
         first = (size_t)c->component;
         total = n;
     }
+    duckdb_string_t *to = duckdb_vector_get_data(out);
     for (uint64_t i = 0; i < total; i++) {
         const peri_str_t *s = &v[first + i * step];
-        duckdb_vector_assign_string_element_len(out, i, s->ptr, s->len);
+        if (s->len > sizeof(to->value.inlined.inlined)) {
+            duckdb_vector_assign_string_element_len(out, i, s->ptr, s->len);
+            continue;
+        }
+        memset(&to[i], 0, sizeof(to[i])); /* DuckDB compares what is behind the text too */
+        to[i].value.inlined.length = s->len;
+        memcpy(to[i].value.inlined.inlined, s->ptr, s->len);
     }
     return 0;
 }
