@@ -245,6 +245,7 @@ static int run_up(const char *config, bool foreground)
     int lock = -1, status = 0;
     peri_config_t *conf = peri_config_load(config, &err);
     if (!conf) return peri_cli_fail(&err);
+    umask(umask(0) | 02); /* what is started makes nothing that everybody may change */
     if (foreground) {
         /* Also while things start: what was started is stopped again then. */
         sigemptyset(&ours);

@@ -18,7 +18,7 @@
  *   to the task       C                       cancel; so does the end of the connection
  *                     T                       the time is nearly over: save what you have
  *
- * The command's side is cli/launch.c.
+ * The command's side is cli/launch_said.c.
  */
 #ifndef MPI_CONTROL_H
 #define MPI_CONTROL_H

@@ -98,6 +98,16 @@ hid_t peri_h5_object_open(peri_h5file_t *f, const char *path, peri_h5file_t **in
  * (caller frees). PERI_ENOTFOUND: none of the places HDF5 looks in has it; PERI_EDENIED.
  */
 char *peri_h5_target(const peri_h5file_t *f, const char *name, peri_err_t *err);
+/* The places where HDF5 would look for it, in its order: how many; the caller frees each.
+ */
+size_t peri_h5_places(const peri_h5file_t *f, const char *name, char *out[4]);
+/* The name in the folder of a path; the caller frees. */
+char *peri_h5_beside(const char *path, const char *name);
+/* The sentence for a file outside of the root; -1. */
+int peri_h5_denied(const peri_h5file_t *f, const char *real, peri_err_t *err);
+
+/* ---- sources.c ---- */
+
 /* Do the dataset's virtual sources or external files all lie below the root? Under the
  * lock. */
 int peri_h5_storage_check(peri_h5file_t *f, hid_t dcpl, unsigned depth, peri_err_t *err);

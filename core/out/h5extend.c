@@ -191,22 +191,25 @@ static uint64_t compact_size(hid_t file)
 {
     uint64_t bytes = 0;
     hsize_t size = 0;
-    hid_t a = H5Aexists(file, PERI_H5_COMPACT) > 0
-                  ? H5Aopen(file, PERI_H5_COMPACT, H5P_DEFAULT)
-                  : -1;
-    herr_t rc = a < 0 ? -1 : H5Aread(a, H5T_NATIVE_UINT64, &bytes);
-    if (a >= 0) H5Aclose(a);
-    if (rc >= 0) return bytes;
+    bool known = false;
+    if (H5Aexists(file, PERI_H5_COMPACT) > 0) {
+        hid_t a = H5Aopen(file, PERI_H5_COMPACT, H5P_DEFAULT), space = H5Aget_space(a);
+        known = H5Sget_simple_extent_npoints(space) == 1 &&
+                H5Aread(a, H5T_NATIVE_UINT64, &bytes) >= 0;
+        H5Sclose(space);
+        H5Aclose(a);
+    }
+    if (known) return bytes;
     return H5Fget_filesize(file, &size) < 0 ? 0 : size;
 }
 
 static int put_compact_size(hid_t file, uint64_t bytes)
 {
+    if (H5Aexists(file, PERI_H5_COMPACT) > 0 && H5Adelete(file, PERI_H5_COMPACT) < 0)
+        return -1;
     hid_t space = H5Screate(H5S_SCALAR);
-    hid_t a = H5Aexists(file, PERI_H5_COMPACT) > 0
-                  ? H5Aopen(file, PERI_H5_COMPACT, H5P_DEFAULT)
-                  : H5Acreate2(file, PERI_H5_COMPACT, H5T_NATIVE_UINT64, space,
-                               H5P_DEFAULT, H5P_DEFAULT);
+    hid_t a = H5Acreate2(file, PERI_H5_COMPACT, H5T_NATIVE_UINT64, space, H5P_DEFAULT,
+                         H5P_DEFAULT);
     herr_t rc = a < 0 ? -1 : H5Awrite(a, H5T_NATIVE_UINT64, &bytes);
     if (a >= 0 && H5Aclose(a) < 0) rc = -1;
     H5Sclose(space);

@@ -80,7 +80,7 @@ bool peri_has_relations(json_t *tree);
 /* Replace our internal names in DuckDB's message and cut its own caret line. */
 void peri_message_clean(const peri_planner_t *p, peri_err_t *err);
 
-/* ---- hint.c, pred.c ---- */
+/* ---- column.c, pred.c ---- */
 
 int peri_rels_describe(peri_planner_t *p, peri_err_t *err); /* fills types */
 void peri_preds_collect(peri_planner_t *p, json_t *query);  /* fills preds and terms */

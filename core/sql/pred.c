@@ -7,7 +7,7 @@
  * neighbours do.
  *
  * A term is kept as syntax (for stages that filter early) and, where column and constant
- * are of comparable kinds, as hints for skipping chunks (hint.c).
+ * are of comparable kinds, as hints for skipping chunks (column.c).
  */
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* preds.h - what the files that turn conditions into hints share; private to core/sql.
  *
- * terms.c finds the conditions, hint.c their columns; pred.c reads comparisons, space.c
+ * terms.c finds the conditions, column.c their columns; pred.c reads comparisons, space.c
  * the functions of positions. first.c, near.c and nearest.c find what the statement does
  * not say, by asking the tables (firstask.c). Each uses only files named before it here,
  * or firstask.c; pred.c uses all. */
@@ -27,7 +27,7 @@ typedef struct {
     int rel, column, component; /* virtual column v: number of real columns + v */
 } peri_target_t;
 
-/* ---- hint.c ---- */
+/* ---- column.c ---- */
 
 /* A column that exactly one table of the FROM has, if that may be pruned. */
 bool peri_from_column(const peri_from_t *b, const json_t *ref, peri_target_t *out);

@@ -224,6 +224,19 @@ void peri_request_etag(peri_request_t *r, const char *tag)
         r->status = 304;
 }
 
+int peri_request_fail(peri_request_t *r, peri_err_t *err, int status, const char *word,
+                      const char *fmt, ...)
+{
+    char text[sizeof(err->text)];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    r->problem = status;
+    r->problem_word = word;
+    return peri_err_set(err, PERI_EINVAL, "%s", text);
+}
+
 int peri_request_match(peri_request_t *r, const char *tag, peri_err_t *err)
 {
     const char *want = peri_request_header(r, "If-Match");

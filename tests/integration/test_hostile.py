@@ -5,6 +5,8 @@ import concurrent.futures
 import http.client
 import json
 import os
+import resource
+import socket
 import subprocess
 import tempfile
 import time
@@ -187,6 +189,32 @@ class Others(unittest.TestCase):
         said = bob.get(log).body.decode().split()
         self.assertNotIn("held", said)
         self.assertLess(max(took), 8, took)
+
+
+class Connections(unittest.TestCase):
+    def test_of_one_account(self):
+        """She keeps as many streams open as she can: others are answered, by both doors."""
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 4096), most))
+        head = (f"GET /api/v1/events HTTP/1.1\r\nHost: p\r\nAuthorization: Bearer {ana.token}\r\n\r\n").encode()
+        for door in ("web", "transfer"):
+            streams, refused = [], 0
+            try:
+                for _ in range(1250):
+                    s = socket.socket(socket.AF_UNIX)
+                    streams.append(s)
+                    s.settimeout(20)
+                    s.connect(portal.socket(door))
+                    s.sendall(head)
+                for d in ("web", "transfer"):
+                    self.assertEqual(bob.ask("GET", "/account", door=d, timeout=20).status, 200)
+                for s in streams:
+                    refused += s.recv(12) == b"HTTP/1.1 429"
+                self.assertGreater(refused, 900)
+            finally:
+                for s in streams:
+                    s.close()
+            self.assertTrue(settle(lambda d=door: ana.ask("GET", "/account", door=d).status == 200, 40))
 
 
 class Disk(unittest.TestCase):

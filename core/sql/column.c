@@ -1,4 +1,4 @@
-/* hint.c - columns of a FROM, and hints about them: "column op constant".
+/* column.c - columns of a FROM, and hints about them: "column op constant".
  *
  * A hint must hold for every row for which DuckDB's comparison, with its implicit casts,
  * is true: constants that a double does not hold exactly are widened. Which conditions
