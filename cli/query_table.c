@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "cli/query_script_priv.h"
 #include "core/base/util.h"
@@ -99,14 +98,14 @@ static int check_quota(void *arg, peri_err_t *err)
     return peri_mydbchange_check(arg, err);
 }
 
-/* The rows of `sql` into the change's file, or the plan. extends: the file that they are
+/* The rows of w->sql into the change's file, or the plan. extends: the file that they are
  * added to a copy of; or NULL. */
-static int write_rows(peri_scriptrun_t *r, const peri_statement_t *st, const char *sql,
-                      const char *extends, peri_mydbchange_t *c, uint64_t *rows,
-                      peri_err_t *err)
+static int write_rows(peri_scriptrun_t *r, const peri_statement_t *st,
+                      const peri_rewritten_t *w, const char *extends,
+                      peri_mydbchange_t *c, peri_queryran_t *ran, peri_err_t *err)
 {
     peri_queryspec_t spec = *r->o->spec;
-    spec.sql = peri_scriptrun_expand(r, sql, err);
+    spec.sql = peri_scriptrun_expand(r, w->sql, err);
     if (!spec.sql) return -1;
     spec.shown_sql = st->text;
     spec.limit = -1;
@@ -116,12 +115,13 @@ static int write_rows(peri_scriptrun_t *r, const peri_statement_t *st, const cha
     spec.overwrite = spec.draft = true;
     spec.into = c ? peri_mydbchange_path(c) : NULL;
     spec.extends = extends;
+    spec.marks = w->marks;
     const peri_queryrun_t how = {.ranks = r->o->ranks,
                                  .quiet = r->o->quiet,
                                  .silent = true,
                                  .check = c ? check_quota : NULL,
                                  .arg = c};
-    return peri_scriptrun_query(r, &spec, &how, rows, err);
+    return peri_scriptrun_query(r, &spec, &how, ran, err);
 }
 
 static bool explains(const peri_scriptrun_t *r)
@@ -133,10 +133,11 @@ static int create(peri_scriptrun_t *r, const peri_statement_t *st, const char *s
                   peri_err_t *err)
 {
     char name[PERI_MYDB_NAME];
-    uint64_t rows;
+    peri_queryran_t ran;
+    const peri_rewritten_t w = {.sql = sql};
     const peri_schema_t *s = find_table(r, st, name, err);
     if (!s) return -1;
-    if (explains(r)) return write_rows(r, st, sql, NULL, NULL, &rows, err);
+    if (explains(r)) return write_rows(r, st, &w, NULL, NULL, &ran, err);
     if (st->flags & PERI_ST_IF_NOT_EXISTS && peri_mydb_kind(s, name)) {
         note_nothing(r, s, name, "is there already");
         return 0;
@@ -145,10 +146,11 @@ static int create(peri_scriptrun_t *r, const peri_statement_t *st, const char *s
     peri_mydbchange_t *c = peri_mydbchange_new(s, name, flags, err);
     if (!c) return -1;
     const bool replaces = peri_mydbchange_replaces(c);
-    int rc = write_rows(r, st, sql, NULL, c, &rows, err);
+    int rc = write_rows(r, st, &w, NULL, c, &ran, err);
     if (rc == 0) rc = peri_mydbchange_commit(c, err);
     peri_mydbchange_free(c);
-    if (rc == 0) note_rows(r, s, name, replaces ? "replaced" : "created", rows, rows);
+    if (rc == 0)
+        note_rows(r, s, name, replaces ? "replaced" : "created", ran.rows, ran.rows);
     return rc;
 }
 
@@ -190,30 +192,6 @@ static int create_columns(peri_scriptrun_t *r, const peri_statement_t *st,
 
 /* ---- rows changed ---- */
 
-/* The one number that a query gives, by way of a file beside the table. */
-static int count_rows(peri_scriptrun_t *r, const char *sql, const peri_mydbchange_t *c,
-                      uint64_t *out, peri_err_t *err)
-{
-    peri_queryspec_t spec = *r->o->spec;
-    const peri_queryrun_t how = {.ranks = r->o->ranks, .quiet = true};
-    uint64_t rows;
-    char *text = NULL;
-    spec.sql = peri_scriptrun_expand(r, sql, err);
-    if (!spec.sql) return -1;
-    spec.limit = -1;
-    spec.cut = false;
-    spec.format = PERI_FMT_NDJSON;
-    spec.draft = true;
-    spec.into = peri_arena_printf(r->arena, "%s.count", peri_mydbchange_path(c));
-    int rc = peri_scriptrun_query(r, &spec, &how, &rows, err);
-    if (rc == 0) rc = peri_file_slurp(spec.into, 1000, &text, NULL, err);
-    const char *colon = rc ? NULL : strchr(text, ':');
-    *out = colon ? strtoull(colon + 1, NULL, 10) : 0;
-    unlink(spec.into);
-    free(text);
-    return rc;
-}
-
 static int rewrite(peri_scriptrun_t *r, const peri_statement_t *st,
                    const peri_before_t *before, peri_rewritten_t *w, peri_err_t *err)
 {
@@ -243,7 +221,7 @@ static int replace(peri_scriptrun_t *r, const peri_statement_t *st,
                    const peri_before_t *before, peri_err_t *err)
 {
     peri_rewritten_t w;
-    uint64_t rows, changed = 0;
+    peri_queryran_t ran;
     const uint64_t old = before->shape.rows;
     const bool extends = before->shape.extends;
     if (rewrite(r, st, before, &w, err)) return -1;
@@ -251,12 +229,11 @@ static int replace(peri_scriptrun_t *r, const peri_statement_t *st,
         note_nothing(r, s, name, "is so already");
         return 0;
     }
-    if (w.count && !explains(r) && count_rows(r, w.count, c, &changed, err)) return -1;
-    if (write_rows(r, st, w.sql, extends ? before->table->files[0].path : NULL, c, &rows,
+    if (write_rows(r, st, &w, extends ? before->table->files[0].path : NULL, c, &ran,
                    err))
         return -1;
     if (explains(r)) return 0;
-    if (extends) rows += old;
+    const uint64_t rows = extends ? old + ran.rows : ran.rows;
     const bool keeps = st->kind == PERI_ST_UPDATE || st->kind == PERI_ST_ALTER;
     if (keeps && rows != old)
         return peri_err_set(err, PERI_EINVAL,
@@ -272,7 +249,7 @@ static int replace(peri_scriptrun_t *r, const peri_statement_t *st,
                                        [PERI_ST_DELETE] = "deleted",
                                        [PERI_ST_TRUNCATE] = "deleted",
                                        [PERI_ST_ALTER] = "altered"};
-    if (!w.count) changed = rows > old ? rows - old : old - rows;
+    const uint64_t changed = w.marks ? ran.marked : rows > old ? rows - old : old - rows;
     if (st->kind == PERI_ST_ALTER)
         note_done(r, s, name, what[st->kind]);
     else

@@ -24,9 +24,9 @@ typedef struct {
 
 typedef struct {
     const char *sql; /* NULL: there is nothing to do */
-    /* A SELECT of one number: the rows that change. NULL: see how many there are before
-     * and after. */
-    const char *count;
+    /* Its last column is a BOOLEAN and no part of the table: does the row change? Else
+     * see how many rows there are before and after. */
+    bool marks;
 } peri_rewritten_t;
 
 /* Must the columns of INSERT's SELECT be known? VALUES shows its own. */

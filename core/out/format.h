@@ -38,6 +38,7 @@ struct peri_writer {
     char created[32];       /* ISO 8601, UTC */
     peri_writeopts_t opts;
     uint64_t rows;   /* before the chunk in hand */
+    uint64_t marked; /* see peri_writeopts_t */
     uint64_t sent;   /* bytes */
     double flushed;  /* peri_now() when the stream was, the last time; 0: never */
     const char *cut; /* why there are no more rows; NULL: there are none */

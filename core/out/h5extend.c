@@ -173,15 +173,6 @@ static void close_all(const peri_writer_t *w, hdf5_t *h)
     h->nulls = h->file = -1;
 }
 
-static hid_t open_file(const char *path, unsigned how)
-{
-    hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
-    H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
-    hid_t file = H5Fopen(path, how, fapl);
-    H5Pclose(fapl);
-    return file;
-}
-
 /* ---- room ---- */
 
 /* Of all values in the file, and what leads to texts. */
@@ -200,22 +191,25 @@ static uint64_t compact_size(hid_t file)
 {
     uint64_t bytes = 0;
     hsize_t size = 0;
-    hid_t a = H5Aexists(file, PERI_H5_COMPACT) > 0
-                  ? H5Aopen(file, PERI_H5_COMPACT, H5P_DEFAULT)
-                  : -1;
-    herr_t rc = a < 0 ? -1 : H5Aread(a, H5T_NATIVE_UINT64, &bytes);
-    if (a >= 0) H5Aclose(a);
-    if (rc >= 0) return bytes;
+    bool known = false;
+    if (H5Aexists(file, PERI_H5_COMPACT) > 0) {
+        hid_t a = H5Aopen(file, PERI_H5_COMPACT, H5P_DEFAULT), space = H5Aget_space(a);
+        known = H5Sget_simple_extent_npoints(space) == 1 &&
+                H5Aread(a, H5T_NATIVE_UINT64, &bytes) >= 0;
+        H5Sclose(space);
+        H5Aclose(a);
+    }
+    if (known) return bytes;
     return H5Fget_filesize(file, &size) < 0 ? 0 : size;
 }
 
 static int put_compact_size(hid_t file, uint64_t bytes)
 {
+    if (H5Aexists(file, PERI_H5_COMPACT) > 0 && H5Adelete(file, PERI_H5_COMPACT) < 0)
+        return -1;
     hid_t space = H5Screate(H5S_SCALAR);
-    hid_t a = H5Aexists(file, PERI_H5_COMPACT) > 0
-                  ? H5Aopen(file, PERI_H5_COMPACT, H5P_DEFAULT)
-                  : H5Acreate2(file, PERI_H5_COMPACT, H5T_NATIVE_UINT64, space,
-                               H5P_DEFAULT, H5P_DEFAULT);
+    hid_t a = H5Acreate2(file, PERI_H5_COMPACT, H5T_NATIVE_UINT64, space, H5P_DEFAULT,
+                         H5P_DEFAULT);
     herr_t rc = a < 0 ? -1 : H5Awrite(a, H5T_NATIVE_UINT64, &bytes);
     if (a >= 0 && H5Aclose(a) < 0) rc = -1;
     H5Sclose(space);
@@ -227,7 +221,7 @@ bool peri_h5_can_extend(peri_writer_t *w, const char *path)
     hsize_t rows, size = 0;
     hdf5_t *h = peri_h5_state_new(w);
     peri_h5_lock();
-    h->file = open_file(path, H5F_ACC_RDONLY);
+    h->file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
     bool can =
         h->file >= 0 && open_all(w, h, &rows) && H5Fget_filesize(h->file, &size) >= 0;
     const uint64_t compact = can ? compact_size(h->file) : 0;
@@ -279,7 +273,10 @@ int peri_h5_extend(peri_writer_t *w, hdf5_t *h, peri_err_t *err)
                        w->opts.tick_arg, err))
         return -1;
     peri_h5_lock();
-    h->file = open_file(peri_target_temp(w->target), H5F_ACC_RDWR);
+    hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
+    h->file = H5Fopen(peri_target_temp(w->target), H5F_ACC_RDWR, fapl);
+    H5Pclose(fapl);
     if (h->file < 0) {
         rc = peri_h5_fail(w, err);
     } else if (!open_all(w, h, &rows)) {

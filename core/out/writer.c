@@ -294,12 +294,21 @@ static int fail(peri_writer_t *w, const peri_err_t *e, peri_err_t *err)
     return -1;
 }
 
+static void count_marks(peri_writer_t *w, duckdb_vector marks, idx_t n)
+{
+    const bool *is = duckdb_vector_get_data(marks);
+    uint64_t *valid = duckdb_vector_get_validity(marks);
+    for (idx_t i = 0; i < n; i++)
+        w->marked += is[i] && (!valid || duckdb_validity_row_is_valid(valid, i));
+}
+
 int peri_writer_chunk(peri_writer_t *w, duckdb_data_chunk chunk, peri_err_t *err)
 {
     peri_err_t e = {0};
     if (w->failure.code != PERI_OK) return fail(w, &e, err);
     idx_t n = duckdb_data_chunk_get_size(chunk);
-    if (duckdb_data_chunk_get_column_count(chunk) != w->ncols || w->finished) {
+    if (duckdb_data_chunk_get_column_count(chunk) != w->ncols + w->opts.marks ||
+        w->finished) {
         peri_err_set(&e, PERI_EINTERNAL, "rows with the wrong number of columns");
         return fail(w, &e, err);
     }
@@ -308,6 +317,7 @@ int peri_writer_chunk(peri_writer_t *w, duckdb_data_chunk chunk, peri_err_t *err
         peri_field_bind(&w->fields[i], duckdb_data_chunk_get_vector(chunk, i));
     if (w->ops->chunk(w, chunk, n, &e)) return fail(w, &e, err);
     w->rows += n;
+    if (w->opts.marks) count_marks(w, duckdb_data_chunk_get_vector(chunk, w->ncols), n);
     return flush_stream(w, &e) ? fail(w, &e, err) : 0;
 }
 
@@ -357,6 +367,11 @@ void peri_writer_free(peri_writer_t *w)
 uint64_t peri_writer_rows(const peri_writer_t *w)
 {
     return w->rows;
+}
+
+uint64_t peri_writer_marked(const peri_writer_t *w)
+{
+    return w->marked;
 }
 
 uint64_t peri_writer_bytes(const peri_writer_t *w)

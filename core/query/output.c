@@ -121,11 +121,12 @@ peri_writer_t *peri_query_open_writer(peri_query_t *q, peri_err_t *err)
                              .prompt = q->spec.cut || isatty(STDOUT_FILENO),
                              .draft = q->spec.draft,
                              .extends = q->spec.extends,
+                             .marks = q->spec.marks,
                              .tick = copy_tick,
                              .tick_arg = q,
                              .temp_dir = q->temp.path};
-    return peri_writer_new(q->spec.format, q->spec.into, stdout, cols, n, prov, &opts,
-                           err);
+    return peri_writer_new(q->spec.format, q->spec.into, stdout, cols, n - opts.marks,
+                           prov, &opts, err);
 }
 
 /* Which nodes' files the answer is from: the caller cannot see it if one was forgotten.

@@ -14,9 +14,13 @@
 #include "portal/quick/run.h"
 
 #define SEARCH_MAX 400
-#define SQL_SHOWN  "4000" /* characters, in lists */
-#define PAGE       250
-#define ID_MIN     4 /* characters of an id that is cut */
+/* Of a search: each word is looked for in all that she has asked, while a thread of the
+ * web waits. */
+#define WORDS_MAX    8
+#define SQL_SEARCHED "20000" /* characters */
+#define SQL_SHOWN    "4000"  /* characters, in lists */
+#define PAGE         250
+#define ID_MIN       4 /* characters of an id that is cut */
 
 #define QUERY_JSON(sql)                                                                  \
     "SELECT json_build_object('id', q.id, 'sql', " sql                                   \
@@ -79,6 +83,19 @@ static json_t *take_next(const peri_request_t *r, json_t *list, size_t n)
     return next;
 }
 
+static int check_search(const char *q, peri_err_t *err)
+{
+    size_t words = 0;
+    if (!q) return 0;
+    if (strlen(q) > SEARCH_MAX)
+        return peri_err_set(err, PERI_EINVAL, "\"q\" has at most %d bytes", SEARCH_MAX);
+    for (const char *s = q; *s; s++)
+        words += isspace((unsigned char)*s) && !isspace((unsigned char)s[1]) && s[1];
+    if (words >= WORDS_MAX)
+        return peri_err_set(err, PERI_EINVAL, "\"q\" has at most %d words", WORDS_MAX);
+    return 0;
+}
+
 int peri_api_queries(peri_request_t *r, peri_err_t *err)
 {
     static const char sql[] = QUERY_JSON(
@@ -86,9 +103,12 @@ int peri_api_queries(peri_request_t *r, peri_err_t *err)
         ")") ", 'cursor', "
              "q.started::text || '_' || q.id) FROM query q WHERE q.account = $1::bigint "
              "AND "
-             "($2::float8 IS NULL OR (q.started, q.id) < ($2::float8, $3::uuid)) AND NOT "
-             "EXISTS (SELECT 1 FROM regexp_split_to_table(lower($4), '\\s+') AS w WHERE "
-             "position(w IN lower(q.sql || ' ' || q.text)) = 0) ORDER BY q.started DESC, "
+             "($2::float8 IS NULL OR (q.started, q.id) < ($2::float8, $3::uuid)) AND "
+             "NOT EXISTS (SELECT 1 FROM (SELECT lower(left(q.sql, " SQL_SEARCHED
+             ") || ' ' || q.text) AS it OFFSET "
+             "0) AS whole, regexp_split_to_table(lower($4), '\\s+') AS w WHERE "
+             "position(w "
+             "IN whole.it) = 0) ORDER BY q.started DESC, "
              "q.id "
              "DESC LIMIT $5::int";
     const char *q = peri_request_arg(r, "q");
@@ -99,8 +119,7 @@ int peri_api_queries(peri_request_t *r, peri_err_t *err)
         read_cursor(r, cursor, err))
         return -1;
     if (n > PAGE) n = PAGE;
-    if (q && strlen(q) > SEARCH_MAX)
-        return peri_err_set(err, PERI_EINVAL, "\"q\" has at most %d bytes", SEARCH_MAX);
+    if (check_search(q, err)) return -1;
     snprintf(me, sizeof(me), "%lld", (long long)r->actor.account);
     snprintf(limit, sizeof(limit), "%lld", (long long)n + 1);
     const char *const v[] = {me, cursor[0], cursor[1], q ? q : "", limit};

@@ -87,6 +87,11 @@ class Tables(unittest.TestCase):
         self.assertRegex(self.ok("describe", "mydb.Stars"), r"d +DECIMAL\(9,3\).*deflate")
         self.fails("describe", "mydb.stas", says="did you mean mydb.stars?")
         self.fails("table", "show", "stas", says="did you mean mydb.stars?")
+        self.w.describe("sky", f"name: sky\nroot: {self.db}\ntables:\n  Stars: {{files: stars.h5, path: /}}\n")
+        self.addCleanup(os.remove, self.w.file("datasets", "sky.yaml"))
+        self.fails("query", "SELECT * FROM STARS", says='no table "STARS" without a dataset; did you mean '
+                   "mydb.stars, sky.STARS?")
+        self.fails("query", "SELECT * FROM star", says="or mydb.table, choose one with --context")
         self.fails("table", "show", "other.stars", says='no schema "other"')
         self.fails("table", "show", "a-b", says="cannot be the name of a table", status=2)
         self.fails("table", "ls", "nobody", says='no schema "nobody"')
