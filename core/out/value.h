@@ -28,6 +28,7 @@ struct peri_field {
     size_t nkids;
     char **words; /* ENUM */
     size_t nwords;
+    bool as_text; /* of a column: no numbers of the format hold all its values */
     const void *data; /* of the bound vector */
     const uint64_t *valid;
 };
