@@ -82,8 +82,9 @@ static bool is_fraction(duckdb_type t)
     return t == DUCKDB_TYPE_FLOAT || t == DUCKDB_TYPE_DOUBLE || t == DUCKDB_TYPE_DECIMAL;
 }
 
-static bool is_nested(duckdb_type t)
+bool peri_cast_is_nested(duckdb_logical_type type)
 {
+    duckdb_type t = duckdb_get_type_id(type);
     return t == DUCKDB_TYPE_LIST || t == DUCKDB_TYPE_ARRAY || t == DUCKDB_TYPE_STRUCT ||
            t == DUCKDB_TYPE_MAP || t == DUCKDB_TYPE_UNION;
 }
@@ -199,7 +200,7 @@ int peri_cast_put(const char *source, duckdb_logical_type from, duckdb_logical_t
     if (condition.len)
         peri_buf_printf(b, "CASE WHEN %s IS NULL THEN NULL WHEN %s THEN ", source,
                         condition.data);
-    bool json = f == DUCKDB_TYPE_VARCHAR && is_nested(duckdb_get_type_id(to));
+    bool json = f == DUCKDB_TYPE_VARCHAR && peri_cast_is_nested(to);
     peri_buf_puts(b, wrong_is_null ? "TRY(" : "(");
     int rc = put_cast(source, to, json, b);
     peri_buf_putc(b, ')');

@@ -12,6 +12,7 @@
 /* SQL of a type, which gives it back; -1 if it has none. */
 int peri_cast_put_type(duckdb_logical_type t, peri_buf_t *b);
 bool peri_cast_same_type(duckdb_logical_type a, duckdb_logical_type b);
+bool peri_cast_is_nested(duckdb_logical_type type);
 duckdb_logical_type peri_cast_copy_type(duckdb_logical_type t);
 /* The type that `text` is in SQL. */
 duckdb_logical_type peri_cast_parse_type(peri_session_t *s, const char *text,

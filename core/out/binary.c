@@ -113,6 +113,9 @@ bool peri_binary_unsure(const peri_field_t *f, peri_numbers_t have)
         return have == PERI_NUMBERS_SIGNED;
     case DUCKDB_TYPE_DECIMAL: /* 15 digits always fit */
         return f->width > 15 && (have == PERI_NUMBERS_64 || have == PERI_NUMBERS_SIGNED);
+    case DUCKDB_TYPE_TIMESTAMP_S:
+    case DUCKDB_TYPE_TIMESTAMP_MS:
+        return have == PERI_NUMBERS_PARQUET && !vector;
     default:
         return false;
     }
@@ -125,6 +128,15 @@ static bool keeps_integer(const peri_field_t *f, idx_t row, bool is_signed)
     return is_signed ? v >= INT64_MIN && v <= INT64_MAX : v >= 0 && v <= UINT64_MAX;
 }
 
+/* DuckDB makes microseconds of them, on the way to the file or back. */
+static bool keeps_moment(const peri_field_t *f, idx_t row)
+{
+    int64_t us, v = ((const int64_t *)f->data)[row];
+    bool finite = v != INT64_MAX && v != -INT64_MAX;
+    int64_t more = f->type == DUCKDB_TYPE_TIMESTAMP_S ? 1000000 : 1000;
+    return finite && !__builtin_mul_overflow(v, more, &us);
+}
+
 /* Is it the decimal that DuckDB's cast makes of the nearest double? */
 static bool keeps_decimal(const peri_field_t *f, idx_t row, double power)
 {
@@ -135,11 +147,9 @@ static bool keeps_decimal(const peri_field_t *f, idx_t row, double power)
     return fabs(back) < 0x1p126 && (__int128)back == v;
 }
 
-static bool keeps_elements(const peri_field_t *f, idx_t row, idx_t size,
-                           peri_numbers_t have)
+static bool keeps_elements(const peri_field_t *f, idx_t row, peri_numbers_t have)
 {
-    if (peri_field_is_null(f, row)) return true;
-    idx_t first = row * size;
+    idx_t size = f->array_size, first = row * size;
     if (f->type == DUCKDB_TYPE_LIST) {
         duckdb_list_entry e = ((const duckdb_list_entry *)f->data)[row];
         first = e.offset;
@@ -150,18 +160,28 @@ static bool keeps_elements(const peri_field_t *f, idx_t row, idx_t size,
 
 bool peri_binary_keeps(const peri_field_t *f, idx_t first, idx_t n, peri_numbers_t have)
 {
-    bool nested = f->type == DUCKDB_TYPE_ARRAY || f->type == DUCKDB_TYPE_LIST;
-    bool decimal = f->type == DUCKDB_TYPE_DECIMAL;
     bool is_signed = f->type == DUCKDB_TYPE_HUGEINT || have == PERI_NUMBERS_SIGNED;
     double power = 1;
-    for (unsigned k = 0; decimal && k < f->scale; k++)
-        power *= 10; /* rounds from 10^23 on */
+    for (unsigned k = 0; k < f->scale; k++) power *= 10; /* rounds from 10^23 on */
     for (idx_t i = first; i < first + n; i++) {
-        if (nested ? !keeps_elements(f, i, f->array_size, have)
-                   : !peri_field_is_null(f, i) &&
-                         (decimal ? !keeps_decimal(f, i, power)
-                                  : !keeps_integer(f, i, is_signed)))
-            return false;
+        bool keeps;
+        if (peri_field_is_null(f, i)) continue;
+        switch (f->type) {
+        case DUCKDB_TYPE_ARRAY:
+        case DUCKDB_TYPE_LIST:
+            keeps = keeps_elements(f, i, have);
+            break;
+        case DUCKDB_TYPE_DECIMAL:
+            keeps = keeps_decimal(f, i, power);
+            break;
+        case DUCKDB_TYPE_TIMESTAMP_S:
+        case DUCKDB_TYPE_TIMESTAMP_MS:
+            keeps = keeps_moment(f, i);
+            break;
+        default:
+            keeps = keeps_integer(f, i, is_signed);
+        }
+        if (!keeps) return false;
     }
     return true;
 }

@@ -29,7 +29,8 @@ typedef enum {
     PERI_NUMBERS_ANY,    /* any: they are text */
     PERI_NUMBERS_64,     /* integers of 64 bits, doubles */
     PERI_NUMBERS_SIGNED, /* the same, but no unsigned integers of 64 bits */
-    PERI_NUMBERS_DECIMAL /* integers of 64 bits, doubles, decimals */
+    PERI_NUMBERS_PARQUET /* integers of 64 bits, doubles, decimals; moments without
+                            infinity in seconds or milliseconds */
 } peri_numbers_t;
 
 /* Do the column's values decide whether these numbers hold it? */

@@ -110,16 +110,21 @@ static int check_rows_of_nulls(const peri_writer_t *w, size_t c, idx_t first, id
 {
     const peri_field_t *f = &w->fields[c];
     if (f->type != DUCKDB_TYPE_ARRAY || !f->kids[0].valid) return 0;
-    peri_binary_t kind = ((peri_fits_t *)w->state)->cols[c].kind;
+    peri_fits_t *t = w->state;
+    peri_binary_t kind = t->cols[c].kind;
     if (kind == PERI_BIN_F32 || kind == PERI_BIN_F64) return 0;
-    for (idx_t i = first; i < first + n; i++)
-        if (peri_binary_is_row_of_nulls(f, i))
-            return peri_err_set(
-                err, PERI_EUNSUPP,
-                "column \"%s\" has in row %llu a vector of nothing but NULLs, which fits "
-                "cannot tell from NULL: cast it to a list, CAST(\"%s\" AS TYPE[]), or "
-                "choose hdf5 or parquet",
-                w->cols[c].name, (unsigned long long)(w->rows + i + 1), w->cols[c].name);
+    for (idx_t i = first; i < first + n; i++) {
+        if (!peri_binary_is_row_of_nulls(f, i)) continue;
+        peri_buf_clear(&t->text);
+        peri_field_sql_type(&f->kids[0], &t->text);
+        return peri_err_set(
+            err, PERI_EUNSUPP,
+            "column \"%s\" has in row %llu a vector of nothing but NULLs, which fits "
+            "cannot tell from NULL: cast it to a list, CAST(\"%s\" AS %s[]), or choose "
+            "hdf5 or parquet",
+            w->cols[c].name, (unsigned long long)(w->rows + i + 1), w->cols[c].name,
+            t->text.data ? t->text.data : "");
+    }
     return 0;
 }
 

@@ -6,6 +6,7 @@
 
 #define PERI_H5_PROVENANCE "provenance" /* groups beside the columns */
 #define PERI_H5_NULLS      "nulls"
+#define PERI_H5_WIDTH_MAX  1024      /* of a vector that our reader takes (core/table) */
 #define PERI_H5_COLUMNS    "columns" /* attribute of the root group */
 
 /* For each column the name of its dataset: its own, or the nearest that HDF5 can hold and

@@ -157,6 +157,10 @@ static int hdf5_open(peri_writer_t *w, peri_err_t *err)
     for (size_t c = 0; c < w->ncols; c++) {
         column_t *col = &h->cols[c];
         col->kind = peri_binary_kind(&w->fields[c], true, &col->width);
+        if (col->width > PERI_H5_WIDTH_MAX) {
+            col->kind = PERI_BIN_TEXT;
+            col->width = 1;
+        }
         col->type = col->set = col->mask = -1;
         col->vector =
             w->fields[c].type == DUCKDB_TYPE_ARRAY && col->kind != PERI_BIN_TEXT;

@@ -141,13 +141,15 @@ static void *run(void *arg)
 /* ---- the statement ---- */
 
 /* Would Parquet lose something of such a value? HUGEINT becomes a double there, intervals
- * are cut to milliseconds, time zones are dropped; the others it does not know. */
+ * are cut to milliseconds, time zones are dropped, infinity in seconds and milliseconds
+ * fails; the others it does not know. */
 static bool is_lossy(const peri_field_t *f)
 {
     static const duckdb_type lossy[] = {
-        DUCKDB_TYPE_HUGEINT, DUCKDB_TYPE_UHUGEINT, DUCKDB_TYPE_INTERVAL,
-        DUCKDB_TYPE_TIME_TZ, DUCKDB_TYPE_TIME_NS,  DUCKDB_TYPE_BIT,
-        DUCKDB_TYPE_BIGNUM,  DUCKDB_TYPE_SQLNULL,  DUCKDB_TYPE_UNION};
+        DUCKDB_TYPE_TIMESTAMP_S, DUCKDB_TYPE_TIMESTAMP_MS, DUCKDB_TYPE_HUGEINT,
+        DUCKDB_TYPE_UHUGEINT,    DUCKDB_TYPE_INTERVAL,     DUCKDB_TYPE_TIME_TZ,
+        DUCKDB_TYPE_TIME_NS,     DUCKDB_TYPE_BIT,          DUCKDB_TYPE_BIGNUM,
+        DUCKDB_TYPE_SQLNULL,     DUCKDB_TYPE_UNION};
     for (size_t i = 0; i < sizeof(lossy) / sizeof(lossy[0]); i++)
         if (f->type == lossy[i]) return true;
     for (size_t i = 0; i < f->nkids; i++)
@@ -159,9 +161,11 @@ static bool is_lossy(const peri_field_t *f)
 static const char *target_type(const peri_field_t *f)
 {
     if (f->as_text) return NULL;
-    return f->type == DUCKDB_TYPE_HUGEINT    ? "BIGINT"
-           : f->type == DUCKDB_TYPE_UHUGEINT ? "UBIGINT"
-                                             : NULL;
+    return f->type == DUCKDB_TYPE_HUGEINT        ? "BIGINT"
+           : f->type == DUCKDB_TYPE_UHUGEINT     ? "UBIGINT"
+           : f->type == DUCKDB_TYPE_TIMESTAMP_S  ? "TIMESTAMP"
+           : f->type == DUCKDB_TYPE_TIMESTAMP_MS ? "TIMESTAMP_MS"
+                                                 : NULL;
 }
 
 static bool is_text(const peri_field_t *f)
@@ -392,7 +396,7 @@ static void parquet_free(peri_writer_t *w)
 const peri_ops_t peri_ops_parquet = {.name = "parquet",
                                      .endings = " .parquet .pq ",
                                      .advice = "give a file for it",
-                                     .numbers = PERI_NUMBERS_DECIMAL,
+                                     .numbers = PERI_NUMBERS_PARQUET,
                                      .open = parquet_open,
                                      .chunk = parquet_chunk,
                                      .close = parquet_close,

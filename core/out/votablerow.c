@@ -182,10 +182,12 @@ static int put_value(const peri_field_t *f, idx_t row, const peri_votype_t *t,
     }
     int64_t v = (int64_t)peri_field_integer(f, row);
     if (t->mark && v == t->mark)
-        return peri_err_set(err, PERI_EUNSUPP,
-                            "column \"%s\" has a vector that holds %lld, which votable "
-                            "needs to mark NULLs in vectors: cast the elements to DOUBLE",
-                            f->name, (long long)v);
+        return peri_err_set(
+            err, PERI_EUNSUPP,
+            "column \"%s\" has a vector that holds %lld, which votable "
+            "needs to mark NULLs in vectors: CAST(\"%s\" AS HUGEINT[]) is "
+            "text there",
+            f->name, (long long)v, f->name);
     put_number(b, (uint64_t)v, t->size);
     return 0;
 }

@@ -37,6 +37,7 @@ static const base_t bases[] = {
     {"BLOB", PERI_T_STR, PERI_SQLFORM_CAST},
     {"BIT", PERI_T_STR, PERI_SQLFORM_CAST},
     {"BIGNUM", PERI_T_STR, PERI_SQLFORM_CAST},
+    {"JSON", PERI_T_STR, PERI_SQLFORM_CAST},
     {"BOOLEAN", PERI_T_BOOL, PERI_SQLFORM_STORED},
     {"TINYINT", PERI_T_I8, PERI_SQLFORM_STORED},
     {"SMALLINT", PERI_T_I16, PERI_SQLFORM_STORED},
@@ -188,8 +189,8 @@ peri_sqlform_t peri_sqltype_form(const char *text, peri_type_t stored, uint32_t 
 /* ---- JSON ---- */
 
 /* JSON becomes a nested type in steps, because DuckDB's casts keep the escapes of a BLOB,
- * round a DECIMAL, and take no keys of a MAP that are themselves nested: those are text
- * that is JSON again.
+ * round a DECIMAL, know no BIT or BIGNUM, take a JSON in JSON apart, and take no keys of
+ * a MAP that are themselves nested: those are text that is JSON again.
  *
  *   STEP_TEXT  what DuckDB takes out of JSON exactly; the rest, and nested keys, as text
  *   STEP_KEYS  nested keys are JSON
@@ -240,7 +241,7 @@ static bool has_nested_keys(const char *type)
 /* A type that is text in JSON, at *at, which moves to its last character. */
 static bool skip_text(const char **at)
 {
-    static const char *const names[] = {"BLOB", "DECIMAL"};
+    static const char *const names[] = {"BLOB", "DECIMAL", "BIT", "BIGNUM", "JSON"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         size_t n = strlen(names[i]);
         if (strncmp(*at, names[i], n) != 0) continue;

@@ -61,7 +61,7 @@ COLUMNS = {
     "e": ("ENUM('a b', 'c''d', '', ' ', 'é')", "'a b', 'c''d', '', NULL, ' ', 'é'"),
     "s": ("VARCHAR", r"""'', NULL, 'hélium ★ 😀', 'null', 'NULL', E'two\nlines\r\n\ttab', ' x ', ' ', '   ',
           '\u0041', '\\u00e9', '\', '\N', '""', '"', '\""', 'a,b', '<b>&amp;</b>', E'\x01\x7f', 'nan', '1e5',
-          'true', '2024-01-01', '#x', '[1]', '{}', 'trailing  ', '\', '‏x'"""),
+          'true', '2024-01-01', '#x', '[1]', '{}', 'trailing  ', '\', '‏x', '"é"★', E'\té', E'\\tä'"""),
     "v2": ("FLOAT[2]", "[1, 2], NULL, [NULL, -0.0], ['nan', 'inf'], ['nan', NULL]"),
     "v1": ("DOUBLE[1]", "[1], NULL, ['nan']"),
     "vb": ("BOOLEAN[3]", "[true, NULL, false], NULL"),
