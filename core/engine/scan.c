@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/nullnan.h"
 #include "core/base/util.h"
 #include "core/table/sqltype.h"
 
@@ -57,7 +58,8 @@ static duckdb_type type_of_column(const peri_column_t *c)
                    {"TIMESTAMP_MS", DUCKDB_TYPE_TIMESTAMP_MS},
                    {"TIMESTAMP_NS", DUCKDB_TYPE_TIMESTAMP_NS},
                    {"TIMESTAMP WITH TIME ZONE", DUCKDB_TYPE_TIMESTAMP_TZ}};
-    if (peri_sqltype_form(c->sql_type, c->type, c->width) == PERI_SQLFORM_BITS) {
+    peri_sqlform_t form = peri_sqltype_form(c->sql_type, c->type, c->width);
+    if (form == PERI_SQLFORM_BITS || form == PERI_SQLFORM_ONE) {
         size_t n = strcspn(c->sql_type, "[");
         for (size_t i = 0; i < sizeof(moments) / sizeof(moments[0]); i++)
             if (strlen(moments[i].name) == n &&
@@ -71,30 +73,29 @@ void peri_scan_put_value(const peri_column_t *c, const char *name, peri_buf_t *b
 {
     switch (peri_sqltype_form(c->sql_type, c->type, c->width)) {
     case PERI_SQLFORM_CAST:
-        peri_buf_printf(b, "CAST(%s", name);
-        break;
+    case PERI_SQLFORM_ONE:
+        peri_buf_printf(b, "CAST(%s AS %s)", name, c->sql_type);
+        return;
     case PERI_SQLFORM_JSON:
-        peri_buf_printf(b, "CAST(CAST(CAST(%s AS JSON) AS ", name);
-        peri_sqltype_put_json(c->sql_type, b);
-        peri_buf_putc(b, ')');
-        break;
-    case PERI_SQLFORM_ONE: /* DuckDB has no CASE of arrays, but of lists */
-        peri_buf_printf(b, "CAST(CASE WHEN %s IS NOT NULL THEN [%s] END", name, name);
-        break;
+        peri_sqltype_put_json(name, c->sql_type, b);
+        return;
     default:
         peri_buf_puts(b, name);
-        return;
     }
-    peri_buf_puts(b, " AS ");
-    peri_buf_puts(b, c->sql_type);
-    peri_buf_putc(b, ')');
 }
 
+static bool is_array(const peri_column_t *c)
+{
+    return c->width > 1 ||
+           peri_sqltype_form(c->sql_type, c->type, c->width) == PERI_SQLFORM_ONE;
+}
+
+/* width 0: no array. */
 static void add_column(duckdb_bind_info info, const char *name, duckdb_type type,
                        uint32_t width)
 {
     duckdb_logical_type value = duckdb_create_logical_type(type);
-    if (width > 1) {
+    if (width) {
         duckdb_logical_type array = duckdb_create_array_type(value, width);
         duckdb_bind_add_result_column(info, name, array);
         duckdb_destroy_logical_type(&array);
@@ -117,14 +118,15 @@ static void scan_bind(duckdb_bind_info info)
     const peri_scanrel_t *rel = s->relations[id];
     const peri_table_t *t = rel->table;
     char name[32];
-    add_column(info, "c0", DUCKDB_TYPE_BIGINT, 1);
+    add_column(info, "c0", DUCKDB_TYPE_BIGINT, 0);
     for (size_t i = 0; i < t->ncolumns; i++) {
         snprintf(name, sizeof(name), "c%zu", i + 1);
-        add_column(info, name, type_of_column(&t->columns[i]), t->columns[i].width);
+        const peri_column_t *c = &t->columns[i];
+        add_column(info, name, type_of_column(c), is_array(c) ? c->width : 0);
     }
-    add_column(info, "file", DUCKDB_TYPE_VARCHAR, 1);
-    add_column(info, "snapnum", DUCKDB_TYPE_INTEGER, 1);
-    add_column(info, "idx", DUCKDB_TYPE_BIGINT, 1);
+    add_column(info, "file", DUCKDB_TYPE_VARCHAR, 0);
+    add_column(info, "snapnum", DUCKDB_TYPE_INTEGER, 0);
+    add_column(info, "idx", DUCKDB_TYPE_BIGINT, 0);
     duckdb_bind_set_cardinality(info, rel->share_rows, false);
     duckdb_bind_set_bind_data(info, xdup(&rel, sizeof(rel)), free);
 }
@@ -244,43 +246,59 @@ static void fill_virtual(const peri_scan_t *s, int kind, uint32_t file_no,
 
 static duckdb_vector values_of(const peri_column_t *c, duckdb_vector vec)
 {
-    return c->width > 1 ? duckdb_array_vector_get_child(vec) : vec;
+    return is_array(c) ? duckdb_array_vector_get_child(vec) : vec;
 }
 
-/* Rows of a vector column whose every value is NULL are NULL themselves. */
-static void set_nulls(const uint8_t *flags, uint32_t n, uint32_t width, duckdb_vector vec)
+/* Of a vector column whose every value in the row is NULL: is the row? If not, its first
+ * value, which nobody sees, is neither 0 nor NULL's NaN (core/out/binary.c). */
+static bool is_null_row(peri_type_t type, const char *first)
 {
+    if (type == PERI_T_F32) return memcmp(first, &(uint32_t){PERI_NULL_F32 + 1}, 4) != 0;
+    if (type == PERI_T_F64) return memcmp(first, &(uint64_t){PERI_NULL_F64 + 1}, 8) != 0;
+    size_t size = type == PERI_T_STR || type == PERI_T_BLOB ? 0 : peri_type_size(type);
+    for (size_t i = 0; i < size; i++)
+        if (first[i]) return false;
+    return true;
+}
+
+static void set_nulls(const uint8_t *flags, uint32_t n, const peri_column_t *c,
+                      duckdb_vector vec)
+{
+    uint32_t width = c->width;
     size_t total = (size_t)n * width;
     uint8_t any = 0;
     for (size_t i = 0; i < total; i++) any |= flags[i];
     if (!any) return;
-    duckdb_vector values = width > 1 ? duckdb_array_vector_get_child(vec) : vec;
+    duckdb_vector values = values_of(c, vec);
     duckdb_vector_ensure_validity_writable(values);
     uint64_t *valid = duckdb_vector_get_validity(values);
     for (size_t i = 0; i < total; i++)
         if (flags[i]) valid[i >> 6] &= ~(UINT64_C(1) << (i & 63));
-    if (width == 1) return;
+    if (!is_array(c)) return;
+    const char *data = duckdb_vector_get_data(values);
+    size_t step = peri_type_size(c->type) * width;
     duckdb_vector_ensure_validity_writable(vec);
     valid = duckdb_vector_get_validity(vec);
     for (uint32_t i = 0; i < n; i++) {
         const uint8_t *row = flags + (size_t)i * width;
         uint32_t k = 0;
         while (k < width && row[k]) k++;
-        if (k == width) valid[i >> 6] &= ~(UINT64_C(1) << (i & 63));
+        if (k == width && is_null_row(c->type, data + i * step))
+            valid[i >> 6] &= ~(UINT64_C(1) << (i & 63));
     }
 }
 
 static int fill_mask(local_t *l, size_t k, uint32_t n, duckdb_vector vec, peri_err_t *err)
 {
-    uint32_t width = column_of(l->scan, k)->width;
-    uint64_t bytes = (uint64_t)n * width;
+    const peri_column_t *c = column_of(l->scan, k);
+    uint64_t bytes = (uint64_t)n * c->width;
     if (bytes > l->flags_size) {
         free(l->flags);
         l->flags = peri_xmalloc(bytes);
         l->flags_size = bytes;
     }
     if (peri_scanner_read_mask(l->scan, &l->me, k, n, l->flags, err)) return -1;
-    set_nulls(l->flags, n, width, vec);
+    set_nulls(l->flags, n, c, vec);
     return 0;
 }
 
@@ -343,7 +361,7 @@ static void fill_from_block(local_t *l, size_t k, uint32_t n, duckdb_vector vec)
     const uint8_t *mask = peri_aheadblock_mask(l->block, k);
     values += first * size;
     memcpy(duckdb_vector_get_data(values_of(c, vec)), values, n * size);
-    if (mask) set_nulls(mask + first * c->width, n, c->width, vec);
+    if (mask) set_nulls(mask + first * c->width, n, c, vec);
 }
 
 /* Find this thread its next block: 1 = got one, 0 = the end, -1 = error. */
