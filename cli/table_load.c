@@ -56,7 +56,7 @@ static int open_stdin(peri_err_t *err)
         if (fd >= 0) return fd;
     }
     const char *dir = getenv("TMPDIR");
-    int fd = open(dir && *dir ? dir : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int fd = peri_file_nameless(dir && *dir ? dir : "/tmp");
     char *block = peri_xmalloc(1 << 20);
     bool full = fd < 0;
     ssize_t n = 0;

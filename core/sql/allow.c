@@ -132,6 +132,17 @@ bool peri_fn_is_volatile(const json_t *expr)
            peri_fn_kind(peri_ast_str(expr, "function_name")) == PERI_FN_VOLATILE;
 }
 
+static int is_volatile(json_t *node, void *arg)
+{
+    (void)arg;
+    return peri_fn_is_volatile(node) ? -1 : 0;
+}
+
+bool peri_expr_volatile(json_t *expr)
+{
+    return peri_ast_walk(expr, is_volatile, NULL) != 0;
+}
+
 static bool in_list(const char *s, const char *const *list, size_t n)
 {
     for (size_t i = 0; i < n && list[i]; i++)
