@@ -3,7 +3,6 @@
  */
 #include "tests/unit/test_resolve_fixture.h"
 
-
 static void types_that_differ(void **state)
 {
     (void)state;
