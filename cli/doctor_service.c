@@ -26,8 +26,7 @@
 #define SPACE_LOW  5000000000ull
 #define SPACE_GONE 200000000ull
 
-/* The folder, or the nearest one above it that exists. */
-static char *existing(const char *path)
+char *peri_doctor_existing(const char *path)
 {
     char *p = peri_xstrdup(path);
     while (access(p, F_OK) && strrchr(p, '/') && strcmp(p, "/") != 0) {
@@ -37,8 +36,8 @@ static char *existing(const char *path)
     return p;
 }
 
-static void say_space(peri_doctor_t *d, const char *what, const char *path,
-                      const struct statfs *fs)
+void peri_doctor_space(peri_doctor_t *d, const char *what, const char *path,
+                       const struct statfs *fs)
 {
     char left[16];
     uint64_t space = (uint64_t)fs->f_bavail * (uint64_t)fs->f_bsize;
@@ -62,7 +61,7 @@ void peri_check_state(peri_doctor_t *d)
                         "name a shorter one with 'socket' in the configuration",
                         "its path has more than %zu characters: %s",
                         sizeof(a.sun_path) - 1, d->conf->socket);
-    char *there = existing(path);
+    char *there = peri_doctor_existing(path);
     if (stat(path, &st)) {
         bool may = access(there, W_OK | X_OK) == 0;
         peri_doctor_say(d, may ? PERI_DOCTOR_OK : PERI_DOCTOR_PROBLEM, "state",
@@ -80,7 +79,7 @@ void peri_check_state(peri_doctor_t *d)
                         "%s is open to others (mode %04o)", path,
                         (unsigned)st.st_mode & 07777);
     } else if (statfs(path, &fs) == 0) {
-        say_space(d, "state", path, &fs);
+        peri_doctor_space(d, "state", path, &fs);
     }
     free(there);
 }
@@ -141,7 +140,7 @@ static void check_server_clock(peri_doctor_t *d)
 void peri_check_spool(peri_doctor_t *d)
 {
     const char *path = d->conf->spool;
-    char *there = existing(path);
+    char *there = peri_doctor_existing(path);
     struct statfs fs;
     bool made = access(path, F_OK) == 0;
     if (statfs(there, &fs)) {
@@ -158,7 +157,7 @@ void peri_check_spool(peri_doctor_t *d)
                             "on a cluster, set 'spool' to a folder on shared storage",
                             "%s is on a disk of this machine: do all nodes see it?",
                             path);
-        say_space(d, "spool", path, &fs);
+        peri_doctor_space(d, "spool", path, &fs);
         if (made && access(path, W_OK) == 0) check_server_clock(d);
     }
     free(there);

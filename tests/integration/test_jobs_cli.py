@@ -344,9 +344,16 @@ class Jobs(Service):
         done = self.w.run("doctor", "--json")
         report = json.loads(done.out)
         health = {c["check"]: c["health"] for c in report["checks"]}
-        self.assertEqual((health["perigeed"], health["mpi"], health["programs"]),
-                         ("ok", "ok", "ok"), done.out)
+        self.assertEqual((health["perigeed"], health["mpi"], health["programs"], health["storage"]),
+                         ("ok", "ok", "ok", "ok"), done.out)
         self.assertEqual((done.status, report["ok"]), (0, True), done.out)
+        web = self.rights or "web: {listen: off}\n"
+        path = self.w.write("elsewhere.yaml", web + "storage: {folder: /proc/volumes}\n"
+                            "quick: {memory: 900TB}\n")
+        done = self.w.run("doctor", "--config", path)
+        self.assertEqual(done.status, 1, done)
+        self.assertRegex(done.out, "problem +storage .*/proc/volumes")
+        self.assertRegex(done.out, "warning +quick .* at the worst")
 
     def test_up_again(self):
         pid = self.status()["daemon"]["pid"]
