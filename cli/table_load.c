@@ -131,6 +131,16 @@ static void print_columns(const peri_import_t *i)
     fputc('\n', stderr);
 }
 
+/* The same for programs: "notes" of the table's object. */
+static void put_notes(const peri_import_t *i, json_t *o)
+{
+    size_t n;
+    const char *const *notes = peri_import_notes(i, &n);
+    json_t *list = json_array();
+    for (size_t k = 0; k < n; k++) json_array_append_new(list, json_string(notes[k]));
+    json_object_set_new(o, "notes", list);
+}
+
 /* ---- rows ---- */
 
 typedef struct {
@@ -285,10 +295,12 @@ static int tell(const peri_load_t *o, const job_t *j, bool replaced, double seco
     char count[32];
     json_t *now = peri_mydb_show(j->table.schema, j->table.name, err);
     if (!now) return -1;
-    if (o->json)
+    if (o->json) {
+        put_notes(j->file, now);
         peri_talk_print(now);
-    else
+    } else {
         peri_table_print_line(now);
+    }
     char *text = peri_xasprintf("%s rows %s %s.%s", peri_human_count(j->rows, count),
                                 o->append ? "added to" : "in", j->table.schema->name,
                                 j->table.name);

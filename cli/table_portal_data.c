@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/harmless.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/stream.h"
@@ -185,6 +186,20 @@ static json_t *send_place(peri_client_t *c, const load_t *o, const char *path,
     return j;
 }
 
+static void print_notes(const json_t *j)
+{
+    const json_t *note;
+    size_t i;
+    fflush(stdout);
+    json_array_foreach(json_object_get(j, "notes"), i, note)
+    {
+        fputs("Note: ", stderr);
+        peri_harmless_print(stderr,
+                            json_string_value(note) ? json_string_value(note) : "");
+        fputc('\n', stderr);
+    }
+}
+
 static int load(const load_t *o)
 {
     peri_err_t err = {0};
@@ -197,6 +212,7 @@ static int load(const load_t *o)
         peri_table_print_preview(j);
     else if (j && !o->json)
         peri_table_print_line(j);
+    if (j && !o->json && !o->preview && !o->quiet) print_notes(j);
     free(path);
     return peri_talk_end(c, j, &err, o->json, NULL);
 }

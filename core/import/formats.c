@@ -173,7 +173,7 @@ const peri_readops_t *peri_readops_choose(const peri_reader_t *r, bool *unpack,
         peri_err_set(err, PERI_EFORMAT, "%s has nothing in it", r->name);
         return NULL;
     }
-    if (!said && refuse_others(r->name, head, n, err)) return NULL;
+    if (refuse_others(r->name, head, n, err)) return NULL;
     const peri_readops_t *seen = by_content(head, n);
     if (!ops && !seen) {
         peri_err_set(err, PERI_EFORMAT,

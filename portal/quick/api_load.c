@@ -265,7 +265,7 @@ int peri_api_table_put(peri_request_t *r, peri_err_t *err)
     peri_words_t w;
     const bool preview = is_on(r, "preview");
     if (peri_quick_again(r, &rc, err)) {
-        if (rc == 0 && r->json && !preview) r->status = 201;
+        if (rc == 0 && r->fd >= 0 && !preview) r->status = 201;
         return rc;
     }
     body_t *b = r->ctx;

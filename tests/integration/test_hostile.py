@@ -3,6 +3,7 @@ nobody fetches, saved queries of others, what a query could change.
 """
 import concurrent.futures
 import http.client
+import io
 import json
 import os
 import resource
@@ -12,6 +13,8 @@ import tempfile
 import time
 import unittest
 from urllib.parse import quote
+
+import h5py
 
 import harness
 from portal_world import Portal
@@ -112,6 +115,31 @@ class Texts(unittest.TestCase):
             for f in block + waiting:
                 self.assertIn(f.result().status, (400, 409, 429))
         self.assertLess(grown, 300)
+
+    def test_long_descriptions(self):
+        """What a command says of a table goes through, and is not taken apart in the daemon."""
+        wide = io.BytesIO()
+        with h5py.File(wide, "w") as f:
+            for i in range(300):
+                f.create_dataset(f"c{i}", (1,), "i4").attrs["description"] = "x" * 50000
+        self.assertEqual(ana.put("/tables/mydb/wide", wide.getvalue()).status, 201)
+        before = memory("VmRSS")
+        streams = []
+        for _ in range(2):
+            s = socket.socket(socket.AF_UNIX)
+            streams.append(s)
+            s.settimeout(60)
+            s.connect(portal.socket("web"))
+            s.sendall((f"GET /api/v1/tables/mydb/wide HTTP/1.1\r\nHost: p\r\nAuthorization: Bearer {ana.token}\r\n"
+                       "\r\n").encode())
+        for s in streams:
+            self.assertEqual(s.recv(12), b"HTTP/1.1 200")
+        grown = memory("VmRSS") - before
+        for s in streams:
+            s.close()
+        self.assertEqual(len(ana.ok("GET", "/tables/mydb/wide")["columns"]), 300)
+        self.assertEqual(ana.delete("/tables/mydb/wide").body, b"")
+        self.assertLess(grown, 25)
 
     def test_search(self):
         """Words that are looked for in all that one has asked."""

@@ -237,6 +237,21 @@ class SameFile(World):
         self.assertEqual(self.rows("SELECT min(i) FROM mydb.g"), [["-1"]])
 
 
+    def test_index(self):
+        """An index of the file's chunks is of the old version."""
+        self.do(f"CREATE TABLE g AS SELECT range AS i FROM range({CHUNK + 10})")
+        file = f"{self.path('g')}:/"
+        self.assertEqual(self.w.run("index", file).status, 0)
+        self.assertIn("fresh", self.w.run("index", "--check", file).out)
+        look = f"SELECT i FROM '{file}' WHERE i < 0"
+        self.assertEqual(self.rows(look), [])
+        self.do("INSERT INTO g VALUES (-1)")
+        self.assertTrue(self.is_extended("g"))
+        self.assertIn("stale for 1 of 1 files", self.w.run("index", "--check", file).out)
+        self.assertEqual(self.rows(look), [["-1"]])
+        shutil.rmtree(self.w.file("mydb", ".perigee"))
+
+
 def contiguous(f):
     v = f["d"][:]
     keep = dict(f["d"].attrs)
