@@ -108,6 +108,15 @@ static bool needs_shared(const peri_config_t *c)
     return false;
 }
 
+void peri_doctor_shared(peri_doctor_t *d, const char *what, const char *path,
+                        const struct statfs *fs)
+{
+    if (!needs_shared(d->conf) || shared_kind((long)fs->f_type)) return;
+    peri_doctor_say(d, PERI_DOCTOR_WARNING, what,
+                    "on a cluster, name a folder on shared storage in the configuration",
+                    "%s is on a disk of this machine: do all nodes see it?", path);
+}
+
 /* A file server with another time than ours makes files look older or newer than they
  * are.
  */
@@ -151,12 +160,7 @@ void peri_check_spool(peri_doctor_t *d)
                         "make it, or name another one with 'spool'", "%s cannot be made",
                         path);
     } else {
-        const char *kind = shared_kind((long)fs.f_type);
-        if (needs_shared(d->conf) && !kind)
-            peri_doctor_say(d, PERI_DOCTOR_WARNING, "spool",
-                            "on a cluster, set 'spool' to a folder on shared storage",
-                            "%s is on a disk of this machine: do all nodes see it?",
-                            path);
+        peri_doctor_shared(d, "spool", path, &fs);
         peri_doctor_space(d, "spool", path, &fs);
         if (made && access(path, W_OK) == 0) check_server_clock(d);
     }
