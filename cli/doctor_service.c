@@ -320,6 +320,22 @@ void peri_check_sandbox(peri_doctor_t *d)
 
 /* ---- the daemon ---- */
 
+/* Descriptors that the catalogue could not read. */
+static void check_datasets(peri_doctor_t *d, peri_client_t *c)
+{
+    peri_err_t err = {0};
+    json_t *j = peri_client_get(c, ASK_TIME, NULL, &err, "/admin/datasets"), *one;
+    size_t i;
+    json_array_foreach(json_object_get(j, "descriptors"), i, one)
+    {
+        const char *why = peri_json_str(one, "error");
+        if (*why)
+            peri_doctor_say(d, PERI_DOCTOR_WARNING, "datasets",
+                            "docs/dataset.md; until then it stays as it was", "%s", why);
+    }
+    json_decref(j);
+}
+
 void peri_check_daemon(peri_doctor_t *d)
 {
     const char *given = getenv("PERIGEE_SOCKET");
@@ -349,6 +365,7 @@ void peri_check_daemon(peri_doctor_t *d)
         peri_doctor_say(d, PERI_DOCTOR_PROBLEM, "perigeed", NULL,
                         "its scheduler %s does not answer: %s", peri_json_str(b, "name"),
                         peri_json_str(b, "text"));
+    if (s) check_datasets(d, c);
     json_decref(s);
     peri_client_free(c);
 }
