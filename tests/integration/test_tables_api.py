@@ -342,6 +342,21 @@ class Restored(Tables):
         self.assertEqual(ben.get(f"/queries/{one}").status, 404)
         self.assertEqual(ben.put("/saved-queries/kept", {"sql": "SELECT 3"}).status, 201)
 
+    def test_database_away(self):
+        """Who asks meanwhile hears that, not where the database is."""
+        with open(f"{self.portal.state}/postgres/data/postmaster.pid", encoding="ascii") as f:
+            postmaster = int(f.readline())
+        daemon = self.portal.pid()
+        os.kill(daemon, signal.SIGSTOP)
+        os.kill(postmaster, signal.SIGKILL)
+        time.sleep(0.3)
+        os.kill(daemon, signal.SIGCONT)
+        heard, end = [], time.monotonic() + 60
+        while time.monotonic() < end and (not heard or heard[-1].status != 200):
+            heard.append(self.ana.get("/account"))
+        self.assertEqual({a.status for a in heard}, {200, 503})
+        self.assertNotIn(b"PGSQL", b"".join(a.body for a in heard))
+
     def test_deleted_meanwhile(self):
         """While the first file is copied the last one goes."""
         self.ana.ok("PUT", "/files/ana/persistent/z", "z")
