@@ -17,7 +17,7 @@
 
 #include "core/query/query.h"
 #include "mpi/bell.h"
-#include "mpi/rows.h"
+#include "core/rows/rows.h"
 #include "mpi/wire.h"
 
 typedef struct peri_sink peri_sink_t;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/nullnan.h"
 #include "core/base/util.h"
 #include "core/engine/scanblock.h"
 
@@ -46,29 +47,45 @@ static void fill_virtual(const peri_scan_t *s, int kind, uint32_t file_no,
 
 static duckdb_vector values_of(const peri_column_t *c, duckdb_vector vec)
 {
-    return c->width > 1 ? duckdb_array_vector_get_child(vec) : vec;
+    return peri_scan_is_array(c) ? duckdb_array_vector_get_child(vec) : vec;
 }
 
-/* Rows of a vector column whose every value is NULL are NULL themselves. */
-static void set_nulls(const uint8_t *flags, uint32_t n, uint32_t width, duckdb_vector vec)
+/* Of a vector column whose every value in the row is NULL: is the row? If not, its first
+ * value, which nobody sees, is neither 0 nor NULL's NaN (core/out/binary.c). */
+static bool is_null_row(peri_type_t type, const char *first)
 {
+    if (type == PERI_T_F32) return memcmp(first, &(uint32_t){PERI_NULL_F32 + 1}, 4) != 0;
+    if (type == PERI_T_F64) return memcmp(first, &(uint64_t){PERI_NULL_F64 + 1}, 8) != 0;
+    size_t size = type == PERI_T_STR || type == PERI_T_BLOB ? 0 : peri_type_size(type);
+    for (size_t i = 0; i < size; i++)
+        if (first[i]) return false;
+    return true;
+}
+
+static void set_nulls(const uint8_t *flags, uint32_t n, const peri_column_t *c,
+                      duckdb_vector vec)
+{
+    uint32_t width = c->width;
     size_t total = (size_t)n * width;
     uint8_t any = 0;
     for (size_t i = 0; i < total; i++) any |= flags[i];
     if (!any) return;
-    duckdb_vector values = width > 1 ? duckdb_array_vector_get_child(vec) : vec;
+    duckdb_vector values = values_of(c, vec);
     duckdb_vector_ensure_validity_writable(values);
     uint64_t *valid = duckdb_vector_get_validity(values);
     for (size_t i = 0; i < total; i++)
         if (flags[i]) valid[i >> 6] &= ~(UINT64_C(1) << (i & 63));
-    if (width == 1) return;
+    if (!peri_scan_is_array(c)) return;
+    const char *data = duckdb_vector_get_data(values);
+    size_t step = peri_type_size(c->type) * width;
     duckdb_vector_ensure_validity_writable(vec);
     valid = duckdb_vector_get_validity(vec);
     for (uint32_t i = 0; i < n; i++) {
         const uint8_t *row = flags + (size_t)i * width;
         uint32_t k = 0;
         while (k < width && row[k]) k++;
-        if (k == width) valid[i >> 6] &= ~(UINT64_C(1) << (i & 63));
+        if (k == width && is_null_row(c->type, data + i * step))
+            valid[i >> 6] &= ~(UINT64_C(1) << (i & 63));
     }
 }
 
@@ -81,16 +98,16 @@ static void take_some(void *v, size_t size, const peri_rows_t *r)
 static int fill_mask(peri_scanlocal_t *l, size_t k, const peri_rows_t *r,
                      duckdb_vector vec, peri_err_t *err)
 {
-    uint32_t width = column_of(l->scan, k)->width;
-    uint64_t bytes = (uint64_t)r->n * width;
+    const peri_column_t *c = column_of(l->scan, k);
+    uint64_t bytes = (uint64_t)r->n * c->width;
     if (bytes > l->flags_size) {
         free(l->flags);
         l->flags = peri_xmalloc(bytes);
         l->flags_size = bytes;
     }
     if (peri_scanner_read_mask(l->scan, &l->me, k, r->n, l->flags, err)) return -1;
-    take_some(l->flags, width, r);
-    set_nulls(l->flags, r->count, width, vec);
+    take_some(l->flags, c->width, r);
+    set_nulls(l->flags, r->count, c, vec);
     return 0;
 }
 
@@ -197,14 +214,14 @@ static void fill_from_block(peri_scanlocal_t *l, size_t k, const peri_rows_t *r,
     if (mask) mask += first * c->width;
     if (!r->some) {
         memcpy(to, values, r->n * size);
-        if (mask) set_nulls(mask, r->n, c->width, vec);
+        if (mask) set_nulls(mask, r->n, c, vec);
         return;
     }
     peri_rows_gather(values, size, r->some, r->count, to);
     if (!mask) return;
     uint8_t *flags = (uint8_t *)value_buffer(l, c, r->n);
     peri_rows_gather(mask, c->width, r->some, r->count, flags);
-    set_nulls(flags, r->count, c->width, vec);
+    set_nulls(flags, r->count, c, vec);
 }
 
 /* The next rows that may match; r->count = 0: none of them. */

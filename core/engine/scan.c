@@ -58,7 +58,8 @@ static duckdb_type type_of_column(const peri_column_t *c)
                    {"TIMESTAMP_MS", DUCKDB_TYPE_TIMESTAMP_MS},
                    {"TIMESTAMP_NS", DUCKDB_TYPE_TIMESTAMP_NS},
                    {"TIMESTAMP WITH TIME ZONE", DUCKDB_TYPE_TIMESTAMP_TZ}};
-    if (peri_sqltype_form(c->sql_type, c->type, c->width) == PERI_SQLFORM_BITS) {
+    peri_sqlform_t form = peri_sqltype_form(c->sql_type, c->type, c->width);
+    if (form == PERI_SQLFORM_BITS || form == PERI_SQLFORM_ONE) {
         size_t n = strcspn(c->sql_type, "[");
         for (size_t i = 0; i < sizeof(moments) / sizeof(moments[0]); i++)
             if (strlen(moments[i].name) == n &&
@@ -72,30 +73,29 @@ void peri_scan_put_value(const peri_column_t *c, const char *name, peri_buf_t *b
 {
     switch (peri_sqltype_form(c->sql_type, c->type, c->width)) {
     case PERI_SQLFORM_CAST:
-        peri_buf_printf(b, "CAST(%s", name);
-        break;
+    case PERI_SQLFORM_ONE:
+        peri_buf_printf(b, "CAST(%s AS %s)", name, c->sql_type);
+        return;
     case PERI_SQLFORM_JSON:
-        peri_buf_printf(b, "CAST(CAST(CAST(%s AS JSON) AS ", name);
-        peri_sqltype_put_json(c->sql_type, b);
-        peri_buf_putc(b, ')');
-        break;
-    case PERI_SQLFORM_ONE: /* DuckDB has no CASE of arrays, but of lists */
-        peri_buf_printf(b, "CAST(CASE WHEN %s IS NOT NULL THEN [%s] END", name, name);
-        break;
+        peri_sqltype_put_json(name, c->sql_type, b);
+        return;
     default:
         peri_buf_puts(b, name);
-        return;
     }
-    peri_buf_puts(b, " AS ");
-    peri_buf_puts(b, c->sql_type);
-    peri_buf_putc(b, ')');
 }
 
+bool peri_scan_is_array(const peri_column_t *c)
+{
+    return c->width > 1 ||
+           peri_sqltype_form(c->sql_type, c->type, c->width) == PERI_SQLFORM_ONE;
+}
+
+/* width 0: no array. */
 static void add_column(duckdb_bind_info info, const char *name, duckdb_type type,
                        uint32_t width)
 {
     duckdb_logical_type value = duckdb_create_logical_type(type);
-    if (width > 1) {
+    if (width) {
         duckdb_logical_type array = duckdb_create_array_type(value, width);
         duckdb_bind_add_result_column(info, name, array);
         duckdb_destroy_logical_type(&array);
@@ -118,14 +118,15 @@ static void scan_bind(duckdb_bind_info info)
     const peri_scanrel_t *rel = s->relations[id];
     const peri_table_t *t = rel->table;
     char name[32];
-    add_column(info, "c0", DUCKDB_TYPE_BIGINT, 1);
+    add_column(info, "c0", DUCKDB_TYPE_BIGINT, 0);
     for (size_t i = 0; i < t->ncolumns; i++) {
         snprintf(name, sizeof(name), "c%zu", i + 1);
-        add_column(info, name, type_of_column(&t->columns[i]), t->columns[i].width);
+        const peri_column_t *c = &t->columns[i];
+        add_column(info, name, type_of_column(c), peri_scan_is_array(c) ? c->width : 0);
     }
-    add_column(info, "file", DUCKDB_TYPE_VARCHAR, 1);
-    add_column(info, "snapnum", DUCKDB_TYPE_INTEGER, 1);
-    add_column(info, "idx", DUCKDB_TYPE_BIGINT, 1);
+    add_column(info, "file", DUCKDB_TYPE_VARCHAR, 0);
+    add_column(info, "snapnum", DUCKDB_TYPE_INTEGER, 0);
+    add_column(info, "idx", DUCKDB_TYPE_BIGINT, 0);
     duckdb_bind_set_cardinality(info, rel->share_rows, false);
     duckdb_bind_set_bind_data(info, xdup(&rel, sizeof(rel)), free);
 }

@@ -102,6 +102,8 @@ typedef struct {
 
 /* Of r->n rows from the thread's place on those that may match: r->some and r->count. */
 int peri_scan_choose(peri_scanlocal_t *l, peri_rows_t *r, peri_err_t *err);
+/* Is it an ARRAY in DuckDB, perhaps of one value? */
+bool peri_scan_is_array(const peri_column_t *c);
 /* The values of these rows. */
 int peri_scan_fill(peri_scanlocal_t *l, const peri_rows_t *r, duckdb_data_chunk out,
                    peri_err_t *err);

@@ -82,8 +82,9 @@ static bool is_fraction(duckdb_type t)
     return t == DUCKDB_TYPE_FLOAT || t == DUCKDB_TYPE_DOUBLE || t == DUCKDB_TYPE_DECIMAL;
 }
 
-static bool is_nested(duckdb_type t)
+bool peri_cast_is_nested(duckdb_logical_type type)
 {
+    duckdb_type t = duckdb_get_type_id(type);
     return t == DUCKDB_TYPE_LIST || t == DUCKDB_TYPE_ARRAY || t == DUCKDB_TYPE_STRUCT ||
            t == DUCKDB_TYPE_MAP || t == DUCKDB_TYPE_UNION;
 }
@@ -177,9 +178,7 @@ static int put_cast(const char *source, duckdb_logical_type to, bool json, peri_
     int rc = peri_cast_put_type(to, &type);
     if (type.failed) b->failed = true;
     if (!rc && !b->failed && json) {
-        peri_buf_printf(b, "CAST(CAST(CAST(%s AS JSON) AS ", source);
-        peri_sqltype_put_json(type.data, b);
-        peri_buf_printf(b, ") AS %s)", type.data);
+        peri_sqltype_put_json(source, type.data, b);
     } else if (!rc && !b->failed) {
         peri_buf_printf(b, "CAST(%s AS %s)", source, type.data);
     }
@@ -188,7 +187,7 @@ static int put_cast(const char *source, duckdb_logical_type to, bool json, peri_
 }
 
 int peri_cast_put(const char *source, duckdb_logical_type from, duckdb_logical_type to,
-                  unsigned flags, peri_buf_t *b, peri_err_t *err)
+                  bool wrong_is_null, peri_buf_t *b, peri_err_t *err)
 {
     if (from && peri_cast_same_type(from, to)) {
         peri_buf_puts(b, source);
@@ -201,9 +200,7 @@ int peri_cast_put(const char *source, duckdb_logical_type from, duckdb_logical_t
     if (condition.len)
         peri_buf_printf(b, "CASE WHEN %s IS NULL THEN NULL WHEN %s THEN ", source,
                         condition.data);
-    bool wrong_is_null = flags & PERI_CAST_NULL;
-    bool json = flags & PERI_CAST_JSON && f == DUCKDB_TYPE_VARCHAR &&
-                is_nested(duckdb_get_type_id(to));
+    bool json = f == DUCKDB_TYPE_VARCHAR && peri_cast_is_nested(to);
     peri_buf_puts(b, wrong_is_null ? "TRY(" : "(");
     int rc = put_cast(source, to, json, b);
     peri_buf_putc(b, ')');

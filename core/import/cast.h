@@ -12,6 +12,7 @@
 /* SQL of a type, which gives it back; -1 if it has none. */
 int peri_cast_put_type(duckdb_logical_type t, peri_buf_t *b);
 bool peri_cast_same_type(duckdb_logical_type a, duckdb_logical_type b);
+bool peri_cast_is_nested(duckdb_logical_type type);
 duckdb_logical_type peri_cast_copy_type(duckdb_logical_type t);
 /* The type that `text` is in SQL. */
 duckdb_logical_type peri_cast_parse_type(peri_session_t *s, const char *text,
@@ -20,15 +21,11 @@ duckdb_logical_type peri_cast_parse_type(peri_session_t *s, const char *text,
  * `given`; NULL if it is that, or no type of such values. The text is not trusted. */
 duckdb_logical_type peri_cast_exact_type(peri_session_t *s, const char *text,
                                          duckdb_logical_type given);
-typedef enum {
-    PERI_CAST_NULL = 1, /* NULL where the value does not fit, instead of an error */
-    PERI_CAST_JSON = 2  /* text of a nested value is JSON */
-} peri_castflags_t;
-
 /* `source` (SQL of a value of type `from`; NULL: of NULL) as `to`. Where a value would
  * change, such as a fraction as an integer, or digits that a DECIMAL has no room for, the
- * statement fails when it runs. */
+ * statement fails when it runs, or the value is NULL if wrong ones may be. Text becomes a
+ * nested value as JSON. */
 int peri_cast_put(const char *source, duckdb_logical_type from, duckdb_logical_type to,
-                  unsigned flags, peri_buf_t *b, peri_err_t *err);
+                  bool wrong_is_null, peri_buf_t *b, peri_err_t *err);
 
 #endif

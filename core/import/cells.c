@@ -10,11 +10,13 @@
 
 #include "core/base/util.h"
 #include "core/import/cast.h"
+#include "core/import/jsontext.h"
 #include "core/import/text.h"
 
 typedef struct {
     duckdb_type type;
     bool keeps_empty; /* an empty text is a value of what it will be cast to */
+    bool has_digits;  /* JSON of numbers that DuckDB's would round */
     duckdb_vector vector;
     void *data;
     uint64_t *valid; /* NULL as long as all are */
@@ -22,6 +24,7 @@ typedef struct {
 
 struct peri_cells {
     const peri_reader_t *r;
+    peri_buf_t json; /* of the value in hand */
     size_t ncols;
     column_t cols[];
 };
@@ -58,20 +61,33 @@ static bool keeps_empty(duckdb_logical_type t)
            id == DUCKDB_TYPE_ENUM;
 }
 
+static bool has_digits(duckdb_logical_type t)
+{
+    peri_buf_t type;
+    peri_buf_init(&type, 1u << 20);
+    bool has = peri_cast_is_nested(t) && !peri_cast_put_type(t, &type) && type.len &&
+               (strstr(type.data, "DECIMAL") || strstr(type.data, "BIGNUM"));
+    peri_buf_free(&type);
+    return has;
+}
+
 peri_cells_t *peri_cells_new(const peri_reader_t *r)
 {
     peri_cells_t *c = peri_xcalloc(1, sizeof(*c) + r->ncols * sizeof(c->cols[0]));
     c->r = r;
+    peri_buf_init(&c->json, (size_t)1 << 30);
     c->ncols = r->ncols;
     for (size_t i = 0; i < r->ncols; i++) {
         c->cols[i].type = duckdb_get_type_id(r->cols[i].given);
         c->cols[i].keeps_empty = keeps_empty(r->cols[i].type);
+        c->cols[i].has_digits = has_digits(r->cols[i].type);
     }
     return c;
 }
 
 void peri_cells_free(peri_cells_t *c)
 {
+    if (c) peri_buf_free(&c->json);
     free(c);
 }
 
@@ -300,9 +316,19 @@ int peri_cells_put(peri_cells_t *c, idx_t row, const peri_cell_t *cells, uint64_
                    peri_err_t *err)
 {
     for (size_t i = 0; i < c->ncols; i++) {
-        if (cells[i].kind == PERI_CELL_NULL)
+        peri_cell_t cell = cells[i];
+        if (cell.kind == PERI_CELL_NULL) {
             put_null(&c->cols[i], row);
-        else if (put_value(&c->cols[i], row, &cells[i]))
+            continue;
+        }
+        if (c->cols[i].has_digits) {
+            peri_buf_clear(&c->json);
+            peri_json_quote_long(cell.p, cell.n, &c->json);
+            if (peri_buf_check(&c->json, "one value", err)) return -1;
+            cell.p = c->json.len ? c->json.data : "";
+            cell.n = c->json.len;
+        }
+        if (put_value(&c->cols[i], row, &cell))
             return fail_value(c, i, &cells[i], line, err);
     }
     return 0;

@@ -104,13 +104,12 @@ void peri_import_put_source(const peri_import_t *i, size_t c, peri_buf_t *b)
 
 /* The value of the reader's column c as `type`. */
 int peri_import_put_value(const peri_import_t *i, size_t c, duckdb_logical_type type,
-                          unsigned flags, peri_buf_t *b, peri_err_t *err)
+                          bool wrong_is_null, peri_buf_t *b, peri_err_t *err)
 {
     peri_buf_t source;
     peri_buf_init(&source, PERI_IMPORT_SQL_MAX);
     peri_import_put_source(i, c, &source);
-    int rc = peri_cast_put(source.data, i->r.cols[c].given, type,
-                           flags | (i->r.ops->sql_texts ? 0 : PERI_CAST_JSON), b, err);
+    int rc = peri_cast_put(source.data, i->r.cols[c].given, type, wrong_is_null, b, err);
     peri_buf_free(&source);
     return rc;
 }
@@ -144,8 +143,8 @@ static int make_statement(peri_import_t *i, peri_err_t *err)
     for (size_t k = 0; rc == 0 && k < i->ncols; k++) {
         size_t c = peri_import_source(i, k);
         if (k) peri_buf_puts(&b, ", ");
-        rc = c == SIZE_MAX ? peri_cast_put("NULL", NULL, i->cols[k].type, 0, &b, err)
-                           : peri_import_put_value(i, c, i->cols[k].type, 0, &b, err);
+        rc = c == SIZE_MAX ? peri_cast_put("NULL", NULL, i->cols[k].type, false, &b, err)
+                           : peri_import_put_value(i, c, i->cols[k].type, false, &b, err);
         peri_buf_printf(&b, " AS o%zu", k);
     }
     peri_buf_printf(&b, " FROM %s", peri_import_rows_sql(i));

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/base/nullnan.h"
 #include "core/import/fitstable.h"
 #include "core/import/text.h"
 #include "core/out/binary.h"
@@ -220,6 +221,13 @@ static int put_field(peri_fitscol_t *c, idx_t row, const char *p, peri_buf_t *ro
     return 0;
 }
 
+/* See core/base/nullnan.h: its first value says so. */
+static bool is_row_of_nulls(const peri_fitscol_t *c, const char *p)
+{
+    return (c->code == 'E' && peri_slot_big(p, 4) == PERI_NULL_F32 + 1) ||
+           (c->code == 'D' && peri_slot_big(p, 8) == PERI_NULL_F64 + 1);
+}
+
 int peri_fits_value(peri_fitscol_t *c, idx_t row, const char *bytes,
                     const peri_fitsheap_t *heap, peri_buf_t *room, peri_err_t *err)
 {
@@ -236,7 +244,7 @@ int peri_fits_value(peri_fitscol_t *c, idx_t row, const char *bytes,
         put_elements(c, first, p, n, room, err))
         return -1;
     /* In files of ours nothing else tells NULL from an array of NULLs. */
-    if (c->sql_type && c->slot.shape != PERI_SLOT_ONE)
+    if (c->sql_type && c->slot.shape != PERI_SLOT_ONE && !is_row_of_nulls(c, p))
         peri_slot_join_nulls(&c->slot, row, first, n);
     return 0;
 }

@@ -302,7 +302,7 @@ static int find_culprit(peri_import_t *i, peri_err_t *err)
         peri_buf_puts(&b, i->r.sql ? " QUALIFY " : " WHERE ");
         peri_import_put_source(i, c, &b);
         peri_buf_puts(&b, " IS NOT NULL AND (");
-        peri_import_put_value(i, c, i->cols[k].type, PERI_CAST_NULL, &b, NULL);
+        peri_import_put_value(i, c, i->cols[k].type, true, &b, NULL);
         peri_buf_puts(&b, ") IS NULL LIMIT 1");
         if (!b.failed &&
             !peri_session_run(i->r.session, b.data, take_culprit, &found, NULL) &&

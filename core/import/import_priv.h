@@ -36,7 +36,7 @@ size_t peri_import_source(const peri_import_t *i, size_t k);
 void peri_import_put_source(const peri_import_t *i, size_t c, peri_buf_t *b);
 /* SQL of that column as `type`; flags as in cast.h. */
 int peri_import_put_value(const peri_import_t *i, size_t c, duckdb_logical_type type,
-                          unsigned flags, peri_buf_t *b, peri_err_t *err);
+                          bool wrong_is_null, peri_buf_t *b, peri_err_t *err);
 const char *peri_import_rows_sql(const peri_import_t *i);
 
 #endif

@@ -248,3 +248,24 @@ int peri_json_members(char *p, size_t n,
     *why = in.why;
     return in.why ? -1 : 0;
 }
+
+void peri_json_quote_long(const char *p, size_t n, peri_buf_t *out)
+{
+    const char *end = p + n;
+    while (p < end) {
+        const char *first = p++;
+        bool number = *first == '-' || is_digit(*first), quote = false;
+        if (*first == '"') {
+            while (p < end && *p != '"') p += *p == '\\' && p + 1 < end ? 2 : 1;
+            if (p < end) p++;
+        } else if (number) {
+            size_t count = is_digit(*first);
+            for (; p < end && (is_digit(*p) || strchr("+-.eE", *p)); p++)
+                count += is_digit(*p);
+            quote = count > 15;
+        }
+        if (quote) peri_buf_putc(out, '"');
+        peri_buf_append(out, first, (size_t)(p - first));
+        if (quote) peri_buf_putc(out, '"');
+    }
+}

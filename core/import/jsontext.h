@@ -4,6 +4,7 @@
 #ifndef CORE_IMPORT_JSONTEXT_H
 #define CORE_IMPORT_JSONTEXT_H
 
+#include "core/base/buf.h"
 #include "core/import/text.h"
 
 #define PERI_JSON_DEPTH 64 /* of values in values */
@@ -18,5 +19,9 @@ int peri_json_members(char *p, size_t n,
                       int (*member)(void *arg, const char *key, size_t nkey,
                                     const peri_cell_t *value),
                       void *arg, const char **why);
+
+/* The n bytes, which may be JSON, with quotes around numbers of more digits than a double
+ * keeps. */
+void peri_json_quote_long(const char *p, size_t n, peri_buf_t *out);
 
 #endif

@@ -138,5 +138,4 @@ const peri_readops_t peri_read_parquet = {.name = "parquet",
                                           .sniff = parquet_sniff,
                                           .sure = true,
                                           .names_as_they_are = true,
-                                          .sql_texts = true,
                                           .open = parquet_open};

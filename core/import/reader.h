@@ -30,7 +30,6 @@ typedef struct {
     bool sure;              /* sniff means a mark that nothing else has */
     bool text;              /* its files are text */
     bool names_as_they_are; /* else names are made legal: letters, digits, _ */
-    bool sql_texts;         /* nested values as text are DuckDB's, not JSON */
     bool lines;             /* r->lines are line numbers of the file, not rows */
     bool unpacks;           /* reads compressed files by itself (input.h) */
     /* Call peri_reader_column for each column; set r->description, r->state. */

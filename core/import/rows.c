@@ -48,6 +48,15 @@ static bool ends_cell(const peri_dialect_t *d, char c)
 
 /* ---- in place, once the row is whole ---- */
 
+/* The cell ends at `to`. What is left behind it may begin within a character, and the
+ * row's bytes are looked at as a whole. */
+static void end_cell(peri_cell_t *cell, char *to)
+{
+    size_t n = (size_t)(to - cell->p);
+    memset(to, ' ', cell->n - n);
+    cell->n = n;
+}
+
 static void open_quotes(peri_cell_t *cell)
 {
     char *p = (char *)cell->p, *end = p + cell->n, *to = memchr(p, '"', cell->n);
@@ -56,7 +65,7 @@ static void open_quotes(peri_cell_t *cell)
         *to++ = *p;
         if (*p == '"') p++; /* its double */
     }
-    cell->n = (size_t)(to - cell->p);
+    end_cell(cell, to);
 }
 
 static void open_escapes(peri_cell_t *cell)
@@ -83,7 +92,7 @@ static void open_escapes(peri_cell_t *cell)
         *to++ = p[1] == 't' ? '\t' : p[1] == 'n' ? '\n' : p[1] == 'r' ? '\r' : p[1];
         p++;
     }
-    cell->n = (size_t)(to - cell->p);
+    end_cell(cell, to);
 }
 
 /* | a | b |: without what is before and behind it, and without the blanks. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/nullnan.h"
 #include "core/out/number.h"
 
 static const size_t sizes[] = {
@@ -54,6 +55,7 @@ static int kind_index(duckdb_type t)
 peri_binary_t peri_binary_kind(const peri_field_t *f, bool moments, size_t *width)
 {
     *width = 1;
+    if (f->as_text) return PERI_BIN_TEXT;
     if (f->type == DUCKDB_TYPE_ARRAY) {
         *width = f->array_size;
         f = &f->kids[0];
@@ -95,73 +97,112 @@ static double decimal_value(__int128 v, unsigned scale)
     return strtod_l(text, NULL, c_locale);
 }
 
-int peri_binary_fits(const peri_field_t *f, idx_t row, bool is_signed, const char *format,
-                     peri_err_t *err)
+/* ---- what fits ---- */
+
+bool peri_binary_unsure(const peri_field_t *f, peri_numbers_t have)
 {
-    __int128 v = peri_field_integer(f, row);
-    bool fits = is_signed ? v >= INT64_MIN && v <= INT64_MAX : v >= 0 && v <= UINT64_MAX;
-    if (is_signed && f->type == DUCKDB_TYPE_UHUGEINT && v < 0) fits = false;
-    if (fits) return 0;
-    char text[PERI_NUM_MAX + 1];
-    *(f->type == DUCKDB_TYPE_UHUGEINT ? peri_num_u128(text, (unsigned __int128)v)
-                                      : peri_num_i128(text, v)) = '\0';
-    return peri_err_set(
-        err, PERI_EUNSUPP,
-        "column \"%s\" holds %s, which does not fit the 64-bit %sintegers "
-        "of %s: cast the column to DOUBLE or VARCHAR",
-        f->name, text, is_signed ? "" : "unsigned ", format);
+    bool vector = f->type == DUCKDB_TYPE_ARRAY;
+    /* Only VOTable has lists of numbers. */
+    bool list = f->type == DUCKDB_TYPE_LIST && have == PERI_NUMBERS_SIGNED;
+    if (vector || list) f = &f->kids[0];
+    switch (f->type) {
+    case DUCKDB_TYPE_HUGEINT:
+    case DUCKDB_TYPE_UHUGEINT:
+        return have != PERI_NUMBERS_ANY;
+    case DUCKDB_TYPE_UBIGINT:
+        return have == PERI_NUMBERS_SIGNED;
+    case DUCKDB_TYPE_DECIMAL: /* 15 digits always fit */
+        return f->width > 15 && (have == PERI_NUMBERS_64 || have == PERI_NUMBERS_SIGNED);
+    case DUCKDB_TYPE_TIMESTAMP_S:
+    case DUCKDB_TYPE_TIMESTAMP_MS:
+        return have == PERI_NUMBERS_PARQUET && !vector;
+    default:
+        return false;
+    }
 }
 
-int peri_binary_decimals(const peri_field_t *f, idx_t first, idx_t n, const char *format,
-                         peri_err_t *err)
+static bool keeps_integer(const peri_field_t *f, idx_t row, bool is_signed)
 {
-    if (f->type == DUCKDB_TYPE_ARRAY) {
-        idx_t size = f->array_size;
-        return peri_binary_decimals(&f->kids[0], first * size, n * size, format, err);
+    __int128 v = peri_field_integer(f, row);
+    if (f->type == DUCKDB_TYPE_UHUGEINT && v < 0) return false; /* above INT128_MAX */
+    return is_signed ? v >= INT64_MIN && v <= INT64_MAX : v >= 0 && v <= UINT64_MAX;
+}
+
+/* DuckDB makes microseconds of them, on the way to the file or back. */
+static bool keeps_moment(const peri_field_t *f, idx_t row)
+{
+    int64_t us, v = ((const int64_t *)f->data)[row];
+    bool finite = v != INT64_MAX && v != -INT64_MAX;
+    int64_t more = f->type == DUCKDB_TYPE_TIMESTAMP_S ? 1000000 : 1000;
+    return finite && !__builtin_mul_overflow(v, more, &us);
+}
+
+/* Is it the decimal that DuckDB's cast makes of the nearest double? */
+static bool keeps_decimal(const peri_field_t *f, idx_t row, double power)
+{
+    const __int128 sure = (__int128)1000000000000000;
+    __int128 v = peri_field_integer(f, row);
+    if (v < sure && v > -sure && f->scale < 23) return true;
+    double back = nearbyint(decimal_value(v, f->scale) * power);
+    return fabs(back) < 0x1p126 && (__int128)back == v;
+}
+
+static bool keeps_elements(const peri_field_t *f, idx_t row, peri_numbers_t have)
+{
+    idx_t size = f->array_size, first = row * size;
+    if (f->type == DUCKDB_TYPE_LIST) {
+        duckdb_list_entry e = ((const duckdb_list_entry *)f->data)[row];
+        first = e.offset;
+        size = e.length;
     }
-    if (f->type != DUCKDB_TYPE_DECIMAL || f->width <= 15) return 0;
-    const __int128 sure = (__int128)1000000000000000; /* 15 digits always fit */
+    return peri_binary_keeps(&f->kids[0], first, size, have);
+}
+
+bool peri_binary_keeps(const peri_field_t *f, idx_t first, idx_t n, peri_numbers_t have)
+{
+    bool is_signed = f->type == DUCKDB_TYPE_HUGEINT || have == PERI_NUMBERS_SIGNED;
     double power = 1;
     for (unsigned k = 0; k < f->scale; k++) power *= 10; /* rounds from 10^23 on */
     for (idx_t i = first; i < first + n; i++) {
+        bool keeps;
         if (peri_field_is_null(f, i)) continue;
-        __int128 v = peri_field_integer(f, i);
-        if (v < sure && v > -sure && f->scale < 23) continue;
-        /* What DuckDB's cast does with the double that is stored. */
-        double back = nearbyint(decimal_value(v, f->scale) * power);
-        if (fabs(back) < 0x1p126 && (__int128)back == v) continue;
-        char text[PERI_NUM_MAX + 1];
-        *peri_num_decimal(text, v, f->scale) = '\0';
-        return peri_err_set(err, PERI_EUNSUPP,
-                            "column \"%s\" holds %s, which has more digits than the "
-                            "numbers of %s keep: cast the column to DOUBLE or VARCHAR",
-                            f->name, text, format);
+        switch (f->type) {
+        case DUCKDB_TYPE_ARRAY:
+        case DUCKDB_TYPE_LIST:
+            keeps = keeps_elements(f, i, have);
+            break;
+        case DUCKDB_TYPE_DECIMAL:
+            keeps = keeps_decimal(f, i, power);
+            break;
+        case DUCKDB_TYPE_TIMESTAMP_S:
+        case DUCKDB_TYPE_TIMESTAMP_MS:
+            keeps = keeps_moment(f, i);
+            break;
+        default:
+            keeps = keeps_integer(f, i, is_signed);
+        }
+        if (!keeps) return false;
     }
-    return 0;
+    return true;
 }
 
-static int convert(const peri_field_t *f, idx_t row, peri_binary_t k, void *out,
-                   const char *format, peri_err_t *err)
+/* ---- values ---- */
+
+static void convert(const peri_field_t *f, idx_t row, peri_binary_t k, void *out)
 {
     if (k == PERI_BIN_F64) {
         double v = decimal_value(peri_field_integer(f, row), f->scale);
         memcpy(out, &v, sizeof(v));
-        return 0;
+        return;
     }
-    if (peri_binary_fits(f, row, k == PERI_BIN_I64, format, err)) return -1;
     uint64_t v = (uint64_t)peri_field_integer(f, row);
     memcpy(out, &v, sizeof(v));
-    return 0;
 }
-
-/* Quiet, and with a payload as R has it in its NA. */
-static const uint32_t null_f32 = 0x7fc007a2;
-static const uint64_t null_f64 = 0x7ff80000000007a2;
 
 bool peri_binary_is_null_nan(peri_binary_t k, const void *p)
 {
-    return k == PERI_BIN_F32   ? memcmp(p, &null_f32, sizeof(null_f32)) == 0
-           : k == PERI_BIN_F64 ? memcmp(p, &null_f64, sizeof(null_f64)) == 0
+    return k == PERI_BIN_F32   ? peri_is_null_f32(p)
+           : k == PERI_BIN_F64 ? peri_is_null_f64(p)
                                : false;
 }
 
@@ -174,11 +215,29 @@ void peri_binary_put_nan(peri_binary_t k, void *p)
 void peri_binary_put_null(peri_binary_t k, void *p)
 {
     if (k == PERI_BIN_F32)
-        memcpy(p, &null_f32, sizeof(null_f32));
+        memcpy(p, &(uint32_t){PERI_NULL_F32}, sizeof(uint32_t));
     else if (k == PERI_BIN_F64)
-        memcpy(p, &null_f64, sizeof(null_f64));
+        memcpy(p, &(uint64_t){PERI_NULL_F64}, sizeof(uint64_t));
     else
         memset(p, 0, sizes[k]);
+}
+
+bool peri_binary_is_row_of_nulls(const peri_field_t *f, idx_t row)
+{
+    if (peri_field_is_null(f, row)) return false;
+    for (idx_t i = 0; i < f->array_size; i++)
+        if (!peri_field_is_null(&f->kids[0], row * f->array_size + i)) return false;
+    return true;
+}
+
+static void put_row_of_nulls(peri_binary_t k, char *first)
+{
+    if (k == PERI_BIN_F32)
+        memcpy(first, &(uint32_t){PERI_NULL_F32 + 1}, sizeof(uint32_t));
+    else if (k == PERI_BIN_F64)
+        memcpy(first, &(uint64_t){PERI_NULL_F64 + 1}, sizeof(uint64_t));
+    else
+        first[__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : sizes[k] - 1] = 1;
 }
 
 static void put_null(peri_binary_t k, char *out, size_t n)
@@ -186,32 +245,34 @@ static void put_null(peri_binary_t k, char *out, size_t n)
     for (size_t i = 0; i < n; i++) peri_binary_put_null(k, out + i * sizes[k]);
 }
 
-int peri_binary_rows(const peri_field_t *f, idx_t first, idx_t n, peri_binary_t k,
-                     void *out, const char *format, peri_err_t *err)
+void peri_binary_rows(const peri_field_t *f, idx_t first, idx_t n, peri_binary_t k,
+                      void *out)
 {
     char *p = out;
     size_t step = sizes[k];
     if (f->type == DUCKDB_TYPE_ARRAY) {
         idx_t size = f->array_size;
-        if (peri_binary_rows(&f->kids[0], first * size, n * size, k, out, format, err))
-            return -1;
+        peri_binary_rows(&f->kids[0], first * size, n * size, k, out);
         step *= size;
-        for (idx_t i = 0; i < n; i++)
-            if (peri_field_is_null(f, first + i)) put_null(k, p + i * step, size);
-        return 0;
+        for (idx_t i = 0; i < n && (f->valid || f->kids[0].valid); i++) {
+            if (peri_field_is_null(f, first + i))
+                put_null(k, p + i * step, size);
+            else if (peri_binary_is_row_of_nulls(f, first + i))
+                put_row_of_nulls(k, p + i * step);
+        }
+        return;
     }
     if (kinds[kind_index(f->type)].direct) {
         memcpy(p, (const char *)f->data + first * step, n * step);
-        if (!f->valid) return 0;
+        if (!f->valid) return;
         for (idx_t i = 0; i < n; i++)
             if (peri_field_is_null(f, first + i)) put_null(k, p + i * step, 1);
-        return 0;
+        return;
     }
     for (idx_t i = 0; i < n; i++, p += step) {
         if (peri_field_is_null(f, first + i))
             put_null(k, p, 1);
-        else if (convert(f, first + i, k, p, format, err))
-            return -1;
+        else
+            convert(f, first + i, k, p);
     }
-    return 0;
 }

@@ -10,15 +10,14 @@
  * nothing, a text of n spaces is written as n + 1: one for the empty text.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <fitsio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/base/util.h"
 #include "core/out/fitscol.h"
 #include "core/out/text.h"
+#include "core/out/wait.h"
 
 #define COLUMNS_MAX 999 /* of the standard */
 #define TEXT_WIDTH                                                                       \
@@ -42,29 +41,10 @@ int peri_fits_fail(const peri_writer_t *w, int status, peri_err_t *err)
     return peri_err_set(err, PERI_EIO, "cannot write %s: cfitsio says \"%s\"", path, why);
 }
 
-int peri_fits_fail_spool(const peri_writer_t *w, peri_err_t *err)
-{
-    return peri_err_set(err, PERI_EIO,
-                        "cannot write %s: its folder has no room for the temporary file "
-                        "that strings and NULLs need (%s)",
-                        peri_target_path(w->target), strerror(errno));
-}
-
-FILE *peri_fits_spool(const peri_writer_t *w, const char *ending)
-{
-    char *name = peri_xasprintf("%s.%s", peri_target_temp(w->target), ending);
-    int fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd >= 0) unlink(name);
-    free(name);
-    FILE *f = fd >= 0 ? fdopen(fd, "w+") : NULL;
-    if (!f && fd >= 0) close(fd);
-    return f;
-}
-
 static int open_spool(peri_writer_t *w, peri_fits_t *t, peri_err_t *err)
 {
-    t->spool = peri_fits_spool(w, "spool");
-    return t->spool ? 0 : peri_fits_fail_spool(w, err);
+    t->spool = peri_wait_file(w, "spool");
+    return t->spool ? 0 : peri_wait_fail(w, err);
 }
 
 static int open_fits(peri_writer_t *w, peri_err_t *err)
@@ -123,14 +103,38 @@ static void unmark_nans(const peri_field_t *f, peri_fits_t *t, const peri_fitsco
             peri_binary_put_nan(col->kind, t->values + i * size);
 }
 
+/* The one mark for NULL in integers, and the zero byte, tell no row of NULLs from NULL.
+ */
+static int check_rows_of_nulls(const peri_writer_t *w, size_t c, idx_t first, idx_t n,
+                               peri_err_t *err)
+{
+    const peri_field_t *f = &w->fields[c];
+    if (f->type != DUCKDB_TYPE_ARRAY || !f->kids[0].valid) return 0;
+    peri_fits_t *t = w->state;
+    peri_binary_t kind = t->cols[c].kind;
+    if (kind == PERI_BIN_F32 || kind == PERI_BIN_F64) return 0;
+    for (idx_t i = first; i < first + n; i++) {
+        if (!peri_binary_is_row_of_nulls(f, i)) continue;
+        peri_buf_clear(&t->text);
+        peri_field_sql_type(&f->kids[0], &t->text);
+        return peri_err_set(
+            err, PERI_EUNSUPP,
+            "column \"%s\" has in row %llu a vector of nothing but NULLs, which fits "
+            "cannot tell from NULL: cast it to a list, CAST(\"%s\" AS %s[]), or choose "
+            "hdf5 or parquet",
+            w->cols[c].name, (unsigned long long)(w->rows + i + 1), w->cols[c].name,
+            t->text.data ? t->text.data : "");
+    }
+    return 0;
+}
+
 static int take_numbers(peri_writer_t *w, peri_fits_t *t, size_t c, idx_t first, idx_t n,
                         peri_err_t *err)
 {
     peri_fitscol_t *col = &t->cols[c];
     const peri_field_t *f = &w->fields[c];
-    if (peri_binary_rows(f, first, n, col->kind, t->values, "fits", err) ||
-        peri_binary_decimals(f, first, n, "fits", err))
-        return -1;
+    peri_binary_rows(f, first, n, col->kind, t->values);
+    if (check_rows_of_nulls(w, c, first, n, err)) return -1;
     if (peri_fits_is_integer(col->kind)) {
         if (peri_fits_mark(w, t, c, first, n, err)) return -1;
     } else if (col->kind != PERI_BIN_BOOL) {
@@ -176,7 +180,7 @@ static int spool_text(peri_writer_t *w, peri_fits_t *t, size_t c, idx_t row,
     if (n > t->cols[c].longest) t->cols[c].longest = n;
     if (fwrite(&n, sizeof(n), 1, t->spool) != 1 ||
         (n && fwrite(t->text.data, n, 1, t->spool) != 1))
-        return peri_fits_fail_spool(w, err);
+        return peri_wait_fail(w, err);
     return 0;
 }
 
@@ -185,7 +189,7 @@ static int spool_rows(peri_writer_t *w, peri_fits_t *t, idx_t first, idx_t n,
 {
     for (idx_t i = 0; i < n; i++) {
         if (t->fixed && fwrite(t->rows + i * t->fixed, t->fixed, 1, t->spool) != 1)
-            return peri_fits_fail_spool(w, err);
+            return peri_wait_fail(w, err);
         for (size_t c = 0; c < w->ncols; c++)
             if (t->cols[c].kind == PERI_BIN_TEXT && spool_text(w, t, c, first + i, err))
                 return -1;
@@ -250,13 +254,11 @@ static int unspool(peri_writer_t *w, peri_fits_t *t, peri_err_t *err)
     size_t piece = PERI_FITS_PIECE / row_size + 1;
     char *rows = peri_xmalloc(piece * row_size);
     int rc = 0;
-    if (fflush(t->spool) || fseek(t->spool, 0, SEEK_SET))
-        rc = peri_fits_fail_spool(w, err);
+    if (fflush(t->spool) || fseek(t->spool, 0, SEEK_SET)) rc = peri_wait_fail(w, err);
     for (uint64_t left = w->rows; left > 0 && !rc;) {
         size_t n = left < piece ? (size_t)left : piece;
         for (size_t i = 0; i < n && !rc; i++)
-            if (read_spooled(w, t, rows + i * row_size))
-                rc = peri_fits_fail_spool(w, err);
+            if (read_spooled(w, t, rows + i * row_size)) rc = peri_wait_fail(w, err);
         if (!rc) rc = write_rows(w, t, rows, n, row_size, err);
         left -= n;
     }
@@ -298,6 +300,7 @@ static void free_fits(peri_writer_t *w)
 const peri_ops_t peri_ops_fits = {.name = "fits",
                                   .endings = " .fits .fit .fts ",
                                   .advice = "give a file for it",
+                                  .numbers = PERI_NUMBERS_64,
                                   .open = open_fits,
                                   .chunk = chunk_fits,
                                   .close = close_fits,

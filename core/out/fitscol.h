@@ -39,10 +39,6 @@ typedef struct {
 } peri_fits_t;
 
 int peri_fits_fail(const peri_writer_t *w, int status, peri_err_t *err);
-/* An unnamed file beside the target: that disk has room for the result, /tmp may not.
- * NULL, and errno. */
-FILE *peri_fits_spool(const peri_writer_t *w, const char *ending);
-int peri_fits_fail_spool(const peri_writer_t *w, peri_err_t *err);
 
 /* fitshead.c: the file with its header; texts as wide as they are by now. */
 int peri_fits_create(peri_writer_t *w, peri_fits_t *t, peri_err_t *err);

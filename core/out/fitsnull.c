@@ -14,6 +14,7 @@
 
 #include "core/base/util.h"
 #include "core/out/fitscol.h"
+#include "core/out/wait.h"
 
 #define MARKS 4 /* tried in 32 and 64 bits */
 
@@ -112,12 +113,12 @@ static void note_value(peri_fitscol_t *col, size_t size, uint64_t v)
 static int keep_bits(peri_writer_t *w, peri_fits_t *t, size_t c, idx_t first, idx_t n,
                      const uint8_t *bits, peri_err_t *err)
 {
-    if (!t->nulls) t->nulls = peri_fits_spool(w, "nulls");
+    if (!t->nulls) t->nulls = peri_wait_file(w, "nulls");
     piece_t p = {w->rows + first, (uint32_t)c, (uint32_t)n};
     size_t bytes = (n * t->cols[c].width + 7) / 8;
     if (!t->nulls || fwrite(&p, sizeof(p), 1, t->nulls) != 1 ||
         fwrite(bits, bytes, 1, t->nulls) != 1)
-        return peri_fits_fail_spool(w, err);
+        return peri_wait_fail(w, err);
     return 0;
 }
 
@@ -214,8 +215,7 @@ static int mark_again(peri_writer_t *w, peri_fits_t *t, const piece_t *p, size_t
 static int mark_all_again(peri_writer_t *w, peri_fits_t *t, const uint64_t *marks,
                           peri_err_t *err)
 {
-    if (fflush(t->nulls) || fseek(t->nulls, 0, SEEK_SET))
-        return peri_fits_fail_spool(w, err);
+    if (fflush(t->nulls) || fseek(t->nulls, 0, SEEK_SET)) return peri_wait_fail(w, err);
     size_t step = PERI_FITS_PIECE / t->row_size + 1;
     uint8_t *bits = NULL;
     piece_t p;
@@ -224,13 +224,13 @@ static int mark_all_again(peri_writer_t *w, peri_fits_t *t, const uint64_t *mark
         const peri_fitscol_t *col = &t->cols[p.column];
         size_t bytes = (p.nrows * col->width + 7) / 8;
         bits = peri_xrealloc(bits, bytes, 1);
-        if (fread(bits, bytes, 1, t->nulls) != 1) rc = peri_fits_fail_spool(w, err);
+        if (fread(bits, bytes, 1, t->nulls) != 1) rc = peri_wait_fail(w, err);
         if (marks[p.column] == stored[col->kind].marks[0]) continue;
         for (size_t i = 0; i < p.nrows && !rc; i += step)
             rc = mark_again(w, t, &p, i, p.nrows - i < step ? p.nrows - i : step, bits,
                             marks[p.column], err);
     }
-    if (!rc && ferror(t->nulls)) rc = peri_fits_fail_spool(w, err);
+    if (!rc && ferror(t->nulls)) rc = peri_wait_fail(w, err);
     free(bits);
     return rc;
 }

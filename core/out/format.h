@@ -9,6 +9,7 @@
 
 #include "core/base/arena.h"
 #include "core/base/buf.h"
+#include "core/out/binary.h"
 #include "core/out/target.h"
 #include "core/out/value.h"
 #include "core/out/writer.h"
@@ -17,6 +18,7 @@ typedef struct {
     const char *name;
     const char *endings; /* of files, each between spaces */
     const char *advice;  /* for a format that needs a file; NULL: text, streams */
+    peri_numbers_t numbers;
     /* Any of these may be NULL. Can rows of these columns go behind those of the file? w
      * has no output. */
     bool (*extends)(peri_writer_t *w, const char *path);
@@ -26,6 +28,8 @@ typedef struct {
     int (*close)(peri_writer_t *w, peri_err_t *err); /* end it */
     void (*free)(peri_writer_t *w);                  /* w->state, which may be NULL */
 } peri_ops_t;
+
+typedef struct peri_wait peri_wait_t;
 
 struct peri_writer {
     const peri_ops_t *ops;
@@ -46,6 +50,7 @@ struct peri_writer {
     FILE *stream;          /* or */
     peri_target_t *target; /* with, for text, */
     int fd;
+    peri_wait_t *wait;  /* of rows; NULL: they go to the format at once */
     peri_err_t failure; /* sticks */
     bool finished;
 };

@@ -6,6 +6,7 @@
 
 #define PERI_H5_PROVENANCE "provenance" /* groups beside the columns */
 #define PERI_H5_NULLS      "nulls"
+#define PERI_H5_WIDTH_MAX  1024      /* of a vector that our reader takes (core/table) */
 #define PERI_H5_COLUMNS    "columns" /* attributes of the root group */
 #define PERI_H5_COMPACT    "compact_size"
 #define PERI_H5_MASK       "null_mask" /* attributes of a column */

@@ -137,6 +137,10 @@ hdf5_t *peri_h5_state_new(peri_writer_t *w)
     for (size_t c = 0; c < w->ncols; c++) {
         column_t *col = &h->cols[c];
         col->kind = peri_binary_kind(&w->fields[c], true, &col->width);
+        if (col->width > PERI_H5_WIDTH_MAX) {
+            col->kind = PERI_BIN_TEXT;
+            col->width = 1;
+        }
         col->type = col->set = col->mask = -1;
         col->vector =
             w->fields[c].type == DUCKDB_TYPE_ARRAY && col->kind != PERI_BIN_TEXT;
@@ -354,12 +358,10 @@ static int take_rows(peri_writer_t *w, hdf5_t *h, idx_t first, idx_t n, peri_err
     for (size_t c = 0; c < w->ncols; c++) {
         column_t *col = &h->cols[c];
         const peri_field_t *f = &w->fields[c];
-        int rc = col->kind == PERI_BIN_TEXT
-                     ? take_texts(w, h, c, first, n, err)
-                     : peri_binary_rows(f, first, n, col->kind,
-                                        col->data + h->fill * col->item, "hdf5", err);
-        if (!rc) rc = peri_binary_decimals(f, first, n, "hdf5", err);
-        if (rc) return -1;
+        if (col->kind != PERI_BIN_TEXT)
+            peri_binary_rows(f, first, n, col->kind, col->data + h->fill * col->item);
+        else if (take_texts(w, h, c, first, n, err))
+            return -1;
         take_nulls(f, col, h->fill, first, n);
     }
     h->fill += n;
@@ -430,6 +432,7 @@ static void hdf5_free(peri_writer_t *w)
 const peri_ops_t peri_ops_hdf5 = {.name = "hdf5",
                                   .endings = " .hdf5 .h5 .hdf ",
                                   .advice = "give a file for it",
+                                  .numbers = PERI_NUMBERS_64,
                                   .open = hdf5_open,
                                   .extends = peri_h5_can_extend,
                                   .chunk = hdf5_chunk,

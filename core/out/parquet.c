@@ -19,8 +19,9 @@
 typedef struct {
     peri_writer_t *w;
     char *sql; /* COPY ... */
-    duckdb_logical_type *types;
+    duckdb_logical_type *types, text;
     duckdb_selection_vector all; /* 0, 1, 2, ... */
+    peri_buf_t value;            /* as text */
     pthread_t thread;
     bool started;
 
@@ -140,13 +141,15 @@ static void *run(void *arg)
 /* ---- the statement ---- */
 
 /* Would Parquet lose something of such a value? HUGEINT becomes a double there, intervals
- * are cut to milliseconds, time zones are dropped; the others it does not know. */
+ * are cut to milliseconds, time zones are dropped, infinity in seconds and milliseconds
+ * fails; the others it does not know. */
 static bool is_lossy(const peri_field_t *f)
 {
-    static const duckdb_type lossy[] = {DUCKDB_TYPE_HUGEINT,  DUCKDB_TYPE_UHUGEINT,
-                                        DUCKDB_TYPE_INTERVAL, DUCKDB_TYPE_TIME_TZ,
-                                        DUCKDB_TYPE_TIME_NS,  DUCKDB_TYPE_BIT,
-                                        DUCKDB_TYPE_BIGNUM,   DUCKDB_TYPE_SQLNULL};
+    static const duckdb_type lossy[] = {
+        DUCKDB_TYPE_TIMESTAMP_S, DUCKDB_TYPE_TIMESTAMP_MS, DUCKDB_TYPE_HUGEINT,
+        DUCKDB_TYPE_UHUGEINT,    DUCKDB_TYPE_INTERVAL,     DUCKDB_TYPE_TIME_TZ,
+        DUCKDB_TYPE_TIME_NS,     DUCKDB_TYPE_BIT,          DUCKDB_TYPE_BIGNUM,
+        DUCKDB_TYPE_SQLNULL,     DUCKDB_TYPE_UNION};
     for (size_t i = 0; i < sizeof(lossy) / sizeof(lossy[0]); i++)
         if (f->type == lossy[i]) return true;
     for (size_t i = 0; i < f->nkids; i++)
@@ -154,11 +157,20 @@ static bool is_lossy(const peri_field_t *f)
     return false;
 }
 
+/* The type for DuckDB's cast, if all values fit it. */
 static const char *target_type(const peri_field_t *f)
 {
-    if (f->type == DUCKDB_TYPE_HUGEINT) return "BIGINT"; /* checked value by value */
-    if (f->type == DUCKDB_TYPE_UHUGEINT) return "UBIGINT";
-    return is_lossy(f) ? "VARCHAR" : NULL;
+    if (f->as_text) return NULL;
+    return f->type == DUCKDB_TYPE_HUGEINT        ? "BIGINT"
+           : f->type == DUCKDB_TYPE_UHUGEINT     ? "UBIGINT"
+           : f->type == DUCKDB_TYPE_TIMESTAMP_S  ? "TIMESTAMP"
+           : f->type == DUCKDB_TYPE_TIMESTAMP_MS ? "TIMESTAMP_MS"
+                                                 : NULL;
+}
+
+static bool is_text(const peri_field_t *f)
+{
+    return !target_type(f) && is_lossy(f);
 }
 
 static void put_json_pair(peri_buf_t *b, const char *key, const char *value, bool first)
@@ -252,7 +264,10 @@ static int parquet_open(peri_writer_t *w, peri_err_t *err)
     pthread_mutex_init(&q->lock, NULL);
     pthread_cond_init(&q->changed, NULL);
     q->types = peri_xcalloc(w->ncols, sizeof(*q->types));
-    for (size_t c = 0; c < w->ncols; c++) q->types[c] = w->cols[c].type;
+    q->text = duckdb_create_logical_type(DUCKDB_TYPE_VARCHAR);
+    peri_buf_init(&q->value, w->text.max);
+    for (size_t c = 0; c < w->ncols; c++)
+        q->types[c] = is_text(&w->fields[c]) ? q->text : w->cols[c].type;
     q->all = duckdb_create_selection_vector(duckdb_vector_size());
     sel_t *index = duckdb_selection_vector_get_data_ptr(q->all);
     for (idx_t i = 0; i < duckdb_vector_size(); i++) index[i] = (sel_t)i;
@@ -278,15 +293,36 @@ static int fail_copy(const parquet_t *q, peri_err_t *err)
                         q->error ? q->error : "DuckDB stopped early");
 }
 
-static int check_integers(const peri_writer_t *w, idx_t n, peri_err_t *err)
+static int copy_texts(parquet_t *q, const peri_field_t *f, idx_t n, duckdb_vector to,
+                      peri_err_t *err)
 {
-    for (size_t c = 0; c < w->ncols; c++) {
-        const peri_field_t *f = &w->fields[c];
-        if (f->type != DUCKDB_TYPE_HUGEINT && f->type != DUCKDB_TYPE_UHUGEINT) continue;
-        for (idx_t i = 0; i < n; i++)
-            if (!peri_field_is_null(f, i) &&
-                peri_binary_fits(f, i, f->type == DUCKDB_TYPE_HUGEINT, "parquet", err))
-                return -1;
+    duckdb_vector_ensure_validity_writable(to);
+    uint64_t *valid = duckdb_vector_get_validity(to);
+    for (idx_t i = 0; i < n; i++) {
+        if (peri_field_is_null(f, i)) {
+            duckdb_validity_set_row_invalid(valid, i);
+            continue;
+        }
+        peri_buf_clear(&q->value);
+        peri_field_text(f, i, PERI_STYLE_SQL, &q->value);
+        if (peri_buf_check(&q->value, "one value", err)) return -1;
+        const char *s = q->value.data ? q->value.data : "";
+        duckdb_vector_assign_string_element_len(to, i, s, q->value.len);
+    }
+    return 0;
+}
+
+static int copy_columns(parquet_t *q, duckdb_data_chunk chunk, idx_t n,
+                        duckdb_data_chunk copy, peri_err_t *err)
+{
+    for (size_t c = 0; c < q->w->ncols; c++) {
+        const peri_field_t *f = &q->w->fields[c];
+        duckdb_vector to = duckdb_data_chunk_get_vector(copy, c);
+        if (!is_text(f))
+            duckdb_vector_copy_sel(duckdb_data_chunk_get_vector(chunk, c), to, q->all, n,
+                                   0, 0);
+        else if (copy_texts(q, f, n, to, err))
+            return -1;
     }
     return 0;
 }
@@ -298,11 +334,11 @@ static int parquet_chunk(peri_writer_t *w, duckdb_data_chunk chunk, idx_t n,
     if (n > duckdb_vector_size())
         return peri_err_set(err, PERI_EINTERNAL,
                             "a chunk of more rows than DuckDB makes");
-    if (check_integers(w, n, err)) return -1;
     duckdb_data_chunk copy = duckdb_create_data_chunk(q->types, w->ncols);
-    for (size_t c = 0; c < w->ncols; c++)
-        duckdb_vector_copy_sel(duckdb_data_chunk_get_vector(chunk, c),
-                               duckdb_data_chunk_get_vector(copy, c), q->all, n, 0, 0);
+    if (copy_columns(q, chunk, n, copy, err)) {
+        duckdb_destroy_data_chunk(&copy);
+        return -1;
+    }
     duckdb_data_chunk_set_size(copy, n);
 
     pthread_mutex_lock(&q->lock);
@@ -349,6 +385,8 @@ static void parquet_free(peri_writer_t *w)
     if (q->all) duckdb_destroy_selection_vector(q->all);
     pthread_cond_destroy(&q->changed);
     pthread_mutex_destroy(&q->lock);
+    if (q->text) duckdb_destroy_logical_type(&q->text);
+    peri_buf_free(&q->value);
     free(q->types);
     free(q->sql);
     free(q->error);
@@ -358,6 +396,7 @@ static void parquet_free(peri_writer_t *w)
 const peri_ops_t peri_ops_parquet = {.name = "parquet",
                                      .endings = " .parquet .pq ",
                                      .advice = "give a file for it",
+                                     .numbers = PERI_NUMBERS_PARQUET,
                                      .open = parquet_open,
                                      .chunk = parquet_chunk,
                                      .close = parquet_close,

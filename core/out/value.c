@@ -127,6 +127,14 @@ static void init_enum(peri_field_t *f, duckdb_logical_type type)
     }
 }
 
+static bool is_json(duckdb_logical_type type)
+{
+    char *alias = duckdb_logical_type_get_alias(type);
+    bool json = alias && strcmp(alias, "JSON") == 0;
+    duckdb_free(alias);
+    return json;
+}
+
 int peri_field_init(peri_field_t *f, const char *name, duckdb_logical_type type,
                     peri_err_t *err)
 {
@@ -137,6 +145,9 @@ int peri_field_init(peri_field_t *f, const char *name, duckdb_logical_type type,
                             "for example CAST(\"%s\" AS VARCHAR)",
                             name, name);
     switch (f->type) {
+    case DUCKDB_TYPE_VARCHAR:
+        f->json = is_json(type);
+        return 0;
     case DUCKDB_TYPE_DECIMAL:
         f->inner = duckdb_decimal_internal_type(type);
         f->width = duckdb_decimal_width(type);
@@ -232,7 +243,7 @@ void peri_field_type_name(const peri_field_t *f, peri_buf_t *b)
         peri_buf_printf(b, "DECIMAL(%u,%u)", f->width, f->scale);
         return;
     default:
-        peri_buf_puts(b, types[type_index(f->type)].name);
+        peri_buf_puts(b, f->json ? "JSON" : types[type_index(f->type)].name);
     }
     if (f->type != DUCKDB_TYPE_STRUCT && f->type != DUCKDB_TYPE_UNION) return;
     size_t first = f->type == DUCKDB_TYPE_UNION;

@@ -28,6 +28,8 @@ struct peri_field {
     size_t nkids;
     char **words; /* ENUM */
     size_t nwords;
+    bool json;        /* VARCHAR that DuckDB calls JSON */
+    bool as_text;     /* of a column: no numbers of the format hold all its values */
     const void *data; /* of the bound vector */
     const uint64_t *valid;
 };
@@ -64,8 +66,8 @@ void peri_field_text(const peri_field_t *f, idx_t row, peri_style_t style, peri_
 /* The value as JSON: numbers with all their digits, NaN and infinities as the strings
  * "NaN", "Infinity", "-Infinity", everything else that is no number as a string. */
 void peri_field_json(const peri_field_t *f, idx_t row, peri_buf_t *b);
-/* The same for a nested value that is stored as text: DECIMALs of more than 15 digits are
- * strings, because readers of JSON take numbers for doubles. */
+/* The same for a nested value that is stored as text: DECIMALs of more than 15 digits and
+ * BIGNUMs are strings, because readers of JSON take numbers for doubles. */
 void peri_field_json_text(const peri_field_t *f, idx_t row, peri_buf_t *b);
 
 bool peri_field_is_number(const peri_field_t *f); /* integers, floats, DECIMAL */

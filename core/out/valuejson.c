@@ -5,8 +5,8 @@
 #include "core/out/text.h"
 #include "core/out/value.h"
 
-/* `quote`: DECIMALs of more digits than doubles have are strings, which is what readers
- * of JSON keep. */
+/* `quote`: DECIMALs of more digits than doubles have, and BIGNUMs, are strings, which is
+ * what readers of JSON keep. */
 static void json_value(const peri_field_t *f, idx_t row, bool quote, peri_buf_t *b);
 
 static void json_elements(const peri_field_t *kid, idx_t first, idx_t n, bool quote,
@@ -100,7 +100,8 @@ static void json_value(const peri_field_t *f, idx_t row, bool quote, peri_buf_t 
     if (f->type == DUCKDB_TYPE_FLOAT) v = ((const float *)f->data)[row];
     if (!isfinite(v)) {
         json_special(v, b);
-    } else if (quote && f->type == DUCKDB_TYPE_DECIMAL && f->width > 15) {
+    } else if (quote && ((f->type == DUCKDB_TYPE_DECIMAL && f->width > 15) ||
+                         f->type == DUCKDB_TYPE_BIGNUM)) {
         peri_buf_putc(b, '"');
         peri_field_text(f, row, PERI_STYLE_SQL, b);
         peri_buf_putc(b, '"');

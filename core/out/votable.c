@@ -145,6 +145,7 @@ static int votable_close(peri_writer_t *w, peri_err_t *err)
 
 const peri_ops_t peri_ops_votable = {.name = "votable",
                                      .endings = " .vot .votable .xml ",
+                                     .numbers = PERI_NUMBERS_SIGNED,
                                      .open = votable_open,
                                      .chunk = votable_chunk,
                                      .close = votable_close,

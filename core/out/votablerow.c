@@ -53,7 +53,7 @@ peri_votype_t peri_votable_type(const peri_field_t *f)
 {
     bool vector = f->type == DUCKDB_TYPE_ARRAY || f->type == DUCKDB_TYPE_LIST;
     duckdb_type type = vector ? f->kids[0].type : f->type;
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]) && !f->as_text; i++) {
         if (numbers[i].type != type || (vector && !numbers[i].in_vector)) continue;
         /* Vectors of more digits than doubles keep are text. */
         if (vector && type == DUCKDB_TYPE_DECIMAL && f->kids[0].width > 15) continue;
@@ -155,18 +155,14 @@ static void put_null(const peri_field_t *f, const peri_votype_t *t, peri_buf_t *
     put_number(b, bits, t->size);
 }
 
-static int put_float(const peri_field_t *f, idx_t row, size_t size, peri_buf_t *b,
-                     peri_err_t *err)
+static void put_float(const peri_field_t *f, idx_t row, size_t size, peri_buf_t *b)
 {
     peri_binary_t kind = size == 4 ? PERI_BIN_F32 : PERI_BIN_F64;
     uint64_t bits = 0; /* little-endian hosts only, as in fitsnull.c */
-    if (peri_binary_decimals(f, row, 1, "votable", err) ||
-        peri_binary_rows(f, row, 1, kind, &bits, "votable", err))
-        return -1;
+    peri_binary_rows(f, row, 1, kind, &bits);
     /* A NaN that looks like our NULL is another NaN. */
     if (peri_binary_is_null_nan(kind, &bits)) peri_binary_put_nan(kind, &bits);
     put_number(b, bits, size);
-    return 0;
 }
 
 static int put_value(const peri_field_t *f, idx_t row, const peri_votype_t *t,
@@ -176,18 +172,22 @@ static int put_value(const peri_field_t *f, idx_t row, const peri_votype_t *t,
         put_null(f, t, b);
         return 0;
     }
-    if (is_float(f->type)) return put_float(f, row, t->size, b, err);
+    if (is_float(f->type)) {
+        put_float(f, row, t->size, b);
+        return 0;
+    }
     if (f->type == DUCKDB_TYPE_BOOLEAN) {
         peri_buf_putc(b, ((const uint8_t *)f->data)[row] ? 'T' : 'F');
         return 0;
     }
-    if (t->size == 8 && peri_binary_fits(f, row, true, "votable", err)) return -1;
     int64_t v = (int64_t)peri_field_integer(f, row);
     if (t->mark && v == t->mark)
-        return peri_err_set(err, PERI_EUNSUPP,
-                            "column \"%s\" has a vector that holds %lld, which votable "
-                            "needs to mark NULLs in vectors: cast the elements to DOUBLE",
-                            f->name, (long long)v);
+        return peri_err_set(
+            err, PERI_EUNSUPP,
+            "column \"%s\" has a vector that holds %lld, which votable "
+            "needs to mark NULLs in vectors: CAST(\"%s\" AS HUGEINT[]) is "
+            "text there",
+            f->name, (long long)v, f->name);
     put_number(b, (uint64_t)v, t->size);
     return 0;
 }

@@ -13,6 +13,7 @@
 
 #include "core/base/util.h"
 #include "core/out/format.h"
+#include "core/out/wait.h"
 
 #define FLUSH_AT ((size_t)256 << 10)
 #define LATEST   0.5 /* seconds that rows wait for others, on their way to a reader */
@@ -213,6 +214,19 @@ static int send_file(peri_writer_t *w, peri_err_t *err)
 
 /* ---- the writer ---- */
 
+static int open_format(peri_writer_t *w, peri_err_t *err)
+{
+    return w->ops->open ? w->ops->open(w, err) : 0;
+}
+
+/* The rows, or the format at once if there is nothing to wait for. */
+static int begin(peri_writer_t *w, peri_err_t *err)
+{
+    int rc;
+    w->wait = peri_wait_new(w, &rc, err);
+    return w->wait ? rc : open_format(w, err);
+}
+
 /* A file of a library, for the stream. */
 static int open_detour(peri_writer_t *w, peri_err_t *err)
 {
@@ -279,7 +293,7 @@ peri_writer_t *peri_writer_new(peri_format_t fmt, const char *path, FILE *stdout
     if (opts) w->opts = *opts;
     copy_provenance(w, prov);
     if (copy_columns(w, cols, ncols, err) || open_output(w, path, stdout_stream, err) ||
-        (w->ops->open && w->ops->open(w, err))) {
+        begin(w, err)) {
         peri_writer_free(w);
         return NULL;
     }
@@ -302,6 +316,28 @@ static void count_marks(peri_writer_t *w, duckdb_vector marks, idx_t n)
         w->marked += is[i] && (!valid || duckdb_validity_row_is_valid(valid, i));
 }
 
+static int write_rows(peri_writer_t *w, duckdb_data_chunk chunk, peri_err_t *err)
+{
+    idx_t n = duckdb_data_chunk_get_size(chunk);
+    for (size_t i = 0; i < w->ncols; i++)
+        peri_field_bind(&w->fields[i], duckdb_data_chunk_get_vector(chunk, i));
+    if (w->wait ? peri_wait_put(w, chunk, err) : w->ops->chunk(w, chunk, n, err))
+        return -1;
+    w->rows += n;
+    return 0;
+}
+
+/* Nothing to wait for any more: the format gets all rows. */
+static int end_wait(peri_writer_t *w, peri_err_t *err)
+{
+    peri_wait_t *t = w->wait;
+    w->wait = NULL;
+    w->rows = 0;
+    int rc = open_format(w, err) || peri_wait_end(t, w, write_rows, err) ? -1 : 0;
+    peri_wait_free(t);
+    return rc;
+}
+
 int peri_writer_chunk(peri_writer_t *w, duckdb_data_chunk chunk, peri_err_t *err)
 {
     peri_err_t e = {0};
@@ -313,10 +349,7 @@ int peri_writer_chunk(peri_writer_t *w, duckdb_data_chunk chunk, peri_err_t *err
         return fail(w, &e, err);
     }
     if (n == 0) return 0;
-    for (size_t i = 0; i < w->ncols; i++)
-        peri_field_bind(&w->fields[i], duckdb_data_chunk_get_vector(chunk, i));
-    if (w->ops->chunk(w, chunk, n, &e)) return fail(w, &e, err);
-    w->rows += n;
+    if (write_rows(w, chunk, &e)) return fail(w, &e, err);
     if (w->opts.marks) count_marks(w, duckdb_data_chunk_get_vector(chunk, w->ncols), n);
     return flush_stream(w, &e) ? fail(w, &e, err) : 0;
 }
@@ -331,6 +364,7 @@ int peri_writer_finish(peri_writer_t *w, peri_err_t *err)
     peri_err_t e = {0};
     if (w->failure.code != PERI_OK) return fail(w, &e, err);
     if (w->finished) return 0;
+    if (w->wait && end_wait(w, &e)) return fail(w, &e, err);
     if (w->ops->close && w->ops->close(w, &e)) return fail(w, &e, err);
     if (!w->ops->advice && flush_all(w, &e)) return fail(w, &e, err);
     if (w->ops->advice && w->stream && send_file(w, &e)) return fail(w, &e, err);
@@ -356,6 +390,7 @@ void peri_writer_free(peri_writer_t *w)
 {
     if (!w) return;
     if (w->ops->free) w->ops->free(w);
+    peri_wait_free(w->wait);
     if (w->fd >= 0) close(w->fd);
     peri_target_free(w->target);
     for (size_t i = 0; i < w->ncols; i++) peri_field_clear(&w->fields[i]);

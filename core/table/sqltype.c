@@ -1,9 +1,9 @@
 /* sqltype.c - see sqltype.h. A recursive parser of what peri_field_sql_type writes:
  *
  *   type   = (NAME | DECIMAL(p,s) | ENUM('word', ...) | MAP(type, type)
- *            | STRUCT("name" type, ...)) { "[" [number] "]" }
+ *            | STRUCT("name" type, ...) | UNION("name" type, ...)) { "[" [number] "]" }
  *
- * UNION is not there: its values cannot be told apart in JSON.
+ * A MAP within the key of another is not there: its values do not come back from JSON.
  */
 #include "core/table/sqltype.h"
 
@@ -37,6 +37,7 @@ static const base_t bases[] = {
     {"BLOB", PERI_T_STR, PERI_SQLFORM_CAST},
     {"BIT", PERI_T_STR, PERI_SQLFORM_CAST},
     {"BIGNUM", PERI_T_STR, PERI_SQLFORM_CAST},
+    {"JSON", PERI_T_STR, PERI_SQLFORM_CAST},
     {"BOOLEAN", PERI_T_BOOL, PERI_SQLFORM_STORED},
     {"TINYINT", PERI_T_I8, PERI_SQLFORM_STORED},
     {"SMALLINT", PERI_T_I16, PERI_SQLFORM_STORED},
@@ -52,7 +53,7 @@ static const base_t bases[] = {
 };
 
 typedef struct {
-    const base_t *base; /* NULL: STRUCT or MAP */
+    const base_t *base; /* NULL: STRUCT, UNION or MAP */
     unsigned nlists;    /* suffixes: [] or [n] */
     uint64_t array;     /* n of the last suffix, 0 for [] */
 } shape_t;
@@ -105,9 +106,10 @@ static bool parse_members(const char **at, unsigned depth)
 static bool parse_map(const char **at, unsigned depth)
 {
     shape_t key, value;
-    /* Keys of an object are text: a nested one would not come back. */
-    return parse_type(at, depth + 1, &key) && key.base && key.nlists == 0 &&
-           eat(at, ", ") && parse_type(at, depth + 1, &value) && eat(at, ")");
+    const char *begin = *at;
+    return parse_type(at, depth + 1, &key) &&
+           !memmem(begin, (size_t)(*at - begin), "MAP(", 4) && eat(at, ", ") &&
+           parse_type(at, depth + 1, &value) && eat(at, ")");
 }
 
 static bool parse_words(const char **at)
@@ -130,7 +132,7 @@ static bool parse_digits(const char **at)
 static bool parse_base(const char **at, unsigned depth, const base_t **base)
 {
     *base = NULL;
-    if (eat(at, "STRUCT(")) return parse_members(at, depth);
+    if (eat(at, "STRUCT(") || eat(at, "UNION(")) return parse_members(at, depth);
     if (eat(at, "MAP(")) return parse_map(at, depth);
     for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++) {
         if (!eat(at, bases[i].name)) continue;
@@ -176,22 +178,112 @@ peri_sqlform_t peri_sqltype_form(const char *text, peri_type_t stored, uint32_t 
     if (vector && s.base->stored == stored && s.array == width)
         return width == 1 ? PERI_SQLFORM_ONE : s.base->form;
     if (width != 1) return PERI_SQLFORM_STORED;
-    if (s.base && s.nlists == 0)
-        return s.base->stored == stored ? s.base->form : PERI_SQLFORM_STORED;
-    return stored == PERI_T_STR && !vector ? PERI_SQLFORM_JSON : PERI_SQLFORM_STORED;
+    if (s.base && s.nlists == 0) {
+        /* Wide numbers are text where a narrower type does not hold all of them. */
+        bool as_text = stored == PERI_T_STR && s.base->form == PERI_SQLFORM_CAST;
+        return s.base->stored == stored || as_text ? s.base->form : PERI_SQLFORM_STORED;
+    }
+    return stored == PERI_T_STR ? PERI_SQLFORM_JSON : PERI_SQLFORM_STORED;
 }
 
-void peri_sqltype_put_json(const char *type, peri_buf_t *b)
+/* ---- JSON ---- */
+
+/* JSON becomes a nested type in steps, because DuckDB's casts keep the escapes of a BLOB,
+ * round a DECIMAL, know no BIT or BIGNUM, take a JSON in JSON apart, and take no keys of
+ * a MAP that are themselves nested: those are text that is JSON again.
+ *
+ *   STEP_TEXT  what DuckDB takes out of JSON exactly; the rest, and nested keys, as text
+ *   STEP_KEYS  nested keys are JSON
+ *   STEP_OPEN  nested keys are what STEP_TEXT makes of their type
+ */
+typedef enum { STEP_TEXT, STEP_KEYS, STEP_OPEN } step_t;
+
+/* The end of the type that begins at p: a comma or bracket that is not its own. */
+static const char *type_end(const char *p)
+{
+    int depth = 0;
+    for (char quote = 0; *p; p++) {
+        if (quote) {
+            if (*p == quote) quote = 0;
+        } else if (*p == '"' || *p == '\'') {
+            quote = *p;
+        } else if (*p == '(') {
+            depth++;
+        } else if (depth == 0 && (*p == ',' || *p == ')')) {
+            break;
+        } else if (*p == ')') {
+            depth--;
+        }
+    }
+    return p;
+}
+
+static bool is_nested(const char *p, const char *end)
+{
+    static const char *const names[] = {"STRUCT(", "UNION(", "MAP("};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strncmp(p, names[i], strlen(names[i])) == 0) return true;
+    return end[-1] == ']';
+}
+
+static bool has_nested_keys(const char *type)
 {
     for (char quote = 0; *type; type++) {
-        bool blob = !quote && strncmp(type, "BLOB", 4) == 0;
-        if (blob || (!quote && strncmp(type, "DECIMAL", 7) == 0)) {
-            peri_buf_puts(b, "VARCHAR");
-            type = blob ? type + 3 : strchr(type, ')');
-            continue;
-        }
         if (quote ? *type == quote : *type == '"' || *type == '\'')
             quote = quote ? 0 : *type;
-        peri_buf_putc(b, *type);
+        else if (!quote && strncmp(type, "MAP(", 4) == 0 &&
+                 is_nested(type + 4, type_end(type + 4)))
+            return true;
     }
+    return false;
+}
+
+/* A type that is text in JSON, at *at, which moves to its last character. */
+static bool skip_text(const char **at)
+{
+    static const char *const names[] = {"BLOB", "DECIMAL", "BIT", "BIGNUM", "JSON"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        size_t n = strlen(names[i]);
+        if (strncmp(*at, names[i], n) != 0) continue;
+        *at += n - 1;
+        if ((*at)[1] == '(') *at = strchr(*at, ')');
+        return true;
+    }
+    return false;
+}
+
+static void put_step(const char *p, const char *end, step_t step, peri_buf_t *b)
+{
+    for (char quote = 0; p < end; p++) {
+        if (!quote && skip_text(&p)) {
+            peri_buf_puts(b, "VARCHAR");
+            continue;
+        }
+        if (!quote && strncmp(p, "MAP(", 4) == 0 && is_nested(p + 4, type_end(p + 4))) {
+            const char *key = p + 4;
+            peri_buf_puts(b, "MAP(");
+            p = type_end(key) - 1;
+            if (step == STEP_OPEN)
+                put_step(key, p + 1, STEP_TEXT, b);
+            else
+                peri_buf_puts(b, step == STEP_TEXT ? "VARCHAR" : "JSON");
+            continue;
+        }
+        if (quote ? *p == quote : *p == '"' || *p == '\'') quote = quote ? 0 : *p;
+        peri_buf_putc(b, *p);
+    }
+}
+
+void peri_sqltype_put_json(const char *source, const char *type, peri_buf_t *b)
+{
+    const char *end = type + strlen(type);
+    step_t last = has_nested_keys(type) ? STEP_OPEN : STEP_TEXT;
+    for (step_t i = STEP_TEXT; i <= last; i++) peri_buf_puts(b, "CAST(");
+    peri_buf_printf(b, "CAST(CAST(%s AS JSON)", source);
+    for (step_t i = STEP_TEXT; i <= last; i++) {
+        peri_buf_puts(b, " AS ");
+        put_step(type, end, i, b);
+        peri_buf_putc(b, ')');
+    }
+    peri_buf_printf(b, " AS %s)", type);
 }

@@ -25,8 +25,8 @@ peri_sqlform_t peri_sqltype_form(const char *text, peri_type_t stored, uint32_t 
 
 /* Is it a well-formed type, so that its text may stand in SQL? */
 bool peri_sqltype_valid(const char *text);
-/* The type that a nested one's JSON is cast to before it becomes that: with VARCHAR for
- * BLOB, whose escapes JSON's cast keeps, and for DECIMAL, whose numbers it rounds. */
-void peri_sqltype_put_json(const char *type, peri_buf_t *b);
+/* SQL that makes a value of the nested type, which is a valid one, of `source`, SQL of a
+ * text that is JSON. */
+void peri_sqltype_put_json(const char *source, const char *type, peri_buf_t *b);
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "mpi/rows.h"
+#include "core/rows/rows.h"
 
 static const char *const statements[] = {
     "SELECT 1::TINYINT, 2::DOUBLE, true, 'a'::ENUM('a', 'b')",

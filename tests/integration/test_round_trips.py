@@ -32,11 +32,17 @@ COLUMNS = {
     "u32": ("UINTEGER", "4294967295, 0, NULL"),
     "u64": ("UBIGINT", "18446744073709551615, 0, NULL, 9223372036854775809"),
     "huge": ("HUGEINT", "-9223372036854775808, 9223372036854775807, NULL"),
+    "hugest": ("HUGEINT", "-170141183460469231731687303715884105728, 9223372036854775808, NULL, "
+                          "170141183460469231731687303715884105727"),
     "uhuge": ("UHUGEINT", "9223372036854775807, 0, NULL"),
+    "uhugest": ("UHUGEINT", "340282366920938463463374607431768211455, 18446744073709551616, 0, NULL"),
     "f32": ("FLOAT", "'nan', 'inf', '-inf', '-0.0', 3.4028235e38, 1e-45, NULL, 0.1"),
     "f64": ("DOUBLE", "'nan', 'inf', '-inf', '-0.0', 1.7976931348623157e308, 5e-324, NULL, 0.1"),
     "dec": ("DECIMAL(4,1)", "-999.9, 999.9, 0.1, NULL"),
     "dec15": ("DECIMAL(15,7)", "-99999999.9999999, 12345678.7654321, 0.0000001, NULL"),
+    "dec18": ("DECIMAL(18,2)", "9007199254740993.01, -0.01, NULL"),
+    "dec38full": ("DECIMAL(38,20)", "999999999999999999.99999999999999999999, "
+                                    "-0.00000000000000000001, NULL"),
     "dec38": ("DECIMAL(38,10)", "-12345.0123456789, 0.0000000001, 123456789, NULL"),
     "d": ("DATE", "'2024-02-29', '0044-03-15 (BC)', 'infinity', '-infinity', NULL, '12345-06-07'"),
     "t": ("TIME", "'00:00:00', '23:59:59.999999', NULL"),
@@ -55,7 +61,7 @@ COLUMNS = {
     "e": ("ENUM('a b', 'c''d', '', ' ', 'é')", "'a b', 'c''d', '', NULL, ' ', 'é'"),
     "s": ("VARCHAR", r"""'', NULL, 'hélium ★ 😀', 'null', 'NULL', E'two\nlines\r\n\ttab', ' x ', ' ', '   ',
           '\u0041', '\\u00e9', '\', '\N', '""', '"', '\""', 'a,b', '<b>&amp;</b>', E'\x01\x7f', 'nan', '1e5',
-          'true', '2024-01-01', '#x', '[1]', '{}', 'trailing  ', '\', '‏x'"""),
+          'true', '2024-01-01', '#x', '[1]', '{}', 'trailing  ', '\', '‏x', '"é"★', E'\té', E'\\tä'"""),
     "v2": ("FLOAT[2]", "[1, 2], NULL, [NULL, -0.0], ['nan', 'inf'], ['nan', NULL]"),
     "v1": ("DOUBLE[1]", "[1], NULL, ['nan']"),
     "vb": ("BOOLEAN[3]", "[true, NULL, false], NULL"),
@@ -77,13 +83,14 @@ COLUMNS = {
     "lh": ("HUGEINT[]", "[170141183460469231731687303715884105727, NULL], NULL"),
     "st": ("STRUCT(\"a b\" INTEGER, \"c\"\"\" VARCHAR[])", "ROW(1, ['x']), ROW(NULL, NULL), NULL"),
     "m": ("MAP(VARCHAR, INTEGER)", "MAP{'k': 1, '': NULL}, MAP{}, NULL"),
+    "mk": ("MAP(INTEGER[], VARCHAR)", "MAP{[1, NULL]: 'x', []: NULL}, MAP{}, NULL"),
+    "un": ("UNION(a INTEGER, \"b x\" VARCHAR, c BLOB)",
+           r"5, 'x', '\x00'::BLOB, NULL, union_value(a := NULL::INTEGER)"),
     "a.b/c": ("INTEGER", "1, NULL"),
     "UPPER Case é": ("INTEGER", "1, NULL"),
 }
 # Readers of JSON take such numbers for doubles.
 ROUNDED = {"lbig": "[1234567.0123456789, 0.1], NULL"}
-# VOTable has no unsigned 64-bit integers: the larger half is refused.
-REFUSED = {"u64": "9223372036854775807, 0, NULL"}
 # Text files may be anybody's: names become such as need no quotes in SQL.
 LEGAL = [c.replace(".", "_").replace("/", "_").replace(" ", "_") for c in COLUMNS]
 UNITS = {"f64": "kpc/h", "v2": "km/s"}
@@ -139,7 +146,7 @@ class RoundTrips(harness.Case):
         cls.ref = Ref()
         cls.addClassCleanup(cls.ref.close)
         cls.want = {}
-        for table, changed in (("every", None), ("every_vot", REFUSED), ("every_json", ROUNDED)):
+        for table, changed in (("every", None), ("every_json", ROUNDED)):
             cls.ref.exec(f"SET timezone = 'UTC'; CREATE TABLE {table} AS {select(changed)}")
             cls.want[table] = cls.ref.query(as_text(table))[1], cls.ref.query(types(table))[1]
             cls.query(f"CREATE TABLE mydb.{table} AS {select(changed)}")
@@ -199,11 +206,8 @@ class RoundTrips(harness.Case):
                 self.units(f"from_{ending}")
 
     def test_votable(self):
-        self.round_trip("vot", "every_vot")
+        self.round_trip("vot")
         self.units("from_vot")
-        done = self.w.run("query", "-q", "--into", self.w.file("no.vot"), "SELECT u64 FROM mydb.every")
-        self.assertEqual(done.status, 1)
-        self.assertIn('"u64" holds 18446744073709551615', done.err)
 
     def units(self, table):
         o = json.loads(self.w.run("table", "show", "--json", table).out)
@@ -225,7 +229,7 @@ class RoundTrips(harness.Case):
         self.assertEqual(len(Table.read(self.w.file("every.fits"))), ROWS)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            table = parse(self.write("vot", "every_vot"), verify="exception").get_first_table()
+            table = parse(self.write("vot"), verify="exception").get_first_table()
         a = table.array
         self.assertEqual(str(table.get_field_by_id_or_name("f64").unit), "kpc / h")
         self.assertEqual([int(x) for x in a["i64"][:2]], [-2**63, 2**63 - 1])

@@ -1,5 +1,3 @@
-peri_unit_test(mpi_rows peri_rows)
-
 # Programs of several ranks: peri_mpi_test(NAME RANKS LIBS...); RANKS may be "1;2;3;4".
 function(peri_mpi_test name ranks)
     add_executable(test_${name} test_${name}.c)

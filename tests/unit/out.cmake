@@ -1,3 +1,4 @@
+peri_unit_test(rows peri_rows)
 peri_unit_test(out peri_out)
 peri_unit_test(out_text peri_out)
 peri_unit_test(out_reader peri_out peri_table)

@@ -1,4 +1,4 @@
-/* rows_type.h - what encoding and decoding of rows share: types as a tree, the layout.
+/* type.h - what encoding and decoding of rows share: types as a tree, the layout.
  *
  * A chunk is the number of rows (u64), then one vector a column. A vector is
  *     u32 tag: type id, or'ed with ROWS_HAS_NULLS
@@ -10,10 +10,10 @@
  *     array:      the child as a vector
  *     struct, union: each member as a vector
  */
-#ifndef MPI_ROWS_TYPE_H
-#define MPI_ROWS_TYPE_H
+#ifndef CORE_ROWS_TYPE_H
+#define CORE_ROWS_TYPE_H
 
-#include "mpi/rows.h"
+#include "core/rows/rows.h"
 
 #define ROWS_HAS_NULLS 0x100u
 

@@ -1,9 +1,10 @@
-/* rows.h - DuckDB chunks into bytes and back, for messages between ranks of one job.
+/* rows.h - DuckDB chunks into bytes and back: messages between ranks of one job, rows
+ * that wait in a file of the process.
  *
  * Only values travel: both sides know the types (they describe the same statement), and a
  * tag of one byte a vector finds out if they do not. Fixed-size columns are copied as
  * they lie in memory; a column without nulls carries no validity bits. The bytes are for
- * ranks of the same program on machines of the same byte order, never for files.
+ * one version of the program on machines of one byte order: nothing is to keep them.
  *
  * Invariant: decoding never reads past the given bytes nor writes past a vector, whatever
  * the bytes are, and allocates no more than a small multiple of their number.
@@ -11,8 +12,8 @@
  * Threads: _encode may be called from several threads at once, _decode from one (it fills
  * a chunk that belongs to the object).
  */
-#ifndef MPI_ROWS_H
-#define MPI_ROWS_H
+#ifndef CORE_ROWS_ROWS_H
+#define CORE_ROWS_ROWS_H
 
 #include <duckdb.h>
 

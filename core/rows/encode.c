@@ -1,4 +1,4 @@
-/* rows_encode.c - a chunk into bytes.
+/* encode.c - a chunk into bytes.
  *
  * Rows inside nested values are chosen by a selection: sel[i] is the row of the vector
  * that value i comes from, NOWHERE makes it null. It is NULL where rows are taken as they
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "core/base/util.h"
-#include "mpi/rows_type.h"
+#include "core/rows/type.h"
 
 #define NOWHERE UINT64_MAX
 

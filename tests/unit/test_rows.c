@@ -1,4 +1,4 @@
-/* test_mpi_rows.c - chunks to bytes and back: every type, nulls everywhere, damage. */
+/* test_rows.c - chunks to bytes and back: every type, nulls everywhere, damage. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "core/base/util.h"
-#include "mpi/rows.h"
+#include "core/rows/rows.h"
 
 static duckdb_database db;
 static duckdb_connection con;

@@ -1,5 +1,5 @@
-/* rows_type.c - logical types into the tree that encoding and decoding walk along. */
-#include "mpi/rows_type.h"
+/* type.c - logical types into the tree that encoding and decoding walk along. */
+#include "core/rows/type.h"
 
 #include <stdlib.h>
 

@@ -1,13 +1,13 @@
-/* rows_decode.c - bytes into a chunk. Every length is checked before it is believed. */
+/* decode.c - bytes into a chunk. Every length is checked before it is believed. */
 #include <stdlib.h>
 
-#include "mpi/rows_type.h"
+#include "core/rows/type.h"
 
 static int damaged(peri_err_t *err, const char *what)
 {
     return peri_err_set(
         err, PERI_EINTERNAL,
-        "rows from another rank arrived damaged (%s); are all nodes running "
+        "rows on their way arrived damaged (%s); are all nodes running "
         "the same version of perigee?",
         what);
 }
@@ -90,7 +90,7 @@ static int list_decode(const rows_node_t *node, duckdb_vector vec, uint64_t n,
         return damaged(err, "a list that is too long");
     if (duckdb_list_vector_reserve(vec, total) == DuckDBError ||
         duckdb_list_vector_set_size(vec, total) == DuckDBError)
-        return peri_err_set(err, PERI_ELIMIT, "no memory for lists from another rank");
+        return peri_err_set(err, PERI_ELIMIT, "no memory for the lists of some rows");
     return vector_decode(node->children, duckdb_list_vector_get_child(vec), total, in,
                          err);
 }
