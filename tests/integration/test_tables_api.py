@@ -323,6 +323,10 @@ class Restored(Tables):
         self.ana.ok("PUT", "/saved-queries/kept", Saved.BRIGHT)
         if harness.can_sandbox():
             self.ana.ok("PUT", "/tables/mydb/kept?format=csv", CSV)
+        descriptor = "datasets/kept.yaml"
+        os.makedirs(f"{self.portal.state}/datasets", exist_ok=True)
+        with open(f"{self.portal.state}/{descriptor}", "w", encoding="utf-8") as f:
+            f.write("name: kept\ntables: {t: {files: x.h5, path: /}}\n")
         place = self.portal.work.file("backup")
         done = self.portal.run("backup", place)
         self.assertEqual(done.status, 0, done)
@@ -330,6 +334,7 @@ class Restored(Tables):
         self.addCleanup(other.close)
         done = other.run("restore", os.path.join(place, os.listdir(place)[0]))
         self.assertEqual(done.status, 0, done)
+        self.assertTrue(os.path.exists(f"{other.state}/{descriptor}"))
         other.up()
         ana = Person(other, "ana", token=self.ana.token)
         self.assertEqual(ana.ok("GET", "/saved-queries/kept"), self.ana.ok("GET", "/saved-queries/kept"))
