@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,8 @@
 #include "core/base/util.h"
 #include "jobs/store/db.h"
 #include "portal/front/rights.h"
+
+#define RSYNC_VANISHED 24
 
 static const char backup_help[] =
     "Usage: perigee backup [OPTION...] FOLDER\n"
@@ -58,8 +61,8 @@ static const char restore_help[] =
 
 /* ---- programs ---- */
 
-/* Runs it with our stderr; 0 when its status is 0. */
-static int run(const char *const *argv, peri_err_t *err)
+/* Runs it with our stderr; 0 when its status is 0, or the other one that is no fault. */
+static int run_or(const char *const *argv, int fine, peri_err_t *err)
 {
     int status;
     const pid_t pid = fork();
@@ -72,8 +75,14 @@ static int run(const char *const *argv, peri_err_t *err)
     if (pid < 0) return peri_err_set(err, PERI_EIO, "cannot start %s: %m", argv[0]);
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR) return peri_err_set(err, PERI_EIO, "cannot wait: %m");
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return 0;
+    if (WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == fine))
+        return 0;
     return peri_err_set(err, PERI_EIO, "%s failed: what it says is above", argv[0]);
+}
+
+static int run(const char *const *argv, peri_err_t *err)
+{
+    return run_or(argv, 0, err);
 }
 
 static int need(const char *program, const char *package, peri_err_t *err)
@@ -95,15 +104,16 @@ static int copy_tree(const char *from, const char *to, const char *before,
         return peri_err_set(err, PERI_EIO, "cannot look at %s: %m", from);
     }
     char *source = peri_xasprintf("%s/", from), *link = NULL;
-    const char *argv[12] = {"rsync", "-aHS", "--numeric-ids"};
-    size_t n = 3;
+    /* Below quick/ of the jobs are answers that nobody has fetched yet. */
+    const char *argv[12] = {"rsync", "-aHS", "--numeric-ids", "--exclude=/quick"};
+    size_t n = 4;
     if (isatty(2)) argv[n++] = "--info=progress2";
     if (before && stat(before, &st) == 0)
         argv[n++] = link = peri_xasprintf("--link-dest=%s", before);
     argv[n++] = source;
     argv[n++] = to;
     fprintf(stderr, "perigee: %s\n", from);
-    const int rc = run(argv, err);
+    const int rc = run_or(argv, RSYNC_VANISHED, err); /* people delete files meanwhile */
     free(source);
     free(link);
     return rc;
@@ -174,13 +184,30 @@ static int copy_files(const peri_config_t *c, const char *to, const char *before
     return rc;
 }
 
-static int backup(const peri_config_t *c, const char *given, bool files, peri_err_t *err)
+/* became: root called, and this is the user that perigee runs as. */
+static int enter(const char *given, bool became, peri_err_t *err)
+{
+    const struct passwd *pw = became ? getpwuid(geteuid()) : NULL;
+    if (peri_mkdirs(given, err) == 0) {
+        if (access(given, W_OK | X_OK) == 0) return 0;
+        peri_err_set(err, PERI_EDENIED, "cannot write into %s: %m", given);
+    }
+    if (!pw || errno != EACCES) return -1;
+    peri_err_t why = *err;
+    return peri_err_set(err, PERI_EDENIED,
+                        "%s; perigee runs as the user %s, who writes the backup: "
+                        "install -d -m 700 -o %s %s",
+                        why.text, pw->pw_name, pw->pw_name, given);
+}
+
+static int backup(const peri_config_t *c, const char *given, bool files, bool became,
+                  peri_err_t *err)
 {
     char stamp[32];
     const time_t now = time(NULL);
     struct tm tm;
     if (need("pg_dump", "postgresql-client", err) ||
-        (files && need("rsync", "rsync", err)) || peri_mkdirs(given, err))
+        (files && need("rsync", "rsync", err)) || enter(given, became, err))
         return -1;
     strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &tm));
     char *folder = realpath(given, NULL); /* rsync looks for --link-dest from elsewhere */
@@ -312,11 +339,12 @@ static int command(int argc, char **argv, bool back)
         fprintf(stderr, "perigee: %s needs one folder.\n", name);
         return peri_cli_usage(name);
     }
+    const uid_t caller = geteuid();
     peri_config_t *conf = peri_config_load(config, &err);
     int rc = conf ? peri_rights_become(conf, back, &rights, &err) : -1;
     if (rc == 0)
         rc = back ? restore(conf, argv[optind], &err)
-                  : backup(conf, argv[optind], files, &err);
+                  : backup(conf, argv[optind], files, geteuid() != caller, &err);
     peri_rights_free(&rights);
     peri_config_free(conf);
     return peri_cli_done(rc ? peri_cli_fail(&err) : 0);

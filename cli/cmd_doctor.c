@@ -2,7 +2,6 @@
  */
 #include <getopt.h>
 #include <jansson.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,18 +39,6 @@ typedef struct {
     json_t *list;
     int counts[3];
 } report_t;
-
-void peri_doctor_say(peri_doctor_t *d, peri_health_t health, const char *what,
-                     const char *remedy, const char *fmt, ...)
-{
-    va_list ap;
-    char *text = NULL;
-    va_start(ap, fmt);
-    if (vasprintf(&text, fmt, ap) < 0) abort();
-    va_end(ap);
-    d->say(d, health, what, text, health == PERI_DOCTOR_OK ? NULL : remedy);
-    free(text);
-}
 
 static void on_say(peri_doctor_t *d, peri_health_t health, const char *what,
                    const char *text, const char *remedy)

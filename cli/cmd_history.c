@@ -1,7 +1,6 @@
 /* cmd_history.c - `perigee history`: what was asked of the portal at once, and what
  * became of it.
  */
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,60 +94,24 @@ static json_t *list(peri_client_t *c, const char *search, bool all, peri_err_t *
     return NULL;
 }
 
-/* The beginning of an id, in hexadecimal digits and "-"? */
-static bool is_id(const char *s)
+/* Could it begin an id? The portal finds the one that it begins. */
+static bool check_id(const char *word, peri_err_t *err)
 {
-    size_t n = strlen(s);
-    return n >= ID_MIN && n <= ID_LEN && s[strspn(s, "0123456789abcdefABCDEF-")] == '\0';
-}
-
-/* The whole id that `word` begins; NULL: an error. The caller frees. */
-static char *find(peri_client_t *c, const char *word, peri_err_t *err)
-{
-    char *found = NULL;
     const size_t n = strlen(word);
-    if (!is_id(word)) {
-        peri_err_set(
-            err, PERI_EINVAL,
-            "\"%.60s\" is no ID of a query: 'perigee history' lists them, and at "
-            "least %d of its digits are needed",
-            word, ID_MIN);
-        return NULL;
-    }
-    if (n == ID_LEN) return peri_xstrdup(word);
-    json_t *all = list(c, NULL, true, err);
-    const json_t *q;
-    size_t i;
-    bool two = false;
-    if (!all) return NULL;
-    json_array_foreach(all, i, q)
-    {
-        const char *id = peri_json_str(q, "id");
-        if (strncasecmp(id, word, n) != 0) continue;
-        two = found != NULL;
-        if (two) break;
-        found = peri_xstrdup(id);
-    }
-    if (two)
-        peri_err_set(err, PERI_EINVAL,
-                     "more than one query begins with %s: give more of its digits", word);
-    else if (!found)
-        peri_err_set(err, PERI_ENOTFOUND,
-                     "none of your queries begins with %s: 'perigee history --all' lists "
-                     "them",
-                     word);
-    json_decref(all);
-    if (!two) return found;
-    free(found);
-    return NULL;
+    if (n >= ID_MIN && n <= ID_LEN &&
+        word[strspn(word, "0123456789abcdefABCDEF-")] == '\0')
+        return true;
+    peri_err_set(err, PERI_EINVAL,
+                 "\"%.60s\" is no ID of a query: 'perigee history' lists them, and at "
+                 "least %d of its digits are needed",
+                 word, ID_MIN);
+    return false;
 }
 
 static json_t *get(peri_client_t *c, const char *word, peri_err_t *err)
 {
-    char *id = find(c, word, err);
-    json_t *q = id ? peri_client_get(c, 0, NULL, err, "/queries/%s", id) : NULL;
-    free(id);
-    return q;
+    return check_id(word, err) ? peri_client_get(c, 0, NULL, err, "/queries/%s", word)
+                               : NULL;
 }
 
 /* ---- ls, show ---- */
@@ -277,9 +240,10 @@ static int verb_rm(int argc, char **argv)
     if (!c) return status;
     for (int i = optind; i < argc; i++) {
         peri_err_t err = {0};
-        char *id = find(c, argv[i], &err);
-        json_t *j =
-            id ? peri_client_send(c, &err, "DELETE", NULL, "/queries/%s", id) : NULL;
+        const char *id = argv[i];
+        json_t *j = check_id(id, &err)
+                        ? peri_client_send(c, &err, "DELETE", NULL, "/queries/%s", id)
+                        : NULL;
         if (!j)
             status = peri_cli_fail(&err);
         else if (json)
@@ -287,7 +251,6 @@ static int verb_rm(int argc, char **argv)
         else
             printf("query %.8s is forgotten\n", id);
         json_decref(j);
-        free(id);
     }
     peri_client_free(c);
     return peri_cli_done(status);
@@ -351,15 +314,14 @@ static int verb_job(int argc, char **argv)
     if (status >= 0) return status;
     peri_client_t *c = peri_talk(&status);
     if (!c) return status;
-    char *id = find(c, argv[optind], &err);
+    const char *id = argv[optind];
     json_t *body = peri_body("{s:s*, s:s*, s:s*}", "output", output, "scheduler",
                              scheduler, "into", into),
            *job = NULL;
     if (n && json_is_object(body)) json_object_set_new(body, "ranks", json_integer(n));
-    if (id)
+    if (check_id(id, &err))
         job = peri_client_send(c, &err, "POST", json_incref(body), "/queries/%s/job", id);
     json_decref(body);
-    free(id);
     if (job && !json) peri_query_say_job(job, false);
     return peri_talk_end(c, job, &err, json, NULL);
 }

@@ -44,7 +44,7 @@ static void print_times(const json_t *job)
     double created = peri_json_num(job, "created", 0);
     double started = peri_json_num(job, "started", 0);
     double ended = peri_json_num(job, "ended", 0);
-    double expected = peri_json_num(job, "expected", 0), now = peri_when_now();
+    double expected = peri_json_num(job, "expected", 0), now = peri_epoch();
     bool over = peri_state_is_final(peri_json_str(job, "state"));
     peri_grid_label(stdout, "submitted", "%s", peri_when_exact(created, at));
     if (started > 0)
@@ -119,7 +119,7 @@ static void print_tasks(const json_t *tasks, bool more)
         double started = peri_json_num(t, "started", 0),
                ended = peri_json_num(t, "ended", 0);
         double memory = peri_json_num(usage, "memory_peak", 0);
-        double until = ended > 0 ? ended : peri_when_now();
+        double until = ended > 0 ? ended : peri_epoch();
         peri_grid_add(g, peri_json_str(t, "step"));
         peri_grid_addf(g, "%lld", (long long)peri_json_int(t, "index", 0));
         peri_grid_add(g, peri_json_str(t, "state"));

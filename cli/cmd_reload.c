@@ -71,8 +71,8 @@ static int run(const char *config, bool all)
         status = NOT_STARTED;
         goto out;
     }
-    /* The door first: what nginx does not like changes nothing in perigeed either. */
-    if (peri_door_reload(conf, &rights, &door, &err) ||
+    /* The door before perigeed: what nginx does not like changes nothing there either. */
+    if (peri_daemon_check(conf, &err) || peri_door_reload(conf, &rights, &door, &err) ||
         peri_daemon_renew(conf, all, &renewed, &err))
         status = peri_cli_fail(&err);
     else

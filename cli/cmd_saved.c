@@ -17,12 +17,16 @@
 static const char help_text[] =
     "Usage: perigee saved ls [OPTION...]\n"
     "       perigee saved show [OPTION...] NAME\n"
+    "       perigee saved share [OPTION...] NAME TEAM\n"
+    "       perigee saved unshare [OPTION...] NAME\n"
     "       perigee saved rm [OPTION...] NAME ...\n"
     "\n"
     "Queries that the portal keeps under a name: yours, and those that your teams "
     "share.\n"
     "'perigee query --save NAME' makes one, 'perigee query --saved NAME' runs it, with\n"
-    "--param NAME=VALUE for the parameters ($NAME) in its SQL.\n"
+    "--param NAME=VALUE for the parameters ($NAME) in its SQL. share lets the members of "
+    "a\n"
+    "team see and run one of yours, as OWNER/NAME; it is of one team at a time.\n"
     "\n"
     "      --json  print the answers as JSON\n"
     "  -h, --help  show this\n"
@@ -31,6 +35,7 @@ static const char help_text[] =
     "  perigee query --save heavy --param m=100 \\\n"
     "      'SELECT * FROM tng.groups WHERE GroupMass > $m'\n"
     "  perigee query --saved heavy --param m=500\n"
+    "  perigee saved share heavy cosmo\n"
     "  perigee saved ls\n";
 
 /* "NAME", or "OWNER/NAME" of a team's, as part of an address; the caller frees. */
@@ -110,7 +115,9 @@ static int begin(int argc, char **argv, bool *json, int min, int max)
     const peri_option_t options[] = {{"json", json, NULL, 0}};
     int status = peri_options_read(argc, argv, help_text, options, 1);
     if (status < 0)
-        status = peri_words_check(argc, argv, min, max, "the name of a saved query");
+        status = peri_words_check(argc, argv, min, max,
+                                  min == 2 ? "the name of a saved query, and a team"
+                                           : "the name of a saved query");
     return status;
 }
 
@@ -136,16 +143,18 @@ static char *params_text(const json_t *q)
 
 static void print_list(const json_t *all)
 {
-    static const char *const titles[] = {"NAME", "OF", "CHANGED", "PARAMETERS", "SQL"};
+    static const char *const titles[] = {"NAME",    "OF",         "TEAM",
+                                         "CHANGED", "PARAMETERS", "SQL"};
     const json_t *q;
     size_t i;
-    peri_grid_t *g = peri_grid_new(titles, 5);
+    peri_grid_t *g = peri_grid_new(titles, 6);
     json_array_foreach(all, i, q)
     {
         char when[PERI_WHEN], *params = params_text(q);
         const char *text = peri_json_str(q, "description");
         peri_grid_add(g, peri_json_str(q, "name"));
         peri_grid_add(g, peri_json_str(q, "owner"));
+        peri_grid_add(g, peri_json_str(q, "team"));
         peri_grid_add(g, peri_when_time(peri_json_num(q, "changed", 0), when));
         peri_grid_add(g, params);
         peri_grid_add(g, *text ? text : peri_json_str(q, "sql"));
@@ -215,9 +224,76 @@ static int verb_rm(int argc, char **argv)
                                  "the saved query", "is deleted");
 }
 
+/* One of her own with another team, NULL: none, if nobody has changed it meanwhile; a new
+ * reference, NULL: an error. */
+static json_t *set_team(peri_client_t *c, const char *name, const char *team,
+                        peri_err_t *err)
+{
+    peri_answer_t a = {0}, done = {0};
+    json_t *q, *out = NULL;
+    char *path = address_of(name), *body = NULL;
+    const char *me = peri_client_account(c, err);
+    q = me ? peri_client_get(c, 0, &a, err, "%s", path) : NULL;
+    if (!q) goto out;
+    if (strcasecmp(peri_json_str(q, "owner"), me) != 0) {
+        peri_err_set(err, PERI_EDENIED, "%s is a query of %s: only %s shares it", name,
+                     peri_json_str(q, "owner"), peri_json_str(q, "owner"));
+        goto out;
+    }
+    json_t *all = peri_body(
+        "{s:O*, s:O*, s:O*, s:O*, s:s*}", "sql", json_object_get(q, "sql"), "description",
+        json_object_get(q, "description"), "context", json_object_get(q, "context"),
+        "parameters", json_object_get(q, "parameters"), "team", team);
+    body = json_dumps(all, JSON_COMPACT);
+    json_decref(all);
+    const peri_call_t call = {.method = "PUT",
+                              .path = path,
+                              .body = body,
+                              .body_len = body ? strlen(body) : 0,
+                              .match = *a.etag ? a.etag : NULL};
+    if (peri_client_call(c, &call, &done, err) == 0) out = peri_answer_json(&done, err);
+out:
+    peri_answer_free(&a);
+    peri_answer_free(&done);
+    json_decref(q);
+    free(body);
+    free(path);
+    return out;
+}
+
+static int verb_share(int argc, char **argv)
+{
+    bool json = false;
+    peri_err_t err = {0};
+    int status = begin(argc, argv, &json, 2, 2);
+    if (status >= 0) return status;
+    const char *name = argv[optind], *team = argv[optind + 1];
+    if (!strncasecmp(team, "team:", 5)) team += 5;
+    peri_client_t *c = peri_talk(&status);
+    if (!c) return status;
+    return peri_talk_end(c, set_team(c, name, team, &err), &err, json,
+                         "%s is shared with the team %s", name, team);
+}
+
+static int verb_unshare(int argc, char **argv)
+{
+    bool json = false;
+    peri_err_t err = {0};
+    int status = begin(argc, argv, &json, 1, 1);
+    if (status >= 0) return status;
+    const char *name = argv[optind];
+    peri_client_t *c = peri_talk(&status);
+    if (!c) return status;
+    return peri_talk_end(c, set_team(c, name, NULL, &err), &err, json,
+                         "%s is yours alone", name);
+}
+
 int peri_cmd_saved(int argc, char **argv)
 {
-    static const peri_verb_t verbs[] = {
-        {"ls", verb_ls}, {"show", verb_show}, {"rm", verb_rm}};
-    return peri_verbs_run(argc, argv, help_text, verbs, 3, verb_ls);
+    static const peri_verb_t verbs[] = {{"ls", verb_ls},
+                                        {"show", verb_show},
+                                        {"share", verb_share},
+                                        {"unshare", verb_unshare},
+                                        {"rm", verb_rm}};
+    return peri_verbs_run(argc, argv, help_text, verbs, 5, verb_ls);
 }

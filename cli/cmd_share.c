@@ -93,7 +93,7 @@ static int until_of(const char *s, double *out, peri_err_t *err)
     peri_err_t ignored = {0};
     double span;
     if (peri_when_parse_span(s, &span, &ignored) == 0) {
-        *out = peri_when_now() + span;
+        *out = peri_epoch() + span;
         return 0;
     }
     return peri_when_parse(s, out, err);

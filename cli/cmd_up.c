@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -87,7 +88,9 @@ static int start_daemon(const peri_config_t *conf, bool foreground, started_t *s
                         peri_err_t *err)
 {
     peri_daemon_t d;
+    struct stat st = {0};
     if (peri_daemon_look(conf, &d, err)) return -1;
+    (void)stat(conf->log, &st);
     if (d.running && foreground) {
         bool killed = false;
         if (!peri_daemon_orphaned(&d))
@@ -106,16 +109,25 @@ static int start_daemon(const peri_config_t *conf, bool foreground, started_t *s
         s->daemon = true;
     }
     if (peri_daemon_ready(conf, s->child, err) == 0) return 0;
-    if (!foreground) peri_daemon_tail(conf);
+    if (!foreground) peri_daemon_tail(conf, st.st_size);
     return -1;
 }
 
-static void say_version(const peri_config_t *conf)
+/* What the daemon says of itself that is not as it should be. */
+static void say_troubles(const peri_config_t *conf)
 {
     peri_err_t err = {0};
     peri_client_t *c = peri_client_new_at(conf->socket);
-    json_t *j = peri_client_get(c, 5, NULL, &err, "/status");
+    json_t *j = peri_client_get(c, 5, NULL, &err, "/status"), *b;
     const char *version = peri_json_str(j, "version");
+    size_t i;
+    json_array_foreach(json_object_get(j, "schedulers"), i, b)
+    {
+        const char *why = peri_json_str(b, "text");
+        if (!peri_json_true(b, "answers") && *why)
+            fprintf(stderr, "perigee: the scheduler %s does not answer: %s\n",
+                    peri_json_str(b, "name"), why);
+    }
     if (*version && strcmp(version, PERIGEE_VERSION) != 0)
         fprintf(
             stderr,
@@ -233,6 +245,7 @@ static int run_up(const char *config, bool foreground)
     int lock = -1, status = 0;
     peri_config_t *conf = peri_config_load(config, &err);
     if (!conf) return peri_cli_fail(&err);
+    umask(umask(0) | 02); /* what is started makes nothing that everybody may change */
     if (foreground) {
         /* Also while things start: what was started is stopped again then. */
         sigemptyset(&ours);
@@ -256,7 +269,7 @@ static int run_up(const char *config, bool foreground)
         if (foreground && s.child > 0) kill(s.child, SIGTERM);
         goto out;
     }
-    if (!s.daemon) say_version(conf);
+    say_troubles(conf);
     say_up(conf, foreground, &s);
     close(lock);
     lock = -1;

@@ -24,7 +24,7 @@ static const char whoami_help[] =
 
 static void say_token(const peri_login_t *login)
 {
-    double left = (login->expires - peri_when_now()) / 86400;
+    double left = (login->expires - peri_epoch()) / 86400;
     if (login->expires > 0)
         peri_grid_label(stdout, "token", "%.0f days left%s", fmax(round(left), 0),
                         left < 7 ? ": 'perigee login' makes a new one" : "");

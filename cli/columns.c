@@ -43,7 +43,7 @@ static void show_span(const json_t *job, const char *key, peri_grid_t *g)
     char s[PERI_WHEN];
     double started = peri_json_num(job, key, 0);
     double ended = peri_json_num(job, "ended", 0);
-    if (!(ended > 0)) ended = peri_when_now();
+    if (!(ended > 0)) ended = peri_epoch();
     double span = ended > started ? ended - started : 0;
     peri_grid_add(g, started > 0 ? peri_when_span(span, s) : "");
 }

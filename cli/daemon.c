@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "cli/client.h"
+#include "cli/spawn.h"
 #include "core/base/hash.h"
 #include "core/base/util.h"
 #include "portal/front/rights.h"
@@ -21,6 +22,7 @@
 #define READY_TIME 60.0
 #define STOP_TIME  30.0
 #define RENEW_TIME 30.0
+#define CHECK_TIME 30.0
 #define STEP_US    20000
 #define LOG_MAX    (16 << 20) /* a larger one is put aside at the next start */
 #define TAIL_BYTES 4096
@@ -162,6 +164,24 @@ int peri_daemon_folder(const peri_config_t *conf, peri_err_t *err)
         return peri_err_set(err, PERI_EIO, "cannot change the rights of %s: %m",
                             conf->state);
     return 0;
+}
+
+int peri_daemon_check(const peri_config_t *conf, peri_err_t *err)
+{
+    char *program = peri_xasprintf("%s/perigeed", conf->bin);
+    const char *const argv[] = {program, "--check", conf->source ? "--config" : NULL,
+                                conf->source, NULL};
+    peri_buf_t out;
+    peri_buf_init(&out, 4096);
+    int status = peri_spawn(argv, CHECK_TIME, &out, err);
+    peri_buf_putc(&out, '\0');
+    if (status > 0)
+        peri_err_set(err, PERI_EINVAL, "%.*s",
+                     out.data ? (int)strcspn(out.data, "\n") : 0,
+                     out.data ? out.data : "");
+    peri_buf_free(&out);
+    free(program);
+    return status ? -1 : 0;
 }
 
 /* ---- start ---- */
@@ -343,6 +363,11 @@ int peri_daemon_renew(const peri_config_t *conf, bool always, bool *renewed,
                             (long)d.pid);
     for (double end = asked + RENEW_TIME; peri_now() < end; usleep(STEP_US)) {
         double up = uptime(conf);
+        if (up < 0 && kill(d.pid, 0) && errno == ESRCH)
+            return peri_err_set(err, PERI_EIO,
+                                "perigeed has ended instead of taking its new "
+                                "configuration: see %s, then 'perigee up'",
+                                conf->log);
         /* The one of before has been there for longer than we have waited. */
         if (up < 0 || up > peri_now() - asked) continue;
         note_make(conf);
@@ -405,14 +430,14 @@ out:
     return rc;
 }
 
-void peri_daemon_tail(const peri_config_t *conf)
+void peri_daemon_tail(const peri_config_t *conf, off_t from)
 {
     char text[TAIL_BYTES + 1];
     int fd = open(conf->log, O_RDONLY | O_CLOEXEC);
     off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
-    ssize_t n =
-        fd < 0 ? 0
-               : pread(fd, text, TAIL_BYTES, size > TAIL_BYTES ? size - TAIL_BYTES : 0);
+    if (from > size) from = 0; /* put aside meanwhile */
+    if (size - from > TAIL_BYTES) from = size - TAIL_BYTES;
+    ssize_t n = fd < 0 ? 0 : pread(fd, text, TAIL_BYTES, from);
     if (fd >= 0) close(fd);
     if (n <= 0) return;
     text[n] = '\0';

@@ -28,6 +28,8 @@ bool peri_daemon_orphaned(const peri_daemon_t *d);
 /* The state folder, private: 0700, for root 0711 (jobs of other users lie below it). */
 int peri_daemon_folder(const peri_config_t *conf, peri_err_t *err);
 int peri_daemon_installed(const peri_config_t *conf, peri_err_t *err);
+/* What perigeed says of the configuration before it takes it. */
+int peri_daemon_check(const peri_config_t *conf, peri_err_t *err);
 /* detach: in a session of its own, what it says into the log. Else it is a child in our
  * session with our stderr. */
 pid_t peri_daemon_start(const peri_config_t *conf, bool detach, peri_err_t *err);
@@ -41,7 +43,7 @@ int peri_daemon_renew(const peri_config_t *conf, bool always, bool *renewed,
 /* SIGTERM, then wait until it is gone; after half a minute SIGKILL, which it survives
  * without loss (*killed). Not running: nothing. */
 int peri_daemon_stop(const peri_config_t *conf, bool *killed, peri_err_t *err);
-/* The last lines of the log, to stderr. */
-void peri_daemon_tail(const peri_config_t *conf);
+/* The last lines of the log from the place `from` on, to stderr. */
+void peri_daemon_tail(const peri_config_t *conf, off_t from);
 
 #endif

@@ -19,7 +19,8 @@
 
 void peri_check_programs(peri_doctor_t *d)
 {
-    static const char *const programs[] = {"perigee-task", "perigee-launch", "perigeed"};
+    static const char *const programs[] = {"perigee-task", "perigee-launch", "perigeed",
+                                           "perigee-h5", "perigee-helper"};
     int missing = 0;
     for (size_t i = 0; i < sizeof(programs) / sizeof(*programs); i++) {
         char *path = peri_xasprintf("%s/%s", d->conf->bin, programs[i]);

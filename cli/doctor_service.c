@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "cli/client.h"
+#include "cli/daemon.h"
 #include "cli/doctor.h"
 #include "cli/spawn.h"
 #include "core/base/util.h"
@@ -257,7 +258,7 @@ static void check_slurm(peri_doctor_t *d)
     static const char *const ping[] = {"scontrol", "ping", NULL};
     peri_buf_t out;
     peri_err_t err = {0};
-    char *plugin = peri_xasprintf("%s/../lib/perigee-slurm.so", d->conf->bin);
+    char *plugin = peri_xasprintf("%s/../lib/perigee/perigee-slurm.so", d->conf->bin);
     char *beside = peri_xasprintf("%s/perigee-slurm.so", d->conf->bin);
     peri_buf_init(&out, 4096);
     if (access(plugin, R_OK) && access(beside, R_OK))
@@ -322,6 +323,10 @@ void peri_check_daemon(peri_doctor_t *d)
     peri_client_t *c = peri_client_new_at(given && *given ? given : d->conf->socket);
     peri_answer_t a;
     peri_err_t err = {0};
+    if (peri_daemon_check(d->conf, &err))
+        peri_doctor_say(d, PERI_DOCTOR_PROBLEM, "config",
+                        "docs/admin/configuration.md explains every key", "%s", err.text);
+    err = (peri_err_t){0};
     json_t *s = peri_client_get(c, ASK_TIME, &a, &err, "/status");
     const json_t *b, *database = json_object_get(s, "database");
     size_t i;

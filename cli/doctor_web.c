@@ -14,6 +14,9 @@ void peri_check_user(peri_doctor_t *d)
     if (d->rights->hint)
         peri_doctor_say(d, PERI_DOCTOR_WARNING, "user", "docs/admin/web.md", "%s",
                         d->rights->hint);
+    else if (d->rights->later)
+        peri_doctor_say(d, PERI_DOCTOR_OK, "user", NULL,
+                        "'perigee up' will run all of it as \"%s\"", d->rights->later);
     else if (d->rights->root)
         peri_doctor_say(d, PERI_DOCTOR_OK, "user", NULL,
                         "runs as root, as the configuration says");

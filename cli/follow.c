@@ -135,7 +135,7 @@ static void draw(line_t *l, peri_client_t *c, const char *esc, const json_t *job
     if (!l->on) return;
     char text[1024], more[512] = "", span[PERI_WHEN];
     const char *state = peri_json_str(job, "state");
-    double now = peri_when_now(), started = peri_json_num(job, "started", 0);
+    double now = peri_epoch(), started = peri_json_num(job, "started", 0);
     double since = started > 0 ? started : peri_json_num(job, "created", now);
     uint64_t all = 0;
     for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++)

@@ -17,7 +17,7 @@ json_t *peri_kernels_load(peri_err_t *err)
     json_error_t je;
     json_t *all = NULL;
     peri_buf_t out;
-    char *task = peri_place_of_task(err);
+    char *task = peri_launchplace_of_task(err);
     if (!task) return NULL;
     peri_buf_init(&out, MAX_ANSWER);
     const char *const argv[] = {task, "--kernels", NULL};

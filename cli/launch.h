@@ -13,7 +13,7 @@ typedef struct {
     /* Asked about ten times a second: non-zero, with the reason, ends the query. */
     int (*check)(void *arg, peri_err_t *err);
     void *arg;
-    uint64_t *rows, *bytes; /* of the result; read from files. Or NULL */
+    uint64_t *rows, *marked, *bytes; /* of the result; read from files. Or NULL */
 } peri_launchopts_t;
 
 /* With srun inside a Slurm allocation, else with mpirun. 0, or -1 with *err; needs

@@ -18,7 +18,7 @@
 
 /* ---- programs ---- */
 
-char *peri_place_of_task(peri_err_t *err)
+char *peri_launchplace_of_task(peri_err_t *err)
 {
     char self[4096];
     ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -39,7 +39,7 @@ char *peri_place_of_task(peri_err_t *err)
 }
 
 /* Ranks may be placed on other machines by a batch system or a host file. */
-bool peri_place_is_one(void)
+bool peri_launchplace_is_one(void)
 {
     static const char *const elsewhere[] = {"PBS_NODEFILE",
                                             "LSB_HOSTS",
@@ -53,7 +53,7 @@ bool peri_place_is_one(void)
     return true;
 }
 
-char *peri_place_starter(bool *slurm, peri_err_t *err)
+char *peri_launchplace_starter(bool *slurm, peri_err_t *err)
 {
     char *srun = getenv("SLURM_JOB_ID") ? peri_find_program("srun") : NULL;
     *slurm = srun != NULL;
@@ -68,7 +68,7 @@ char *peri_place_starter(bool *slurm, peri_err_t *err)
 
 /* In many containers a process may not read another one's memory; Open MPI finds out too
  * late. */
-bool peri_place_may_read_memory(void)
+bool peri_launchplace_may_read_memory(void)
 {
     char from = 1, to = 0;
     struct iovec a = {&to, 1}, b = {&from, 1};
@@ -89,8 +89,8 @@ static char *make_folder(const char *below, peri_err_t *err)
     return NULL;
 }
 
-static int write_task(const peri_place_t *p, const peri_queryspec_t *spec, bool here,
-                      peri_err_t *err)
+static int write_task(const peri_launchplace_t *p, const peri_queryspec_t *spec,
+                      bool here, peri_err_t *err)
 {
     peri_queryspec_t s = *spec;
     if (here) s.temp_dir = p->spill;
@@ -102,8 +102,8 @@ static int write_task(const peri_place_t *p, const peri_queryspec_t *spec, bool 
     return rc;
 }
 
-int peri_place_make(peri_place_t *p, const peri_queryspec_t *spec, bool here,
-                    peri_err_t *err)
+int peri_launchplace_make(peri_launchplace_t *p, const peri_queryspec_t *spec, bool here,
+                          peri_err_t *err)
 {
     memset(p, 0, sizeof(*p));
     const char *temp = getenv("TMPDIR");
@@ -120,7 +120,7 @@ int peri_place_make(peri_place_t *p, const peri_queryspec_t *spec, bool here,
     if (write_task(p, spec, here, err)) goto fail;
     return 0;
 fail:
-    peri_place_remove(p);
+    peri_launchplace_remove(p);
     return -1;
 }
 
@@ -130,7 +130,7 @@ static void remove_folder(char *dir)
     free(dir);
 }
 
-void peri_place_remove(peri_place_t *p)
+void peri_launchplace_remove(peri_launchplace_t *p)
 {
     remove_folder(p->dir);
     remove_folder(p->spill);
@@ -142,7 +142,7 @@ void peri_place_remove(peri_place_t *p)
 
 /* The writer's temporary file is ".NAME.perigee-PID-RANDOM.tmp" beside the place, where
  * links are followed. */
-void peri_place_remove_output(const char *into, pid_t pid)
+void peri_launchplace_remove_output(const char *into, pid_t pid)
 {
     if (!into || pid <= 0) return;
     char *real = realpath(into, NULL);

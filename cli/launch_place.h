@@ -14,24 +14,24 @@ typedef struct {
     char *shm;    /* where ranks share memory; NULL: MPI chooses */
     char *task;   /* the task file */
     char *socket; /* name of the control socket */
-} peri_place_t;
+} peri_launchplace_t;
 
 /* Make the folders, write the task file. here: all ranks run on this machine, so what
  * they would leave behind can be put where we remove it. */
-int peri_place_make(peri_place_t *p, const peri_queryspec_t *spec, bool here,
-                    peri_err_t *err);
+int peri_launchplace_make(peri_launchplace_t *p, const peri_queryspec_t *spec, bool here,
+                          peri_err_t *err);
 /* Remove all of it; frees. */
-void peri_place_remove(peri_place_t *p);
+void peri_launchplace_remove(peri_launchplace_t *p);
 /* Remove what a killed process `pid` has begun to write for `into`. */
-void peri_place_remove_output(const char *into, pid_t pid);
+void peri_launchplace_remove_output(const char *into, pid_t pid);
 
 /* srun inside a Slurm allocation, else mpirun. The caller frees. */
-char *peri_place_starter(bool *slurm, peri_err_t *err);
+char *peri_launchplace_starter(bool *slurm, peri_err_t *err);
 /* All ranks that mpirun starts are on this machine: nobody has said otherwise. */
-bool peri_place_is_one(void);
+bool peri_launchplace_is_one(void);
 /* A process here may read the memory of another one. */
-bool peri_place_may_read_memory(void);
+bool peri_launchplace_may_read_memory(void);
 /* perigee-task, which lies beside this program. The caller frees. */
-char *peri_place_of_task(peri_err_t *err);
+char *peri_launchplace_of_task(peri_err_t *err);
 
 #endif

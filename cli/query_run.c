@@ -40,6 +40,7 @@ static int run_here(const peri_queryspec_t *spec, const peri_queryrun_t *o,
     peri_session_progress(peri_query_session(q), &here.read);
     ran->bytes = here.read.bytes;
     ran->cut = peri_query_cut(q);
+    ran->marked = peri_query_marked(q);
     if (h.bar && rc == 0)
         peri_bar_update(h.bar, here.read.rows, here.read.rows_all, here.read.bytes);
     peri_bar_finish(h.bar);
@@ -67,6 +68,7 @@ static int run_ranks(const peri_queryspec_t *spec, int ranks, const peri_queryru
                                       .check = o->check,
                                       .arg = o->arg,
                                       .rows = &ran->rows,
+                                      .marked = &ran->marked,
                                       .bytes = &ran->bytes};
     memset(err, 0, sizeof(*err));
     if (!spec->max_rows || (spec->limit >= 0 && (uint64_t)spec->limit <= spec->max_rows))

@@ -16,6 +16,7 @@ typedef struct {
 
 typedef struct {
     uint64_t rows;   /* of the result */
+    uint64_t marked; /* peri_query_marked */
     uint64_t bytes;  /* read from files */
     const char *cut; /* see peri_query_cut */
 } peri_queryran_t;

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "cli/query_script_priv.h"
 #include "core/base/util.h"
@@ -99,12 +98,14 @@ static int check_quota(void *arg, peri_err_t *err)
     return peri_mydbchange_check(arg, err);
 }
 
-/* The rows of `sql` into the change's file, or the plan. */
-static int write_rows(peri_scriptrun_t *r, const peri_statement_t *st, const char *sql,
-                      peri_mydbchange_t *c, uint64_t *rows, peri_err_t *err)
+/* The rows of w->sql into the change's file, or the plan. extends: the file that they are
+ * added to a copy of; or NULL. */
+static int write_rows(peri_scriptrun_t *r, const peri_statement_t *st,
+                      const peri_rewritten_t *w, const char *extends,
+                      peri_mydbchange_t *c, peri_queryran_t *ran, peri_err_t *err)
 {
     peri_queryspec_t spec = *r->o->spec;
-    spec.sql = peri_scriptrun_expand(r, sql, err);
+    spec.sql = peri_scriptrun_expand(r, w->sql, err);
     if (!spec.sql) return -1;
     spec.shown_sql = st->text;
     spec.limit = -1;
@@ -113,12 +114,14 @@ static int write_rows(peri_scriptrun_t *r, const peri_statement_t *st, const cha
     spec.format = PERI_FMT_HDF5;
     spec.overwrite = spec.draft = true;
     spec.into = c ? peri_mydbchange_path(c) : NULL;
+    spec.extends = extends;
+    spec.marks = w->marks;
     const peri_queryrun_t how = {.ranks = r->o->ranks,
                                  .quiet = r->o->quiet,
                                  .silent = true,
                                  .check = c ? check_quota : NULL,
                                  .arg = c};
-    return peri_scriptrun_query(r, &spec, &how, rows, err);
+    return peri_scriptrun_query(r, &spec, &how, ran, err);
 }
 
 static bool explains(const peri_scriptrun_t *r)
@@ -130,10 +133,11 @@ static int create(peri_scriptrun_t *r, const peri_statement_t *st, const char *s
                   peri_err_t *err)
 {
     char name[PERI_MYDB_NAME];
-    uint64_t rows;
+    peri_queryran_t ran;
+    const peri_rewritten_t w = {.sql = sql};
     const peri_schema_t *s = find_table(r, st, name, err);
     if (!s) return -1;
-    if (explains(r)) return write_rows(r, st, sql, NULL, &rows, err);
+    if (explains(r)) return write_rows(r, st, &w, NULL, NULL, &ran, err);
     if (st->flags & PERI_ST_IF_NOT_EXISTS && peri_mydb_kind(s, name)) {
         note_nothing(r, s, name, "is there already");
         return 0;
@@ -142,10 +146,11 @@ static int create(peri_scriptrun_t *r, const peri_statement_t *st, const char *s
     peri_mydbchange_t *c = peri_mydbchange_new(s, name, flags, err);
     if (!c) return -1;
     const bool replaces = peri_mydbchange_replaces(c);
-    int rc = write_rows(r, st, sql, c, &rows, err);
+    int rc = write_rows(r, st, &w, NULL, c, &ran, err);
     if (rc == 0) rc = peri_mydbchange_commit(c, err);
     peri_mydbchange_free(c);
-    if (rc == 0) note_rows(r, s, name, replaces ? "replaced" : "created", rows, rows);
+    if (rc == 0)
+        note_rows(r, s, name, replaces ? "replaced" : "created", ran.rows, ran.rows);
     return rc;
 }
 
@@ -187,30 +192,6 @@ static int create_columns(peri_scriptrun_t *r, const peri_statement_t *st,
 
 /* ---- rows changed ---- */
 
-/* The one number that a query gives, by way of a file beside the table. */
-static int count_rows(peri_scriptrun_t *r, const char *sql, const peri_mydbchange_t *c,
-                      uint64_t *out, peri_err_t *err)
-{
-    peri_queryspec_t spec = *r->o->spec;
-    const peri_queryrun_t how = {.ranks = r->o->ranks, .quiet = true};
-    uint64_t rows;
-    char *text = NULL;
-    spec.sql = peri_scriptrun_expand(r, sql, err);
-    if (!spec.sql) return -1;
-    spec.limit = -1;
-    spec.cut = false;
-    spec.format = PERI_FMT_NDJSON;
-    spec.draft = true;
-    spec.into = peri_arena_printf(r->arena, "%s.count", peri_mydbchange_path(c));
-    int rc = peri_scriptrun_query(r, &spec, &how, &rows, err);
-    if (rc == 0) rc = peri_file_slurp(spec.into, 1000, &text, NULL, err);
-    const char *colon = rc ? NULL : strchr(text, ':');
-    *out = colon ? strtoull(colon + 1, NULL, 10) : 0;
-    unlink(spec.into);
-    free(text);
-    return rc;
-}
-
 static int rewrite(peri_scriptrun_t *r, const peri_statement_t *st,
                    const peri_before_t *before, peri_rewritten_t *w, peri_err_t *err)
 {
@@ -240,32 +221,35 @@ static int replace(peri_scriptrun_t *r, const peri_statement_t *st,
                    const peri_before_t *before, peri_err_t *err)
 {
     peri_rewritten_t w;
-    uint64_t rows, changed = 0;
+    peri_queryran_t ran;
     const uint64_t old = before->shape.rows;
+    const bool extends = before->shape.extends;
     if (rewrite(r, st, before, &w, err)) return -1;
     if (!w.sql) {
         note_nothing(r, s, name, "is so already");
         return 0;
     }
-    if (w.count && !explains(r) && count_rows(r, w.count, c, &changed, err)) return -1;
-    if (write_rows(r, st, w.sql, c, &rows, err) || explains(r))
-        return explains(r) ? 0 : -1;
+    if (write_rows(r, st, &w, extends ? before->table->files[0].path : NULL, c, &ran,
+                   err))
+        return -1;
+    if (explains(r)) return 0;
+    const uint64_t rows = extends ? old + ran.rows : ran.rows;
     const bool keeps = st->kind == PERI_ST_UPDATE || st->kind == PERI_ST_ALTER;
     if (keeps && rows != old)
         return peri_err_set(err, PERI_EINVAL,
                             "%s.%s stays as it was: its %llu rows would have become %llu",
                             s->name, name, (unsigned long long)old,
                             (unsigned long long)rows);
-    if (peri_before_carry(before, peri_mydbchange_path(c),
-                          st->to ? st->columns[0].name : NULL, st->to, err) ||
-        peri_mydbchange_commit(c, err))
+    if (!extends && peri_before_carry(before, peri_mydbchange_path(c),
+                                      st->to ? st->columns[0].name : NULL, st->to, err))
         return -1;
+    if (peri_mydbchange_commit(c, err)) return -1;
     static const char *const what[] = {[PERI_ST_INSERT] = "inserted",
                                        [PERI_ST_UPDATE] = "updated",
                                        [PERI_ST_DELETE] = "deleted",
                                        [PERI_ST_TRUNCATE] = "deleted",
                                        [PERI_ST_ALTER] = "altered"};
-    if (!w.count) changed = rows > old ? rows - old : old - rows;
+    const uint64_t changed = w.marks ? ran.marked : rows > old ? rows - old : old - rows;
     if (st->kind == PERI_ST_ALTER)
         note_done(r, s, name, what[st->kind]);
     else
@@ -284,7 +268,9 @@ static int change(peri_scriptrun_t *r, const peri_statement_t *st, peri_err_t *e
         explains(r) ? NULL : peri_mydbchange_new(s, name, PERI_MYDB_MUST_EXIST, err);
     if (!c && !explains(r)) return -1;
     peri_session_t *session = peri_session_new(&limits, err);
-    int rc = session ? peri_before_read(&before, session, s, name, r->arena, err) : -1;
+    int rc = session ? peri_before_read(&before, session, s, name,
+                                        st->kind == PERI_ST_INSERT, r->arena, err)
+                     : -1;
     peri_session_free(session);
     if (rc == 0 && (rc = replace(r, st, s, name, c, &before, err)) != 0)
         peri_statement_blame(st, &before.shape, r->arena, err);
@@ -349,18 +335,22 @@ static int drop(peri_scriptrun_t *r, const peri_statement_t *st, peri_err_t *err
     return 0;
 }
 
+/* What `verb` is said of, a table or a view, is what lies there. */
+static int check_kind(const peri_statement_t *st, const peri_schema_t *s,
+                      const char *name, const char *verb, peri_err_t *err)
+{
+    const peri_mydbkind_t is = peri_mydb_kind(s, name);
+    const bool view = is == PERI_MYDB_VIEW;
+    if (!is || view == !!(st->flags & PERI_ST_VIEW)) return 0;
+    return peri_err_set(err, PERI_ECONFLICT, "%s.%s is a %s: write %s %s", s->name, name,
+                        view ? "view" : "table", verb, view ? "VIEW" : "TABLE");
+}
+
 static int rename_table(peri_scriptrun_t *r, const peri_statement_t *st, peri_err_t *err)
 {
     char name[PERI_MYDB_NAME], text[256];
     const peri_schema_t *s = find_table(r, st, name, err);
-    if (!s) return -1;
-    const peri_mydbkind_t want =
-        st->flags & PERI_ST_VIEW ? PERI_MYDB_VIEW : PERI_MYDB_TABLE;
-    const peri_mydbkind_t is = peri_mydb_kind(s, name);
-    if (is && is != want)
-        return peri_err_set(err, PERI_ECONFLICT, "%s.%s is a %s: write ALTER %s", s->name,
-                            name, is == PERI_MYDB_VIEW ? "view" : "table",
-                            is == PERI_MYDB_VIEW ? "VIEW" : "TABLE");
+    if (!s || check_kind(st, s, name, "ALTER", err)) return -1;
     if (explains(r)) return 0;
     if (peri_mydb_rename(s, name, st->to, err)) return -1;
     snprintf(text, sizeof(text), "%s.%s is called %s now", s->name, name, st->to);
@@ -372,7 +362,7 @@ static int comment(peri_scriptrun_t *r, const peri_statement_t *st, peri_err_t *
 {
     char name[PERI_MYDB_NAME];
     const peri_schema_t *s = find_table(r, st, name, err);
-    if (!s) return -1;
+    if (!s || (!st->ncolumns && check_kind(st, s, name, "COMMENT ON", err))) return -1;
     if (explains(r)) return 0;
     json_t *o = st->ncolumns ? json_pack("{s:{s:{s:s}}}", "columns", st->columns[0].name,
                                          "description", st->comment)

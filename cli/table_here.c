@@ -6,8 +6,6 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "cli/options.h"
-#include "cli/table.h"
 #include "cli/table_print.h"
 #include "cli/table_words.h"
 #include "cli/talk.h"
@@ -98,9 +96,7 @@ int peri_table_here_ls(int argc, char **argv)
 {
     bool json = false;
     peri_err_t err = {0};
-    const peri_option_t options[] = {{"json", &json, NULL, 0}};
-    int status = peri_options_read(argc, argv, peri_table_help, options, 1);
-    if (status < 0) status = peri_words_check(argc, argv, 0, 1, "");
+    int status = peri_tableverb_read(argc, argv, 0, 1, "", &json);
     if (status >= 0) return status;
     peri_schemas_t *s = peri_schemas_new(&err);
     json_t *list =
@@ -125,9 +121,7 @@ int peri_table_here_show(int argc, char **argv)
     bool json = false;
     peri_err_t err = {0};
     peri_heretable_t t;
-    const peri_option_t options[] = {{"json", &json, NULL, 0}};
-    int status = peri_options_read(argc, argv, peri_table_help, options, 1);
-    if (status < 0) status = peri_words_check(argc, argv, 1, 1, "a table");
+    int status = peri_tableverb_read(argc, argv, 1, 1, "a table", &json);
     if (status >= 0) return status;
     if (peri_heretable_find(argv[optind], &t, &err)) return peri_cli_fail(&err);
     json_t *o = peri_mydb_show(t.schema, t.name, &err);
@@ -158,12 +152,9 @@ static int drop(const char *word, bool json, json_t *changes, peri_err_t *err)
 
 int peri_table_here_rm(int argc, char **argv)
 {
-    bool json = false, yes = false;
-    const peri_option_t options[] = {{"json", &json, NULL, 0}, {"yes", &yes, NULL, 'y'}};
-    int status = peri_options_read(argc, argv, peri_table_help, options, 2);
-    if (status < 0) status = peri_words_check(argc, argv, 1, argc, "a table");
+    bool json = false;
+    int status = peri_tableverb_read_rm(argc, argv, &json);
     if (status >= 0) return status;
-    if (!peri_tables_meant(argc - optind, argv + optind, yes)) return 1;
     json_t *changes = json_array();
     status = 0;
     for (int i = optind; i < argc; i++) {
@@ -184,10 +175,7 @@ int peri_table_here_mv(int argc, char **argv)
     peri_err_t err = {0};
     peri_heretable_t t = {0};
     char *to = NULL, *text = NULL, name[PERI_MYDB_NAME];
-    const peri_option_t options[] = {{"json", &json, NULL, 0}};
-    int status = peri_options_read(argc, argv, peri_table_help, options, 1);
-    if (status < 0)
-        status = peri_words_check(argc, argv, 2, 2, "a table and its new name");
+    int status = peri_tableverb_read(argc, argv, 2, 2, "a table and its new name", &json);
     if (status >= 0) return status;
     if (peri_heretable_find(argv[optind], &t, &err) == 0 &&
         (to = peri_tableword_renamed(argv[optind], argv[optind + 1], &err)) &&

@@ -33,6 +33,11 @@ static int on_tick(double part, void *arg)
     return peri_cli_interrupted();
 }
 
+static int on_copy(uint64_t done, uint64_t all, void *arg)
+{
+    return on_tick(all ? (double)done / (double)all : 1, arg);
+}
+
 /* ---- the file ---- */
 
 const char *peri_load_name(const peri_load_t *o)
@@ -176,6 +181,7 @@ typedef struct {
     peri_heretable_t table;
     peri_mydbchange_t *change;
     peri_import_t *old, *file; /* old: of a table that is appended to */
+    char *extends;             /* its file, if rows can go into a copy of it; or NULL */
     char *old_query;
     peri_bar_t *bar;
     uint64_t rows; /* of the file */
@@ -200,7 +206,9 @@ static peri_writer_t *new_writer(const peri_load_t *o, job_t *j, peri_err_t *err
                               .description = text,
                               .sources = &source,
                               .nsources = known};
-    const peri_writeopts_t opts = {.draft = true};
+    if (j->bar && j->extends) peri_bar_relabel(j->bar, "copy", "");
+    const peri_writeopts_t opts = {
+        .draft = true, .extends = j->extends, .tick = on_copy, .tick_arg = j->bar};
     peri_writer_t *w = peri_writer_new(PERI_FMT_HDF5, peri_mydbchange_path(j->change),
                                        NULL, cols, n, &prov, &opts, err);
     free(real);
@@ -213,7 +221,7 @@ static int write_table(const peri_load_t *o, job_t *j, peri_err_t *err)
     copy_t c = {.writer = new_writer(o, j, err), .change = j->change, .bar = j->bar};
     if (!c.writer) return -1;
     uint64_t before = 0;
-    int rc = copy_rows(&c, j->old, "old rows", err);
+    int rc = j->extends ? 0 : copy_rows(&c, j->old, "old rows", err);
     if (rc == 0) before = peri_writer_rows(c.writer);
     if (rc == 0) rc = copy_rows(&c, j->file, "load", err);
     if (rc == 0) rc = peri_writer_finish(c.writer, err);
@@ -245,12 +253,18 @@ static int begin_change(const peri_load_t *o, job_t *j, peri_err_t *err)
     char *name = peri_xasprintf("%s.%s", j->table.schema->name, j->table.name);
     const peri_importopts_t as = {.format = "hdf5", .path_in_file = "/"};
     j->old = peri_import_open(path, &as, err);
-    if (j->old)
-        j->old_query = old_history(path);
-    else
-        peri_err_prefix(err, "%s cannot be read", name);
-    free(path);
+    if (!j->old) peri_err_prefix(err, "%s cannot be read", name);
     free(name);
+    if (j->old) {
+        size_t n;
+        const peri_outcol_t *cols = peri_import_columns(j->old, &n);
+        j->old_query = old_history(path);
+        if (peri_writer_can_extend(PERI_FMT_HDF5, path, cols, n)) {
+            j->extends = path;
+            return 0;
+        }
+    }
+    free(path);
     return j->old ? 0 : -1;
 }
 
@@ -262,6 +276,7 @@ static void end_job(job_t *j)
     peri_mydbchange_free(j->change);
     peri_heretable_free(&j->table);
     free(j->old_query);
+    free(j->extends);
 }
 
 static int tell(const peri_load_t *o, const job_t *j, bool replaced, double seconds,

@@ -7,8 +7,6 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "cli/options.h"
-#include "cli/table.h"
 #include "cli/table_print.h"
 #include "cli/table_words.h"
 #include "cli/talk.h"
@@ -34,9 +32,7 @@ int peri_table_portal_ls(int argc, char **argv)
 {
     bool json = false;
     peri_err_t err = {0};
-    const peri_option_t options[] = {{"json", &json, NULL, 0}};
-    int status = peri_options_read(argc, argv, peri_table_help, options, 1);
-    if (status < 0) status = peri_words_check(argc, argv, 0, 1, "");
+    int status = peri_tableverb_read(argc, argv, 0, 1, "", &json);
     if (status >= 0) return status;
     peri_client_t *c = peri_talk(&status);
     if (!c) return status;
@@ -52,9 +48,7 @@ int peri_table_portal_show(int argc, char **argv)
 {
     bool json = false;
     peri_err_t err = {0};
-    const peri_option_t options[] = {{"json", &json, NULL, 0}};
-    int status = peri_options_read(argc, argv, peri_table_help, options, 1);
-    if (status < 0) status = peri_words_check(argc, argv, 1, 1, "a table");
+    int status = peri_tableverb_read(argc, argv, 1, 1, "a table", &json);
     if (status >= 0) return status;
     peri_client_t *c = peri_talk(&status);
     if (!c) return status;
@@ -69,12 +63,9 @@ int peri_table_portal_show(int argc, char **argv)
 
 int peri_table_portal_rm(int argc, char **argv)
 {
-    bool json = false, yes = false;
-    const peri_option_t options[] = {{"json", &json, NULL, 0}, {"yes", &yes, NULL, 'y'}};
-    int status = peri_options_read(argc, argv, peri_table_help, options, 2);
-    if (status < 0) status = peri_words_check(argc, argv, 1, argc, "a table");
+    bool json = false;
+    int status = peri_tableverb_read_rm(argc, argv, &json);
     if (status >= 0) return status;
-    if (!peri_tables_meant(argc - optind, argv + optind, yes)) return 1;
     peri_client_t *c = peri_talk(&status);
     if (!c) return status;
     for (int i = optind; i < argc; i++) {
@@ -98,10 +89,7 @@ int peri_table_portal_mv(int argc, char **argv)
 {
     bool json = false;
     peri_err_t err = {0};
-    const peri_option_t options[] = {{"json", &json, NULL, 0}};
-    int status = peri_options_read(argc, argv, peri_table_help, options, 1);
-    if (status < 0)
-        status = peri_words_check(argc, argv, 2, 2, "a table and its new name");
+    int status = peri_tableverb_read(argc, argv, 2, 2, "a table and its new name", &json);
     if (status >= 0) return status;
     peri_client_t *c = peri_talk(&status);
     if (!c) return status;

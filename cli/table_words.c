@@ -54,7 +54,7 @@ char *peri_tableword_renamed(const char *from, const char *to, peri_err_t *err)
     return name;
 }
 
-bool peri_tables_meant(int n, char **words, bool yes)
+static bool tables_meant(int n, char **words, bool yes)
 {
     if (yes || !isatty(0)) return true;
     bool sure = n == 1 ? peri_talk_sure("Delete the table %s for good?", words[0])
@@ -62,6 +62,24 @@ bool peri_tables_meant(int n, char **words, bool yes)
                                         words[0], words[n - 1]);
     if (!sure) fputs("perigee: nothing was deleted (--yes does not ask)\n", stderr);
     return sure;
+}
+
+int peri_tableverb_read(int argc, char **argv, int min, int max, const char *needs,
+                        bool *json)
+{
+    const peri_option_t options[] = {{"json", json, NULL, 0}};
+    int status = peri_options_read(argc, argv, peri_table_help, options, 1);
+    return status < 0 ? peri_words_check(argc, argv, min, max, needs) : status;
+}
+
+int peri_tableverb_read_rm(int argc, char **argv, bool *json)
+{
+    bool yes = false;
+    const peri_option_t options[] = {{"json", json, NULL, 0}, {"yes", &yes, NULL, 'y'}};
+    int status = peri_options_read(argc, argv, peri_table_help, options, 2);
+    if (status < 0) status = peri_words_check(argc, argv, 1, argc, "a table");
+    if (status >= 0) return status;
+    return tables_meant(argc - optind, argv + optind, yes) ? -1 : 1;
 }
 
 /* ---- describe ---- */

@@ -18,9 +18,12 @@ void peri_tableword_free(peri_tableword_t *t); /* accepts a zeroed struct */
  * NULL: an error. */
 char *peri_tableword_renamed(const char *from, const char *to, peri_err_t *err);
 
-/* Where somebody sits in front of it, she is asked: there is no trash for tables. False:
- * nothing is to be deleted, and that is said. */
-bool peri_tables_meant(int n, char **words, bool yes);
+/* --json, and min to max words at optind: -1, or the exit status. */
+int peri_tableverb_read(int argc, char **argv, int min, int max, const char *needs,
+                        bool *json);
+/* The same for `rm`. Where somebody sits in front of it, she is asked: there is no trash
+ * for tables. */
+int peri_tableverb_read_rm(int argc, char **argv, bool *json);
 
 /* What `describe` is told. */
 typedef struct {

@@ -18,21 +18,6 @@
 
 #define NAME_KEPT 200 /* bytes of the goal's name that its hidden file has */
 
-void peri_down_start(peri_slot_t *s)
-{
-    char *url = peri_place_url(&s->t->remote, s->all->account, "/files");
-    char *full = peri_xasprintf("%s%s", url,
-                                s->step == PERI_STEP_GET   ? "?download=1"
-                                : s->step == PERI_STEP_SUM ? "?checksum=sha256"
-                                                           : "?stat=1");
-    s->from = s->at;
-    if (s->step == PERI_STEP_GET && s->at > 0)
-        peri_slot_header(s, "Range: bytes=%lld-", (long long)s->at);
-    peri_slot_request(s, full, "GET");
-    free(full);
-    free(url);
-}
-
 /* ---- the hidden file ---- */
 
 static bool open_part(peri_slot_t *s)
@@ -74,7 +59,8 @@ static bool begin_anew(peri_slot_t *s)
     return true;
 }
 
-size_t peri_down_take(peri_slot_t *s, const char *data, size_t len, long status)
+/* Bytes of the file; 0 with s->write_errno if they cannot be written. */
+static size_t take(peri_slot_t *s, const char *data, size_t len, long status)
 {
     size_t done = 0;
     /* All of it, though a part was asked for. */
@@ -114,6 +100,33 @@ static void put_in_place(peri_slot_t *s)
     free(s->part);
     s->part = NULL;
     peri_slot_done(s);
+}
+
+/* ---- requests ---- */
+
+static size_t on_bytes(char *data, size_t size, size_t n, void *arg)
+{
+    peri_slot_t *s = arg;
+    long status = 0;
+    curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &status);
+    return status < 300 ? take(s, data, size * n, status)
+                        : peri_slot_on_answer(data, size, n, s);
+}
+
+void peri_down_start(peri_slot_t *s)
+{
+    char *url = peri_place_url(&s->t->remote, s->all->account, "/files");
+    char *full = peri_xasprintf("%s%s", url,
+                                s->step == PERI_STEP_GET   ? "?download=1"
+                                : s->step == PERI_STEP_SUM ? "?checksum=sha256"
+                                                           : "?stat=1");
+    s->from = s->at;
+    if (s->step == PERI_STEP_GET && s->at > 0)
+        peri_slot_header(s, "Range: bytes=%lld-", (long long)s->at);
+    if (peri_slot_request(s, full, "GET") && s->step == PERI_STEP_GET)
+        curl_easy_setopt(s->easy, CURLOPT_WRITEFUNCTION, on_bytes);
+    free(full);
+    free(url);
 }
 
 /* ---- what follows ---- */

@@ -2,7 +2,8 @@
  *
  * A slot is one transfer under way: a step, which is one request or a piece of reading,
  * after the other. transfer.c runs the requests of all slots; transfer_up.c and
- * transfer_down.c say what each step asks and what follows from its answer.
+ * transfer_down.c say what each step asks and what follows from its answer, by means of
+ * transfer_slot.c.
  */
 #ifndef CLI_TRANSFER_PRIV_H
 #define CLI_TRANSFER_PRIV_H
@@ -72,11 +73,13 @@ typedef struct peri_transfers {
     peri_slot_t slot[PERI_TRANSFER_MAX];
 } peri_transfers_t;
 
-/* transfer.c: for the steps. The next request: a handle with its headers; the caller adds
- * what is special. NULL: the slot is over. */
+/* transfer_slot.c: for the steps. The next request: a handle with its headers; the caller
+ * adds what is special. NULL: the slot is over. */
 CURL *peri_slot_request(peri_slot_t *s, const char *path, const char *method);
 void peri_slot_header(peri_slot_t *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* libcurl's way to give the answer, kept in s->answer.body. */
+size_t peri_slot_on_answer(char *data, size_t size, size_t n, void *slot);
 /* It sends bytes [from, to) of the file. */
 void peri_slot_send(peri_slot_t *s, int64_t from, int64_t to);
 /* Next comes `after`, when all bytes before `to` are in the hash. */
@@ -97,8 +100,6 @@ void peri_up_close(peri_slot_t *s);
 void peri_down_begin(peri_slot_t *s);
 void peri_down_start(peri_slot_t *s);
 void peri_down_ended(peri_slot_t *s, long status, const peri_err_t *err);
-/* Bytes of the file; 0 with s->write_errno if they cannot be written. */
-size_t peri_down_take(peri_slot_t *s, const char *data, size_t len, long status);
 void peri_down_close(peri_slot_t *s);
 
 /* transfer_state.c: what is remembered of an upload, by the identity of the file. Opens

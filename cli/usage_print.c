@@ -28,7 +28,7 @@ static void add_task(sums_t *sums, const json_t *job, const json_t *t)
     const json_t *usage = json_object_get(t, "usage");
     const json_t *step = step_of(job, peri_json_str(t, "step"));
     double started = peri_json_num(t, "started", 0), ended = peri_json_num(t, "ended", 0);
-    double until = ended > 0 ? ended : peri_when_now();
+    double until = ended > 0 ? ended : peri_epoch();
     double wall = until > started ? until - started : 0;
     double cores = peri_json_num(step, "ranks", 1) * peri_json_num(step, "threads", 1);
     uint64_t peak = (uint64_t)peri_json_num(usage, "memory_peak", 0);

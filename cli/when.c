@@ -7,12 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-double peri_when_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
+#include "core/base/util.h"
 
 static const char *format(double epoch, const char *how, char out[PERI_WHEN])
 {
@@ -33,7 +28,7 @@ const char *peri_when_time(double epoch, char out[PERI_WHEN])
 {
     char day[PERI_WHEN], today[PERI_WHEN];
     format(epoch, "%F", day);
-    format(peri_when_now(), "%F", today);
+    format(peri_epoch(), "%F", today);
     return format(epoch, strcmp(day, today) == 0 ? "%H:%M:%S" : "%Y-%m-%d %H:%M", out);
 }
 
@@ -89,7 +84,7 @@ int peri_when_parse(const char *s, double *epoch, peri_err_t *err)
     }
     double back;
     if (peri_when_parse_span(s, &back, NULL) == 0) {
-        *epoch = peri_when_now() - back;
+        *epoch = peri_epoch() - back;
         return 0;
     }
     return peri_err_set(err, PERI_EINVAL,

@@ -6,8 +6,6 @@
 
 #define PERI_WHEN 32 /* bytes of out */
 
-/* Epoch seconds. */
-double peri_when_now(void);
 /* Local time of epoch seconds: "14:03:11" today, else "2026-11-22 14:03"; "" for 0. */
 const char *peri_when_time(double epoch, char out[PERI_WHEN]);
 /* "2026-11-22 14:03:11". */

@@ -30,3 +30,10 @@ if(DuckDB_FOUND AND NOT TARGET DuckDB::DuckDB)
     set(CMAKE_BUILD_RPATH "$ORIGIN/../lib")
     set(CMAKE_INSTALL_RPATH "$ORIGIN/../lib")
 endif()
+
+# The dynamic linker looks for each symbol in the libraries in their order, and DuckDB asks for
+# tens of thousands of its own: a program starts faster if it comes first.
+function(peri_link_duckdb_first target)
+    target_link_options(${target} PRIVATE -L${CMAKE_BINARY_DIR}/lib
+                        LINKER:--push-state,--no-as-needed -lduckdb LINKER:--pop-state)
+endfunction()

@@ -115,11 +115,12 @@ void peri_control_note(peri_control_t *c, const char *text)
     say(c, line, 0);
 }
 
-void peri_control_report(peri_control_t *c, uint64_t rows, const peri_hostread_t *hosts,
-                         size_t n)
+void peri_control_report(peri_control_t *c, uint64_t rows, uint64_t marked,
+                         const peri_hostread_t *hosts, size_t n)
 {
     char line[512];
-    snprintf(line, sizeof(line), "B %llu", (unsigned long long)rows);
+    snprintf(line, sizeof(line), "B %llu %llu", (unsigned long long)rows,
+             (unsigned long long)marked);
     say(c, line, 0);
     for (size_t i = 0; i < n; i++) {
         const peri_progress_t *p = &hosts[i].read;

@@ -11,14 +11,14 @@
  *                     P rows rows_all bytes   progress
  *                     K kernel done total what    progress of a kernel that computes
  *                     N text                  a sentence for the user
- *                     B rows                  it is done: rows of the result, then
+ *                     B rows marked           it is done: rows of the result, then
  *                     H local shared remote rows host   what each node has read
  *                     S text                  the closing line
  *                     E code text             it has failed; \x1f stands for a newline
  *   to the task       C                       cancel; so does the end of the connection
  *                     T                       the time is nearly over: save what you have
  *
- * The command's side is cli/launch.c.
+ * The command's side is cli/launch_said.c.
  */
 #ifndef MPI_CONTROL_H
 #define MPI_CONTROL_H
@@ -46,8 +46,8 @@ void peri_control_progress(peri_control_t *c, const peri_progress_t *p);
 void peri_control_kernel(peri_control_t *c, const char *kernel, const char *what,
                          double done, double total);
 void peri_control_note(peri_control_t *c, const char *text);
-void peri_control_report(peri_control_t *c, uint64_t rows, const peri_hostread_t *hosts,
-                         size_t n);
+void peri_control_report(peri_control_t *c, uint64_t rows, uint64_t marked,
+                         const peri_hostread_t *hosts, size_t n);
 void peri_control_summary(peri_control_t *c, const char *line);
 void peri_control_error(peri_control_t *c, const peri_err_t *err);
 /* The same from a rank that has no control of its own: on stderr. */

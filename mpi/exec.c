@@ -247,10 +247,7 @@ static void look_at_clock(run_t *r)
     }
     if (x->rank == 0 && x->spec && x->spec->time_limit > 0 &&
         now - x->started > x->spec->time_limit) {
-        peri_err_set(&err, PERI_ELIMIT,
-                     "the query did not finish within %g seconds, its time limit "
-                     "(--timeout)",
-                     peri_queryspec_time(x->spec));
+        peri_queryspec_too_long(x->spec, &err);
         fail_all(r, &err);
         return;
     }

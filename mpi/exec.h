@@ -33,6 +33,7 @@ typedef struct {
 
 typedef struct {
     uint64_t rows;     /* of the result */
+    uint64_t marked;   /* peri_writer_marked */
     char summary[512]; /* one line about the run; "" after EXPLAIN */
     peri_hostread_t
         *hosts; /* what each node read; names are owned. Rank 0, after a run */

@@ -317,14 +317,15 @@ int peri_sink_wait(peri_sink_t *s, size_t stage)
     return rc;
 }
 
-int peri_sink_finish(peri_sink_t *s, uint64_t *rows, peri_err_t *err)
+int peri_sink_finish(peri_sink_t *s, uint64_t *rows, uint64_t *marked, peri_err_t *err)
 {
     if (peri_sink_wait(s, s->nstages))
         return peri_err_set(err, PERI_ECANCEL, "cancelled");
-    *rows = 0;
+    *rows = *marked = 0;
     if (!s->writer) return 0;
     if (peri_writer_finish(s->writer, err)) return -1;
     *rows = peri_writer_rows(s->writer);
+    *marked = peri_writer_marked(s->writer);
     return 0;
 }
 

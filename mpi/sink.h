@@ -51,7 +51,7 @@ size_t peri_sink_consumed(peri_sink_t *s, int src);
  * -1 if the sink was stopped. */
 int peri_sink_wait(peri_sink_t *s, size_t stage);
 /* Rank 0: wait until all output is written, finish the file. */
-int peri_sink_finish(peri_sink_t *s, uint64_t *rows, peri_err_t *err);
+int peri_sink_finish(peri_sink_t *s, uint64_t *rows, uint64_t *marked, peri_err_t *err);
 /* Whoever waits gets -1. From any thread. */
 void peri_sink_stop(peri_sink_t *s);
 

@@ -150,7 +150,7 @@ static int run(const char *path, int rank)
     int rc =
         peri_steps_run(MPI_COMM_WORLD, kernels, have_spec ? &spec : NULL, &o, &res, &err);
     if (rank == 0 && rc == 0 && res.summary[0]) {
-        peri_control_report(&control, res.rows, res.hosts, res.nhosts);
+        peri_control_report(&control, res.rows, res.marked, res.hosts, res.nhosts);
         peri_control_summary(&control, res.summary);
     }
     if (rank == 0 && rc) peri_control_error(&control, &err);

@@ -282,7 +282,7 @@ static int run_query(peri_exec_t *x, peri_query_t *q, peri_sink_t **sink, peri_e
     for (size_t i = 0; i < peri_query_nstages(q); i++)
         if (run_stage(x, q, *sink, i, err)) return -1;
     if (x->rank) return peri_sink_wait(*sink, peri_query_nstages(q)) ? cancelled(err) : 0;
-    if (peri_sink_finish(*sink, &x->res->rows, err)) return -1;
+    if (peri_sink_finish(*sink, &x->res->rows, &x->res->marked, err)) return -1;
     summarise(x, q);
     return 0;
 }

@@ -14,7 +14,6 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/base/util.h"
@@ -26,6 +25,7 @@
 #include "portal/account/routes.h"
 #include "portal/api.h"
 #include "portal/catalogue/catalogue.h"
+#include "portal/check.h"
 #include "portal/jobs/deliver.h"
 #include "portal/front/front.h"
 #include "portal/handover.h"
@@ -53,55 +53,11 @@ static const char help_text[] =
     "\n"
     "  --config FILE   instead of $PERIGEE_CONFIG, perigee.yaml in the state folder,\n"
     "                  /etc/perigee/perigee.yaml\n"
+    "  --check         only say what is wrong with the configuration; status 0: nothing\n"
     "  --debug         log more\n"
     "  --check-log     replay the events of all jobs, compare with what is stored of "
     "them,\n"
     "                  and end: status 0 if they agree\n";
-
-/* ---- portal.h ---- */
-
-double peri_epoch(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void ring(const peri_portal_t *p)
-{
-    const uint64_t one = 1;
-    /* It can only fail when it is rung a great many times already. */
-    if (write(p->wake_fd, &one, sizeof(one)) < 0) return;
-}
-
-void peri_portal_wake(peri_portal_t *p)
-{
-    atomic_store(&p->asked, true);
-    ring(p);
-}
-
-void peri_portal_wake_cb(void *portal)
-{
-    ring(portal);
-}
-
-peri_backend_t *peri_portal_backend(peri_portal_t *p, const char *name)
-{
-    for (size_t i = 0; i < p->nbackends; i++)
-        if (!strcmp(p->backends[i].conf->name, name)) return &p->backends[i];
-    return NULL;
-}
-
-/* Read each time: a door that found its port taken when it opened has another one. */
-const char *peri_portal_url(const peri_portal_t *p)
-{
-    static _Thread_local char url[300];
-    peri_front_t f;
-    peri_front_init(&f, p->config);
-    snprintf(url, sizeof(url), "%s", f.url);
-    peri_front_free(&f);
-    return url;
-}
 
 /* ---- start ---- */
 
@@ -229,14 +185,16 @@ static int start_thread(pthread_t *t, void *(*run)(void *), void *arg)
     return rc;
 }
 
-/* A successor that cannot read its configuration would not live. */
+/* A successor that does not take its configuration would not live. */
 static bool may_hand_over(const char *config)
 {
     peri_err_t err = {0};
     peri_config_t *c = peri_config_load(config, &err);
-    if (!c) peri_log(PERI_LOG_ERROR, "the new configuration is not taken: %s", err.text);
+    const bool fine = c && peri_check_sections(c, false, &err) == 0;
+    if (!fine)
+        peri_log(PERI_LOG_ERROR, "the new configuration is not taken: %s", err.text);
     peri_config_free(c);
-    return c != NULL;
+    return fine;
 }
 
 /* Signals wait outside of sigsuspend: none is missed between the look and the sleep. */
@@ -402,8 +360,7 @@ static int run(const char *config, char **argv, peri_err_t *err)
     p.db = peri_dbpool_new(p.conninfo, DB_CONNECTIONS);
     p.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     catch_signals();
-    if (c->mail.server && peri_mailconf_check(&c->mail, err)) goto out;
-    if (peri_oidc_check(c->oidc, c->noidc, err)) goto out;
+    if (peri_check_sections(c, false, err)) goto out;
     if (make_folders(c, err)) goto out;
     if ((pidfile = lock_pidfile(c->pidfile, &p.crashed, err)) < 0) goto out;
     rc = serve(&p, config, err);
@@ -423,28 +380,17 @@ out:
     return rc;
 }
 
-static int check_log(const char *config, peri_err_t *err)
-{
-    peri_config_t *c = peri_config_load(config, err);
-    if (!c) return -1;
-    char *conninfo =
-        c->database ? peri_xstrdup(c->database) : peri_pg_conninfo(c->pg_dir);
-    peri_db_t *db = peri_db_connect(conninfo, err);
-    int rc = db ? peri_store_verify(db, NULL, err) : -1;
-    if (db) peri_db_close(db);
-    free(conninfo);
-    peri_config_free(c);
-    return rc;
-}
-
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"debug", no_argument, NULL, 'd'},
-        {"check-log", no_argument, NULL, 'l'},    {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"debug", no_argument, NULL, 'd'},
+                                            {"check-log", no_argument, NULL, 'l'},
+                                            {"check", no_argument, NULL, 'k'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {NULL, 0, NULL, 0}};
     const char *config = NULL;
-    bool only_check = false;
+    bool only_check = false, only_config = false;
     int c;
     while ((c = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
         switch (c) {
@@ -456,6 +402,9 @@ int main(int argc, char **argv)
             break;
         case 'l':
             only_check = true;
+            break;
+        case 'k':
+            only_config = true;
             break;
         case 'h':
             fputs(help_text, stdout);
@@ -473,8 +422,14 @@ int main(int argc, char **argv)
         return 2;
     }
     peri_err_t err = {0};
+    if (only_config) {
+        if (peri_check_config(config, &err) == 0) return 0;
+        fprintf(stderr, "%s\n", err.text);
+        return 2;
+    }
     peri_handover_begin();
-    if ((only_check ? check_log(config, &err) : run(config, argv, &err)) == 0) return 0;
+    if ((only_check ? peri_check_log(config, &err) : run(config, argv, &err)) == 0)
+        return 0;
     peri_log(PERI_LOG_ERROR, "%s", err.text);
     return peri_err_exit_status(&err);
 }

@@ -49,7 +49,4 @@ const char *peri_portal_url(const peri_portal_t *p);
  */
 void peri_portal_news(const char *uuid);
 
-/* Seconds since the epoch. */
-double peri_epoch(void);
-
 #endif

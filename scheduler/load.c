@@ -108,19 +108,37 @@ static bool is_name(const char *s)
     return n > 0 && n <= 32 && s[n] == '\0';
 }
 
+static const peri_sched_ops_t *load(const char *name, const char *plugins, void **library,
+                                    peri_err_t *err)
+{
+    *library = NULL;
+    if (!is_name(name)) {
+        peri_err_set(err, PERI_EINVAL, "\"%s\" cannot be the name of a scheduler", name);
+        return NULL;
+    }
+    if (strcmp(name, peri_sched_local_ops.name) == 0) return &peri_sched_local_ops;
+    return load_plugin(name, plugins, library, err);
+}
+
 /* ---- the interface ---- */
+
+int peri_sched_check(const char *name, const json_t *conf, const char *plugins,
+                     peri_err_t *err)
+{
+    void *library;
+    const peri_sched_ops_t *ops = load(name, plugins, &library, err);
+    int rc = ops ? ops->check(conf, err) : -1;
+    if (ops && rc) peri_err_prefix(err, "the scheduler \"%s\"", name);
+    if (library) dlclose(library);
+    return rc;
+}
 
 peri_sched_t *peri_sched_open(const char *name, const json_t *conf, const char *state,
                               const char *plugins, void (*wake)(void *), void *arg,
                               peri_err_t *err)
 {
-    const peri_sched_ops_t *ops = &peri_sched_local_ops;
-    void *library = NULL;
-    if (!is_name(name)) {
-        peri_err_set(err, PERI_EINVAL, "\"%s\" cannot be the name of a scheduler", name);
-        return NULL;
-    }
-    if (strcmp(name, ops->name) != 0) ops = load_plugin(name, plugins, &library, err);
+    void *library;
+    const peri_sched_ops_t *ops = load(name, plugins, &library, err);
     if (!ops) return NULL;
     void *self = ops->open(conf, state, wake, arg, err);
     if (!self) {

@@ -27,7 +27,7 @@
 
 #include "perigee/err.h"
 
-#define PERI_SCHED_ABI      2
+#define PERI_SCHED_ABI      3
 #define PERI_SCHED_ID_MAX   64
 #define PERI_SCHED_NO_INDEX (-1)
 
@@ -143,6 +143,8 @@ typedef struct {
      */
     void *(*open)(const json_t *conf, const char *state, void (*wake)(void *), void *arg,
                   peri_err_t *err);
+    /* Are these settings right? Does nothing else. */
+    int (*check)(const json_t *conf, peri_err_t *err);
     void (*close)(void *self); /* tasks that run go on */
     int (*caps)(void *self, peri_schedcaps_t *out, peri_err_t *err);
     /* Calls `each` for the name of every node that it has, whatever its state. May be
@@ -175,6 +177,9 @@ typedef struct {
 peri_sched_t *peri_sched_open(const char *name, const json_t *conf, const char *state,
                               const char *plugins, void (*wake)(void *), void *arg,
                               peri_err_t *err);
+/* Would it be opened, as far as its name and settings go? */
+int peri_sched_check(const char *name, const json_t *conf, const char *plugins,
+                     peri_err_t *err);
 void peri_sched_close(peri_sched_t *s); /* accepts NULL */
 const char *peri_sched_name(const peri_sched_t *s);
 int peri_sched_caps(peri_sched_t *s, peri_schedcaps_t *out, peri_err_t *err);

@@ -50,11 +50,21 @@ char *peri_xasprintf(const char *fmt, ...)
     return or_abort(n < 0 ? NULL : s);
 }
 
-double peri_now(void)
+static double seconds_of(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+double peri_now(void)
+{
+    return seconds_of(CLOCK_MONOTONIC);
+}
+
+double peri_epoch(void)
+{
+    return seconds_of(CLOCK_REALTIME);
 }
 
 const char *peri_human_bytes(uint64_t n, char out[16])

@@ -17,6 +17,8 @@ char *peri_xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)))
 
 /* Seconds of CLOCK_MONOTONIC. */
 double peri_now(void);
+/* Seconds since 1970, by the clock that people set. */
+double peri_epoch(void);
 
 /* "12.3 MB", "950 B": decimal units, at most 9 characters; out has size 16. */
 const char *peri_human_bytes(uint64_t n, char out[16]);

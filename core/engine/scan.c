@@ -219,6 +219,14 @@ static void fill_nulls(uint32_t n, duckdb_vector vec)
     memset(duckdb_vector_get_validity(vec), 0, (n + 63) / 64 * 8);
 }
 
+/* One value for all rows: DuckDB looks up its group once a vector, and makes no copies.
+ */
+static void fill_constant(duckdb_value value, duckdb_vector vec)
+{
+    duckdb_vector_reference_value(vec, value);
+    duckdb_destroy_value(&value);
+}
+
 static void fill_virtual(const peri_scan_t *s, int kind, uint32_t file_no,
                          peri_frow_t row, uint32_t n, duckdb_vector vec)
 {
@@ -230,12 +238,9 @@ static void fill_virtual(const peri_scan_t *s, int kind, uint32_t file_no,
         int64_t *out = duckdb_vector_get_data(vec);
         for (uint32_t i = 0; i < n; i++) out[i] = first + i;
     } else if (kind == PERI_OUT_SNAPNUM) {
-        int32_t *out = duckdb_vector_get_data(vec);
-        for (uint32_t i = 0; i < n; i++) out[i] = f->snapnum;
+        fill_constant(duckdb_create_int32(f->snapnum), vec);
     } else {
-        size_t len = strlen(f->name);
-        for (uint32_t i = 0; i < n; i++)
-            duckdb_vector_assign_string_element_len(vec, i, f->name, len);
+        fill_constant(duckdb_create_varchar(f->name), vec);
     }
 }
 
@@ -311,9 +316,16 @@ static int fill_strings(local_t *l, const peri_scancol_t *sc, const peri_column_
         first = (size_t)c->component;
         total = n;
     }
+    duckdb_string_t *to = duckdb_vector_get_data(out);
     for (uint64_t i = 0; i < total; i++) {
         const peri_str_t *s = &v[first + i * step];
-        duckdb_vector_assign_string_element_len(out, i, s->ptr, s->len);
+        if (s->len > sizeof(to->value.inlined.inlined)) {
+            duckdb_vector_assign_string_element_len(out, i, s->ptr, s->len);
+            continue;
+        }
+        memset(&to[i], 0, sizeof(to[i])); /* DuckDB compares what is behind the text too */
+        to[i].value.inlined.length = s->len;
+        memcpy(to[i].value.inlined.inlined, s->ptr, s->len);
     }
     return 0;
 }

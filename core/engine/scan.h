@@ -36,6 +36,7 @@ struct peri_session {
     duckdb_connection con;
     int threads;
     peri_scanrel_t *relations[PERI_MAX_RELATIONS];
+    unsigned keys;        /* bit b: peri_key<b> is known */
     const void *creating; /* columns of the table that _create_table is making */
     pthread_mutex_t lock; /* guards scan_err */
     peri_err_t scan_err;  /* the first error of a scan, with its code */

@@ -8,6 +8,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/util.h"
+#include "core/engine/keys.h"
 #include "core/engine/scan.h"
 #include "core/engine/space.h"
 
@@ -237,6 +238,25 @@ static int translate(peri_session_t *s, const char *text, duckdb_error_type type
     return peri_err_set(err, PERI_EINVAL, "%.*s", n, text);
 }
 
+int peri_session_add_key(peri_session_t *s, unsigned bits, peri_err_t *err)
+{
+    if (bits < PERI_KEY_MIN_BITS || bits > PERI_KEY_MAX_BITS || s->keys >> bits & 1)
+        return 0;
+    if (peri_keys_register(s->con, bits, err)) return -1;
+    s->keys |= 1u << bits;
+    return 0;
+}
+
+/* On workers nobody has planned the statement. */
+static int add_keys(peri_session_t *s, const char *sql, peri_err_t *err)
+{
+    while ((sql = strstr(sql, PERI_KEY_NAME)) != NULL) {
+        sql += strlen(PERI_KEY_NAME);
+        if (peri_session_add_key(s, (unsigned)strtoul(sql, NULL, 10), err)) return -1;
+    }
+    return 0;
+}
+
 int peri_session_run(peri_session_t *s, const char *sql,
                      int (*chunk)(duckdb_data_chunk chunk, void *arg, peri_err_t *err),
                      void *arg, peri_err_t *err)
@@ -247,6 +267,7 @@ int peri_session_run(peri_session_t *s, const char *sql,
     bool have_result = false;
     int rc = -1;
     if (atomic_load(&s->interrupted)) return peri_err_set(err, PERI_ECANCEL, "cancelled");
+    if (add_keys(s, sql, err)) return -1;
     if (duckdb_prepare(s->con, sql, &st) == DuckDBError) {
         translate(s, duckdb_prepare_error(st), DUCKDB_ERROR_BINDER, err);
         goto out;
@@ -291,6 +312,7 @@ int peri_session_describe(peri_session_t *s, const char *sql, duckdb_logical_typ
 {
     duckdb_prepared_statement st = NULL;
     int rc = -1;
+    if (add_keys(s, sql, err)) return -1;
     if (duckdb_prepare(s->con, sql, &st) == DuckDBError) {
         translate(s, duckdb_prepare_error(st), DUCKDB_ERROR_BINDER, err);
         goto out;

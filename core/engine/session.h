@@ -37,6 +37,9 @@ int peri_session_connect(peri_session_t *s, duckdb_connection *out, peri_err_t *
  * no rows until its share is set. Keeps references to table and index (NULL = none). */
 int peri_session_add_relation(peri_session_t *s, int id, peri_table_t *table,
                               peri_index_t *index, unsigned virtuals, peri_err_t *err);
+/* Make the function peri_key<bits> known, which core/sql writes (keys.c). Statements that
+ * are run may have it without that. */
+int peri_session_add_key(peri_session_t *s, unsigned bits, peri_err_t *err);
 /* The rows that scans of this relation deliver in this process (copied). */
 int peri_session_set_share(peri_session_t *s, int id, const peri_ranges_t *share,
                            peri_err_t *err);

@@ -9,8 +9,7 @@
 #define ATTR_MAX ((uint64_t)64 << 20)
 
 typedef struct {
-    hid_t obj, attr, type;
-    peri_h5file_t *in;
+    hid_t attr, type;
     uint64_t n;
     char *what;
 } attr_t;
@@ -19,10 +18,37 @@ static void attr_close(attr_t *a)
 {
     if (a->type > 0) H5Tclose(a->type);
     if (a->attr > 0) H5Aclose(a->attr);
-    if (a->obj > 0) H5Oclose(a->obj);
-    peri_h5file_unref(a->in);
     free(a->what);
     peri_h5_leave();
+}
+
+void peri_h5_attrs_close(peri_h5file_t *f)
+{
+    if (!f->attrs_path) return;
+    H5Oclose(f->attrs_of);
+    peri_h5file_unref(f->attrs_in);
+    free(f->attrs_path);
+    f->attrs_path = NULL;
+    f->attrs_in = NULL;
+}
+
+/* Of an object many attributes are asked for, one after the other, most of which are not
+ * there: it stays open, and is found by its path once. */
+static hid_t object_of(peri_h5file_t *f, const char *path, peri_err_t *err)
+{
+    peri_h5file_t *in;
+    if (f->attrs_path && strcmp(f->attrs_path, path) == 0) return f->attrs_of;
+    hid_t obj = peri_h5_object_open(f, path, &in, err);
+    if (obj < 0) return obj;
+    peri_h5_attrs_close(f);
+    if (in == f) { /* it would keep itself alive */
+        peri_h5file_unref(in);
+        in = NULL;
+    }
+    f->attrs_path = peri_xstrdup(path);
+    f->attrs_of = obj;
+    f->attrs_in = in;
+    return obj;
 }
 
 /* 0 open, 1 not there, -1 error. Takes the lock; attr_close in every case. */
@@ -34,14 +60,14 @@ static int attr_open(attr_t *a, peri_h5file_t *f, const char *path, const char *
     *a = (attr_t){
         .what = peri_xasprintf("attribute '%s' of '%s' in %s", name, path, f->path)};
     peri_h5_enter(f->path, H5_BUSY_ONE);
-    a->obj = peri_h5_object_open(f, path, &a->in, &local);
-    if (a->obj < 0) {
+    const hid_t obj = object_of(f, path, &local);
+    if (obj < 0) {
         if (local.code == PERI_ENOTFOUND) return 1;
         if (err) *err = local;
         return -1;
     }
-    if (H5Aexists(a->obj, name) == 0) return 1;
-    a->attr = H5Aopen(a->obj, name, H5P_DEFAULT);
+    if (H5Aexists(obj, name) == 0) return 1;
+    a->attr = H5Aopen(obj, name, H5P_DEFAULT);
     a->type = a->attr < 0 ? -1 : H5Aget_type(a->attr);
     hid_t space = a->attr < 0 ? -1 : H5Aget_space(a->attr);
     hssize_t n = space < 0 ? -1 : H5Sget_simple_extent_npoints(space);

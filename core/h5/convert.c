@@ -214,6 +214,19 @@ static int run_var(const uint8_t *s, size_t stride, size_t n, peri_str_t *out,
     return 0;
 }
 
+static int run_heap(const uint8_t *s, size_t stride, size_t n, peri_str_t *out,
+                    h5_texts_t *texts, peri_err_t *err)
+{
+    for (size_t i = 0; i < n; i++, s += stride) {
+        const char *text;
+        size_t len;
+        if (peri_h5_heap_text(texts->heap, s, &text, &len, err) != 0 ||
+            peri_h5_text(&texts->pool, text, len, &out[i], err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int run_opaque(const h5_conv_t *cv, const uint8_t *s, size_t stride, size_t n,
                       peri_str_t *out, h5_pool_t *pool, peri_err_t *err)
 {
@@ -252,7 +265,7 @@ static int run_lib(const h5_conv_t *cv, const uint8_t *s, size_t stride, size_t 
 }
 
 static int run(const h5_conv_t *cv, const uint8_t *s, size_t stride, size_t n, void *out,
-               h5_pool_t *pool, peri_err_t *err)
+               h5_texts_t *texts, peri_err_t *err)
 {
     switch (cv->kind) {
     case H5_CONV_COPY:
@@ -271,13 +284,15 @@ static int run(const h5_conv_t *cv, const uint8_t *s, size_t stride, size_t n, v
         run_half(cv, s, stride, n, out);
         return 0;
     case H5_CONV_ENUM:
-        return run_enum(cv, s, stride, n, out, pool, err);
+        return run_enum(cv, s, stride, n, out, &texts->pool, err);
     case H5_CONV_FIXED:
-        return run_fixed(cv, s, stride, n, out, pool, err);
+        return run_fixed(cv, s, stride, n, out, &texts->pool, err);
     case H5_CONV_VAR:
-        return run_var(s, stride, n, out, pool, err);
+        return run_var(s, stride, n, out, &texts->pool, err);
+    case H5_CONV_HEAP:
+        return run_heap(s, stride, n, out, texts, err);
     case H5_CONV_OPAQUE:
-        return run_opaque(cv, s, stride, n, out, pool, err);
+        return run_opaque(cv, s, stride, n, out, &texts->pool, err);
     case H5_CONV_LIB:
         return run_lib(cv, s, stride, n, out, err);
     case H5_CONV_NONE:
@@ -288,13 +303,13 @@ static int run(const h5_conv_t *cv, const uint8_t *s, size_t stride, size_t n, v
 
 /* One row whose values lie in several runs: walk the outer dims, a run at a time. */
 static int row_of_runs(const h5_field_t *f, const uint8_t *s, uint8_t *out, size_t osize,
-                       h5_pool_t *pool, peri_err_t *err)
+                       h5_texts_t *texts, peri_err_t *err)
 {
     uint64_t at[H5_MAX_RUNS] = {0};
     unsigned last = f->nruns - 1;
     const h5_run_t *r = f->runs;
     for (;;) {
-        if (run(&f->conv, s, r[last].stride, r[last].n, out, pool, err) != 0) return -1;
+        if (run(&f->conv, s, r[last].stride, r[last].n, out, texts, err) != 0) return -1;
         out += r[last].n * osize;
         unsigned d = last;
         while (d > 0) {
@@ -310,17 +325,17 @@ static int row_of_runs(const h5_field_t *f, const uint8_t *s, uint8_t *out, size
 }
 
 int peri_h5_convert(const h5_field_t *f, const uint8_t *rows, uint64_t row_stride,
-                    uint64_t nrows, void *out, h5_pool_t *pool, peri_err_t *err)
+                    uint64_t nrows, void *out, h5_texts_t *texts, peri_err_t *err)
 {
     const uint8_t *s = rows + f->offset;
     const h5_run_t *r = f->runs;
-    if (f->nruns == 0) return run(&f->conv, s, row_stride, nrows, out, pool, err);
+    if (f->nruns == 0) return run(&f->conv, s, row_stride, nrows, out, texts, err);
     if (f->nruns == 1 && r->n * r->stride == row_stride)
-        return run(&f->conv, s, r->stride, nrows * r->n, out, pool, err);
+        return run(&f->conv, s, r->stride, nrows * r->n, out, texts, err);
     size_t osize = peri_type_size(f->conv.to), width = 1;
     for (unsigned i = 0; i < f->nruns; i++) width *= r[i].n;
     uint8_t *o = out;
     for (uint64_t i = 0; i < nrows; i++, s += row_stride, o += width * osize)
-        if (row_of_runs(f, s, o, osize, pool, err) != 0) return -1;
+        if (row_of_runs(f, s, o, osize, texts, err) != 0) return -1;
     return 0;
 }

@@ -22,8 +22,8 @@ struct peri_h5cursor {
     uint8_t *buf[2];
     size_t cap; /* of each buf */
     void *inflater;
-    h5_pool_t text; /* strings of the last read */
-    h5_pool_t vlen; /* what HDF5 allocated for the block */
+    h5_texts_t text; /* strings of the last read */
+    h5_pool_t vlen;  /* what HDF5 allocated for the block */
     hid_t dxpl;
     uint64_t bytes;
     bool no_map; /* peri_h5set_auto_map was tried in vain */
@@ -45,6 +45,7 @@ peri_h5cursor_t *peri_h5cursor_new(peri_h5set_t *s, peri_err_t *err)
     peri_h5cursor_t *c = peri_xcalloc(1, sizeof(*c));
     c->set = peri_h5set_ref(s);
     c->dxpl = H5P_DEFAULT;
+    if (s->heap) c->text.heap = peri_h5_heap_new(s->file);
     return c;
 }
 
@@ -57,7 +58,8 @@ void peri_h5cursor_free(peri_h5cursor_t *c)
         peri_h5_leave();
     }
     peri_h5_inflater_free(c->inflater);
-    peri_h5pool_free(&c->text);
+    peri_h5pool_free(&c->text.pool);
+    peri_h5_heap_free(c->text.heap);
     peri_h5pool_free(&c->vlen);
     free(c->buf[0]);
     free(c->buf[1]);
@@ -349,7 +351,7 @@ int peri_h5cursor_read(peri_h5cursor_t *c, size_t field, peri_frow_t row0, uint3
         return peri_err_set(err, PERI_EUNSUPP, "%s%s%s cannot be read: it holds %s",
                             s->what, *pub->name ? ", field " : "", pub->name,
                             pub->why_not);
-    peri_h5pool_reset(&c->text);
+    peri_h5pool_reset(&c->text.pool);
     uint64_t bytes = (uint64_t)nrows * s->row_bytes;
     if (bytes >= WINDOW && as_stored(s, f)) {
         c->bytes += bytes;

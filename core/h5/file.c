@@ -213,6 +213,11 @@ peri_h5file_t *peri_h5file_ref(peri_h5file_t *f)
 void peri_h5file_unref(peri_h5file_t *f)
 {
     if (!f || atomic_fetch_sub(&f->refs, 1) != 1) return;
+    if (f->attrs_path) {
+        peri_h5_enter(f->path, H5_BUSY_META);
+        peri_h5_attrs_close(f);
+        peri_h5_leave();
+    }
     for (size_t i = 0; i < f->nlinked; i++) peri_h5file_unref(f->linked[i]);
     if (f->hid >= 0) {
         peri_h5_enter(f->path, H5_BUSY_META);

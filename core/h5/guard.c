@@ -14,6 +14,7 @@
 #include "core/h5/private.h"
 
 static atomic_bool guard_on;
+peri_h5_note_t peri_h5_note;
 
 /* Only async-signal-safe calls here. */
 static _Noreturn void say_and_exit(const char *path, const char *what)

@@ -17,7 +17,6 @@ static __thread unsigned depth;
 static __thread const char *paths[MAX_DEPTH]; /* of the calls that are under way */
 static __thread bool quiet;
 static __thread int my_tid;
-peri_h5_note_t peri_h5_note;
 
 static void init(void)
 {

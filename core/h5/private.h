@@ -69,6 +69,9 @@ struct peri_h5file {
     uint64_t base;          /* bytes before the superblock */
     peri_h5file_t **linked; /* opened through external links; under the lock */
     size_t nlinked;
+    char *attrs_path; /* whose attributes were read last; NULL = none; under the lock */
+    hid_t attrs_of;   /* that object, still open */
+    peri_h5file_t *attrs_in;  /* the file it is in, if that is another one */
     unsigned holds;           /* both under the lock of the list (file.c) */
     peri_h5file_t *next_held; /* while there are any */
 };
@@ -76,6 +79,11 @@ struct peri_h5file {
 /* Read exactly n bytes at off, else PERI_EFORMAT (short) or PERI_EIO. */
 int peri_h5file_pread(const peri_h5file_t *f, void *buf, size_t n, uint64_t off,
                       peri_err_t *err);
+
+/* ---- attr.c ---- */
+
+/* Close the object whose attributes were read last. Under the lock. */
+void peri_h5_attrs_close(peri_h5file_t *f);
 
 /* ---- link.c ---- */
 
@@ -90,6 +98,16 @@ hid_t peri_h5_object_open(peri_h5file_t *f, const char *path, peri_h5file_t **in
  * (caller frees). PERI_ENOTFOUND: none of the places HDF5 looks in has it; PERI_EDENIED.
  */
 char *peri_h5_target(const peri_h5file_t *f, const char *name, peri_err_t *err);
+/* The places where HDF5 would look for it, in its order: how many; the caller frees each.
+ */
+size_t peri_h5_places(const peri_h5file_t *f, const char *name, char *out[4]);
+/* The name in the folder of a path; the caller frees. */
+char *peri_h5_beside(const char *path, const char *name);
+/* The sentence for a file outside of the root; -1. */
+int peri_h5_denied(const peri_h5file_t *f, const char *real, peri_err_t *err);
+
+/* ---- sources.c ---- */
+
 /* Do the dataset's virtual sources or external files all lie below the root? Under the
  * lock. */
 int peri_h5_storage_check(peri_h5file_t *f, hid_t dcpl, unsigned depth, peri_err_t *err);
@@ -109,6 +127,18 @@ void *peri_h5pool_alloc(h5_pool_t *p, size_t n);
 /* Copy text into the pool as valid UTF-8 (invalid bytes are taken as Latin-1). */
 int peri_h5_text(h5_pool_t *p, const char *s, size_t n, peri_str_t *out, peri_err_t *err);
 
+/* ---- heap.c ---- */
+
+#define H5_HEAP_REFERENCE 16u /* bytes of a reference in a file with 8-byte addresses */
+typedef struct h5_heap h5_heap_t;
+h5_heap_t *peri_h5_heap_new(peri_h5file_t *f); /* f outlives it */
+void peri_h5_heap_free(h5_heap_t *h);          /* accepts NULL */
+/* The text of a reference, valid until the next call; ends before the first NUL. */
+int peri_h5_heap_text(h5_heap_t *h, const uint8_t *reference, const char **text,
+                      size_t *len, peri_err_t *err);
+/* Can texts of such a dataset be read this way? Under the lock. */
+bool peri_h5_heap_fits(hid_t file, hid_t type, hid_t dcpl);
+
 /* ---- type.c ---- */
 
 typedef enum {
@@ -121,6 +151,7 @@ typedef enum {
     H5_CONV_ENUM,
     H5_CONV_FIXED, /* fixed-length string */
     H5_CONV_VAR,   /* char *, made by H5Dread */
+    H5_CONV_HEAP,  /* a reference to the global heap */
     H5_CONV_OPAQUE,
     H5_CONV_LIB /* H5Tconvert */
 } h5_conv_kind_t;
@@ -174,9 +205,15 @@ hid_t peri_h5_type_readable(hid_t type);
 
 /* ---- convert.c ---- */
 
+/* Where texts come from and go to. */
+typedef struct {
+    h5_pool_t pool;
+    h5_heap_t *heap; /* for H5_CONV_HEAP */
+} h5_texts_t;
+
 /* One field of nrows rows, the first of which is at `rows`. */
 int peri_h5_convert(const h5_field_t *f, const uint8_t *rows, uint64_t row_stride,
-                    uint64_t nrows, void *out, h5_pool_t *pool, peri_err_t *err);
+                    uint64_t nrows, void *out, h5_texts_t *texts, peri_err_t *err);
 /* An integer of a conv of kind INT, BOOL or ENUM; 8 bytes at p are readable. */
 int64_t peri_h5_load_int(const h5_conv_t *cv, const uint8_t *p);
 
@@ -235,8 +272,9 @@ struct peri_h5set {
     unsigned rank;
     hsize_t dims[H5S_MAX_RANK], chunk[H5S_MAX_RANK];
     size_t elem; /* bytes of an element in a block */
-    bool vlen;
-    bool btree; /* chunks are indexed by a version-1 B-tree */
+    bool vlen;   /* HDF5 allocates what elements hold */
+    bool heap;   /* elements are references to the global heap: heap.c */
+    bool btree;  /* chunks are indexed by a version-1 B-tree */
     h5_fields_t fields;
     h5_pipe_t pipe;
     uint8_t *compact; /* COMPACT: all raw bytes */

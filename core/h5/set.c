@@ -77,7 +77,9 @@ static int contiguous_shape(peri_h5set_t *s, hid_t dcpl, peri_err_t *err)
     if (s->vlen || H5Pget_external_count(dcpl) > 0) return 0;
     s->layout = PERI_LAYOUT_CONTIGUOUS;
     haddr_t at = H5Dget_offset(s->dset);
-    s->offset = at == HADDR_UNDEF ? UINT64_MAX : at;
+    /* HDF5 1.10 adds the bytes before the superblock even if there is no address. */
+    const bool written = at != HADDR_UNDEF && at - s->file->base != HADDR_UNDEF;
+    s->offset = written ? at : UINT64_MAX;
     if (s->offset != UINT64_MAX &&
         (s->offset > s->file->size || s->raw_bytes > s->file->size - s->offset)) {
         char wants[16], has[16];
@@ -140,6 +142,22 @@ static int read_layout(peri_h5set_t *s, hid_t dcpl, hid_t type, peri_err_t *err)
     return 0;
 }
 
+/* References to texts as they are stored, if they can be had without HDF5. */
+static int heap_layout(peri_h5set_t *s, hid_t dcpl, hid_t type, peri_err_t *err)
+{
+    if (!peri_h5_heap_fits(s->file->hid, type, dcpl) || H5Pget_external_count(dcpl) > 0)
+        return 0;
+    const size_t elem = s->elem;
+    s->elem = H5_HEAP_REFERENCE;
+    s->vlen = false;
+    if (read_layout(s, dcpl, type, err) != 0) return -1;
+    s->heap = s->layout != PERI_LAYOUT_LIBRARY;
+    if (s->heap) return 0;
+    s->elem = elem;
+    s->vlen = true;
+    return 0;
+}
+
 static int read_fields(peri_h5set_t *s, hid_t type, peri_err_t *err)
 {
     h5_run_t dims[H5S_MAX_RANK];
@@ -147,8 +165,14 @@ static int read_fields(peri_h5set_t *s, hid_t type, peri_err_t *err)
     uint64_t stride = s->elem;
     for (unsigned i = s->rank; i-- > 1; stride *= extent[i])
         dims[i - 1] = (h5_run_t){s->dims[i], stride};
-    return peri_h5_fields_make(&s->fields, type, dims, s->rank ? s->rank - 1 : 0, s->what,
-                               err);
+    if (peri_h5_fields_make(&s->fields, type, dims, s->rank ? s->rank - 1 : 0, s->what,
+                            err) != 0)
+        return -1;
+    if (s->heap) {
+        s->fields.priv[0].conv.kind = H5_CONV_HEAP;
+        s->fields.priv[0].conv.size = H5_HEAP_REFERENCE;
+    }
+    return 0;
 }
 
 static void read_fill(peri_h5set_t *s, hid_t dcpl, hid_t type)
@@ -202,7 +226,9 @@ static int inspect(peri_h5set_t *s, hid_t dcpl, hid_t type, peri_err_t *err)
         return damaged(s, "its elements have an impossible size", err);
     s->vlen = peri_h5_type_vlen(type) != 0;
     s->memtype = peri_h5_type_readable(type);
-    if (read_layout(s, dcpl, type, err) != 0 || read_fields(s, type, err) != 0) return -1;
+    if (s->vlen && heap_layout(s, dcpl, type, err) != 0) return -1;
+    if (!s->heap && read_layout(s, dcpl, type, err) != 0) return -1;
+    if (read_fields(s, type, err) != 0) return -1;
     read_fill(s, dcpl, type);
     return 0;
 }

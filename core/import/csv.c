@@ -1,5 +1,6 @@
 /* csv.c - delimited text: csv (quotes, as RFC 4180 and core/out write it), tsv (backslash
- * escapes) and tables of astronomers (columns between blanks, lines of # on top).
+ * escapes) and tables of astronomers (columns between blanks, lines of # on top, lines of
+ * units and dashes below the names).
  *
  * The whole file is read twice: once to find the types, once for the rows. An empty cell
  * is NULL and "" an empty text, as core/out/delimited.c writes them.
@@ -9,11 +10,14 @@
 #include <strings.h>
 
 #include "core/base/util.h"
+#include "core/import/customs.h"
 #include "core/import/ecsv.h"
 #include "core/import/input.h"
 #include "core/import/rows.h"
+#include "core/import/topnames.h"
 
 #define LOOK_BYTES ((size_t)256 << 10)
+#define FEW        2 /* numbers above a text, that make it worth a word */
 
 typedef struct {
     peri_input_t *in;
@@ -24,11 +28,13 @@ typedef struct {
     uint64_t line; /* of the row in hand */
     uint64_t next_line;
     peri_row_t row;
-    peri_row_t head; /* the first row; its texts in the arena */
-    uint64_t head_line;
-    char *comment;                 /* the last line of # before the rows; arena */
-    const peri_ecsv_t *notes;      /* what such lines say of columns */
-    peri_guess_t *guesses, *first; /* of the other rows; of the first one */
+    peri_cell_t *head, *lead; /* the first row, the one below it; NULL: none. Arena */
+    uint64_t head_line, lead_line;
+    uint64_t skip;             /* rows below the names that are none: units, dashes */
+    const peri_topline_t *top; /* lines of # above the rows, the last one */
+    const peri_ecsv_t *notes;  /* what such lines say of columns */
+    peri_custom_t *columns;    /* the rows below head and lead */
+    bool *texts;               /* columns whose type takes any word */
     uint64_t nrows;
     peri_cells_t *cells;
 } csv_t;
@@ -70,12 +76,13 @@ static int fail_count(const peri_reader_t *r, peri_err_t *err)
                         s->ncols);
 }
 
-/* Rows that are none: blank ones (of one column they are NULL), comments. */
+/* Rows that are none: blank ones (of one column they are NULL), comments. A line of #
+ * that has as many cells as the others is a row, unless blanks separate them. */
 static bool is_no_row(const csv_t *s)
 {
     if (s->row.blank) return s->ncols != 1;
-    return s->dialect.delimiter == ' ' && s->row.cells[0].kind == PERI_CELL_BARE &&
-           s->row.cells[0].p[0] == '#';
+    return s->row.cells[0].kind == PERI_CELL_BARE && s->row.cells[0].p[0] == '#' &&
+           (s->dialect.delimiter == ' ' || (s->ncols && s->row.n != s->ncols));
 }
 
 /* The next row into s->row, whose texts stay until the one after it. 1, 0 at the end. */
@@ -148,7 +155,16 @@ static int skip_mark(peri_reader_t *r, peri_err_t *err)
     return 0;
 }
 
-/* Lines of # on top; the last one is kept, it may hold the names. */
+static void keep_top(peri_reader_t *r, const char *p, size_t n)
+{
+    csv_t *s = r->state;
+    peri_topline_t *line = peri_arena_calloc(r->arena, 1, sizeof(*line));
+    *line = (peri_topline_t){peri_arena_strndup(r->arena, p, n), s->top};
+    s->top = line;
+    s->notes = peri_ecsv_note(r->arena, s->notes, line->text);
+}
+
+/* Lines of # on top; they may hold the names. */
 static int skip_comments(peri_reader_t *r, peri_err_t *err)
 {
     csv_t *s = r->state;
@@ -164,9 +180,8 @@ static int skip_comments(peri_reader_t *r, peri_err_t *err)
             want = 2 * n;
             continue;
         }
-        s->comment = peri_arena_strndup(r->arena, p + 1, k - 1);
-        if (peri_cells_check(r, s->comment, k - 1, s->next_line, err)) return -1;
-        if (!s->ncols) s->notes = peri_ecsv_note(r->arena, s->notes, s->comment);
+        if (peri_cells_check(r, p + 1, k - 1, s->next_line, err)) return -1;
+        if (!s->ncols) keep_top(r, p + 1, k - 1);
         if (k + 1 < n && p[k] == '\r' && p[k + 1] == '\n') k++;
         peri_input_skip(s->in, k < n ? k + 1 : n);
         s->next_line++;
@@ -182,25 +197,52 @@ static int to_first_line(peri_reader_t *r, peri_err_t *err)
     return skip_mark(r, err) || skip_comments(r, err) ? -1 : 0;
 }
 
-/* ---- names and types ---- */
+/* ---- looking ---- */
+
+/* The row in hand, with texts of its own. */
+static peri_cell_t *copy_row(const peri_reader_t *r)
+{
+    const csv_t *s = r->state;
+    peri_cell_t *out = peri_arena_calloc(r->arena, s->row.n, sizeof(*out));
+    for (size_t c = 0; c < s->row.n; c++) {
+        out[c] = s->row.cells[c];
+        out[c].p = peri_arena_strndup(r->arena, out[c].p, out[c].n);
+    }
+    return out;
+}
 
 static void keep_head(peri_reader_t *r)
 {
     csv_t *s = r->state;
     s->ncols = s->row.n;
     s->head_line = s->line;
-    s->guesses = peri_arena_calloc(r->arena, s->ncols, sizeof(*s->guesses));
-    s->first = peri_arena_calloc(r->arena, s->ncols, sizeof(*s->first));
-    s->head.n = s->ncols;
-    s->head.cells = peri_arena_calloc(r->arena, s->ncols, sizeof(*s->head.cells));
-    for (size_t c = 0; c < s->ncols; c++) {
-        peri_cell_t *cell = &s->head.cells[c];
-        *cell = s->row.cells[c];
-        cell->p = peri_arena_strndup(r->arena, cell->p, cell->n);
-        peri_guess_init(&s->guesses[c]);
-        peri_guess_init(&s->first[c]);
-        peri_guess_look(&s->first[c], cell);
+    s->head = copy_row(r);
+    s->columns = peri_arena_calloc(r->arena, s->ncols, sizeof(*s->columns));
+    for (size_t c = 0; c < s->ncols; c++) peri_custom_init(&s->columns[c]);
+}
+
+static void look(csv_t *s, const peri_cell_t *cells, uint64_t line)
+{
+    const bool commas = s->dialect.delimiter != ',';
+    for (size_t c = 0; c < s->ncols; c++)
+        peri_custom_look(&s->columns[c], &cells[c], line, commas);
+}
+
+/* The first rows below what may be names: dashes, with units above them or not, are none.
+ * True: this one needs no other look. */
+static bool take_lead(peri_reader_t *r)
+{
+    csv_t *s = r->state;
+    const bool may = !r->opts->header_said || r->opts->header;
+    if (s->nrows > 2) return false;
+    if (s->nrows <= 2 && !s->skip && may && peri_row_is_rule(s->row.cells, s->ncols)) {
+        s->skip = s->nrows;
+        return true;
     }
+    if (s->nrows > 1) return false;
+    s->lead = copy_row(r);
+    s->lead_line = s->line;
+    return true;
 }
 
 static int look_at_rows(peri_reader_t *r, peri_err_t *err)
@@ -209,22 +251,25 @@ static int look_at_rows(peri_reader_t *r, peri_err_t *err)
     for (;;) {
         int rc = next_row(r, err);
         if (rc <= 0) return rc;
-        const peri_cell_t *cells = s->row.cells;
         take_nulls(r);
         if (!s->ncols) {
             keep_head(r);
             continue;
         }
-        for (size_t c = 0; c < s->ncols; c++) peri_guess_look(&s->guesses[c], &cells[c]);
         s->nrows++;
+        if (!take_lead(r)) look(s, s->row.cells, s->line);
         atomic_store(&r->done, peri_input_taken(s->in));
         if (peri_reader_tick(r, err)) return -1;
     }
 }
 
-static bool is_text(const peri_guess_t *g)
+/* ---- names and types ---- */
+
+static bool is_text(const peri_cell_t *cell)
 {
-    return g->any && !g->can;
+    bool fraction;
+    return cell->kind != PERI_CELL_NULL &&
+           (!cell->n || !peri_guess_text(cell->p, cell->n, &fraction));
 }
 
 /* Is the first row names? Yes if it has a text where the rest of a column has none; or if
@@ -233,66 +278,107 @@ static bool head_is_names(const csv_t *s)
 {
     bool texts = true, one = false;
     for (size_t c = 0; c < s->ncols; c++) {
-        bool named = is_text(&s->first[c]);
-        if (named && s->guesses[c].any && s->guesses[c].can) return true;
-        if (s->first[c].any && !named) texts = false;
+        bool named = is_text(&s->head[c]);
+        if (named && peri_custom_is_plain(&s->columns[c])) return true;
+        if (s->head[c].kind != PERI_CELL_NULL && !named) texts = false;
         one |= named;
     }
     return texts && one;
 }
 
-/* "mass [Msun]" -> mass and Msun. */
-static const char *split_unit(peri_arena_t *a, char *name)
+/* Which of the first rows are values; the others say what columns are. */
+static void settle_rows(peri_reader_t *r)
 {
-    size_t n = strlen(name);
-    char *open = strrchr(name, '[');
-    if (!open || open == name || !n || name[n - 1] != ']') return "";
-    const char *unit = peri_arena_strndup(a, open + 1, (size_t)(name + n - 1 - open - 1));
-    while (open > name && open[-1] == ' ') open--;
-    if (open == name) return "";
-    *open = '\0';
-    return unit;
+    csv_t *s = r->state;
+    const bool said = r->opts->header_said;
+    bool units =
+        s->lead && (s->skip == 2 || (!s->skip && (!said || r->opts->header) &&
+                                     peri_row_is_units(s->lead, s->columns, s->ncols)));
+    if (units) {
+        if (!s->skip) s->skip = 1;
+        peri_reader_note(r, "line %llu is taken for units, and not for a row",
+                         (unsigned long long)s->lead_line);
+    }
+    if (s->lead && !units) look(s, s->lead, s->lead_line);
+    if (!units) s->lead = NULL;
+    s->header = said ? r->opts->header : s->skip || head_is_names(s);
+    if (!s->header) look(s, s->head, s->head_line);
+    for (size_t c = 0; c < s->ncols; c++) peri_custom_settle(&s->columns[c]);
 }
 
-static char *trimmed(peri_arena_t *a, const char *p, size_t n)
+static const char *trimmed(peri_arena_t *a, const peri_cell_t *cell)
 {
+    const char *p = cell->p;
+    size_t n = cell->kind == PERI_CELL_NULL ? 0 : cell->n;
     while (n && (*p == ' ' || *p == '\t')) p++, n--;
     while (n && (p[n - 1] == ' ' || p[n - 1] == '\t')) n--;
     return peri_arena_strndup(a, p, n);
 }
 
-/* The names in the comment before the rows, if there are as many as columns. */
-static bool names_in_comment(peri_reader_t *r, peri_row_t *row)
+static void name_column(const peri_reader_t *r, size_t c, const peri_topname_t *top,
+                        peri_topname_t *out)
 {
-    csv_t *s = r->state;
-    if (!s->comment) return false;
-    char *p = trimmed(r->arena, s->comment, strlen(s->comment));
-    while (*p == '#' || *p == ' ') p++;
-    size_t n = strlen(p);
-    return n && !peri_row_cut(&s->dialect, p, p + n, true, row) && row->n == s->ncols;
+    const csv_t *s = r->state;
+    *out = top ? top[c] : (peri_topname_t){"", "", ""};
+    if (s->header) peri_topname_split(r->arena, &s->head[c], out);
+    if (s->header && s->lead) out->unit = trimmed(r->arena, &s->lead[c]);
+    if (!out->unit[strspn(out->unit, "-")]) out->unit = "";
+    const peri_ecsv_t *note = peri_ecsv_find(s->notes, out->name);
+    if (!note) return;
+    out->unit = note->unit;
+    out->description = note->description;
+    peri_ecsv_guess(note, &s->columns[c].guess);
+    s->columns[c].none_always = note->block;
+}
+
+/* What was taken for something else than it looks like, and what spoiled a guess. */
+static void note_column(peri_reader_t *r, const peri_custom_t *k, bool text,
+                        const char *name)
+{
+    if (!text && k->none_line && !k->none_always)
+        peri_reader_note(r,
+                         "%s has \"%s\" (line %llu), which is taken for no value; the "
+                         "type VARCHAR keeps it",
+                         name, k->none, (unsigned long long)k->none_line);
+    if (!text && k->as_points)
+        peri_reader_note(r, "%s has decimal commas, which are read as points", name);
+    if (text && k->text_line && k->before >= FEW && !k->guess.can)
+        peri_reader_note(r, "%s is text because of \"%s\" in line %llu, among numbers",
+                         name, k->text, (unsigned long long)k->text_line);
+}
+
+static bool takes_words(duckdb_logical_type type)
+{
+    const duckdb_type id = duckdb_get_type_id(type);
+    return !(id >= DUCKDB_TYPE_BOOLEAN && id <= DUCKDB_TYPE_HUGEINT) &&
+           id != DUCKDB_TYPE_UHUGEINT && id != DUCKDB_TYPE_DECIMAL &&
+           !(id >= DUCKDB_TYPE_TIMESTAMP_S && id <= DUCKDB_TYPE_TIMESTAMP_NS) &&
+           id != DUCKDB_TYPE_TIME_TZ && id != DUCKDB_TYPE_TIMESTAMP_TZ;
 }
 
 static int add_columns(peri_reader_t *r, peri_err_t *err)
 {
     csv_t *s = r->state;
-    peri_row_t row = {0};
-    bool said = r->opts->header_said;
-    s->header = said ? r->opts->header : head_is_names(s);
-    bool comment = !s->header && !said && names_in_comment(r, &row);
-    int rc = 0;
-    for (size_t c = 0; rc == 0 && c < s->ncols; c++) {
-        const peri_cell_t *cell = comment     ? &row.cells[c]
-                                  : s->header ? &s->head.cells[c]
-                                              : &(peri_cell_t){"", 0, PERI_CELL_NULL};
-        char *name = trimmed(r->arena, cell->p, cell->n);
-        const peri_ecsv_t *note = peri_ecsv_find(s->notes, name);
-        const char *unit = note ? note->unit : split_unit(r->arena, name);
-        if (!s->header) peri_guess_join(&s->guesses[c], &s->first[c]);
-        rc = peri_cells_column(r, name, unit, note ? note->description : "",
-                               &s->guesses[c], err);
+    settle_rows(r);
+    s->texts = peri_arena_calloc(r->arena, s->ncols, sizeof(*s->texts));
+    const peri_topname_t *top =
+        s->header || r->opts->header_said
+            ? NULL
+            : peri_topnames(r->arena, s->top, &s->dialect, s->ncols);
+    for (size_t c = 0; c < s->ncols; c++) {
+        peri_topname_t n;
+        name_column(r, c, top, &n);
+        if (peri_cells_column(r, n.name, n.unit, n.description, &s->columns[c].guess,
+                              err))
+            return -1;
+        s->texts[c] = takes_words(r->cols[c].type);
+        note_column(r, &s->columns[c], s->texts[c], r->cols[c].name);
     }
-    peri_row_free(&row);
-    return rc;
+    if (s->ncols == 1 && s->texts[0] && memchr(s->head[0].p, ' ', s->head[0].n))
+        peri_reader_note(r,
+                         "its lines have one column: neither commas, tabs, semicolons, "
+                         "bars nor runs of blanks cut them all into as many cells");
+    return 0;
 }
 
 static int csv_open(peri_reader_t *r, peri_err_t *err)
@@ -325,7 +411,9 @@ static int csv_start(peri_reader_t *r, peri_err_t *err)
 {
     csv_t *s = r->state;
     if (to_first_line(r, err)) return -1;
-    return s->header && next_row(r, err) < 0 ? -1 : 0;
+    for (uint64_t i = 0; s->header && i <= s->skip; i++)
+        if (next_row(r, err) < 0) return -1;
+    return 0;
 }
 
 static int csv_next(peri_reader_t *r, duckdb_data_chunk out, peri_err_t *err)
@@ -338,6 +426,8 @@ static int csv_next(peri_reader_t *r, duckdb_data_chunk out, peri_err_t *err)
         if (rc < 0) return -1;
         if (rc == 0) break;
         take_nulls(r);
+        for (size_t c = 0; c < s->ncols; c++)
+            peri_custom_take(&s->columns[c], &s->row.cells[c], s->texts[c]);
         r->lines[n] = s->line;
         if (peri_cells_put(s->cells, n, s->row.cells, s->line, err)) return -1;
     }

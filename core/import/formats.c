@@ -99,17 +99,64 @@ static const peri_readops_t *by_content(const char *head, size_t n)
     return NULL;
 }
 
-static int check_packed(const peri_reader_t *r, const peri_readops_t *ops,
-                        peri_err_t *err)
+/* What is no table, or none that can be read, and what to do about it. */
+static int refuse_others(const char *name, const char *head, size_t n, peri_err_t *err)
 {
-    if (ops->unpacks) return 0;
-    return peri_err_set(err, PERI_EUNSUPP,
-                        "%s is a compressed file, and %s is not read from those: "
-                        "decompress it first",
-                        r->name, ops->name);
+    static const struct {
+        const char *mark;
+        size_t at, n;
+        const char *what;
+    } kinds[] = {
+        {"PK\3\4", 0, 4, "a zip archive: unpack it, and load the files in it"},
+        {"\xd0\xcf\x11\xe0", 0, 4, "an old Excel or Word file: save the sheet as CSV"},
+        {"\x93NUMPY", 0, 6,
+         "an array of numpy: write it with numpy.savetxt(..., delimiter=',', "
+         "header=...), "
+         "or as FITS with astropy"},
+        {"\x80\4\x95", 0, 3, "a pickle of Python: write it with to_csv or to_parquet"},
+        {"\x80\5\x95", 0, 3, "a pickle of Python: write it with to_csv or to_parquet"},
+        {"\xd3"
+         "CDF",
+         0, 4, "a NetCDF file of the old kind: nccopy -k nc4 makes one that is HDF5"},
+        {"CDF\1", 0, 4,
+         "a NetCDF file of the old kind: nccopy -k nc4 makes one that is HDF5"},
+        {"CDF\2", 0, 4,
+         "a NetCDF file of the old kind: nccopy -k nc4 makes one that is HDF5"},
+        {"SQLite format 3", 0, 15, "a database of SQLite: write its tables as CSV"},
+        {"ARROW1", 0, 6, "an Arrow (Feather) file: write it with to_parquet"},
+        {"%PDF-", 0, 5, "a PDF document"},
+        {"ustar", 257, 5, "a tar archive: unpack it, and load the files in it"},
+    };
+    static const struct {
+        const char *mark, *what;
+    } texts[] = {
+        {"<!doctype html", "a web page: it may tell why the download was not the table"},
+        {"<html", "a web page: it may tell why the download was not the table"},
+        {"\\begin{", "LaTeX: write it as CSV, for example with astropy"},
+        {"\\fixlen", "an IPAC table: astropy reads it (ascii.ipac) and writes FITS"},
+        {"\\documentclass", "LaTeX: write it as CSV, for example with astropy"},
+    };
+    const char *what = NULL, *p = head, *end = head + n;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (n >= kinds[i].at + kinds[i].n &&
+            !memcmp(head + kinds[i].at, kinds[i].mark, kinds[i].n))
+            what = kinds[i].what;
+    while (p < end && strchr(" \t\r\n", *p) && *p) p++;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        if ((size_t)(end - p) >= strlen(texts[i].mark) &&
+            !strncasecmp(p, texts[i].mark, strlen(texts[i].mark)))
+            what = texts[i].what;
+    if (what && !memcmp(head, "PK\3\4", 4) && memmem(head, n, "[Content_Types].xml", 19))
+        what = "an Excel workbook, or another document of Office: save the sheet as CSV";
+    if (memmem(head, n, "Byte-by-byte Description", 24))
+        what = "a table with a Byte-by-byte Description: VizieR gives it as VOTable or "
+               "TSV, too, and astropy reads it (ascii.mrt) and writes FITS";
+    if (!what) return 0;
+    return peri_err_set(err, PERI_EFORMAT, "%s is %s", name, what);
 }
 
-const peri_readops_t *peri_readops_choose(const peri_reader_t *r, peri_err_t *err)
+const peri_readops_t *peri_readops_choose(const peri_reader_t *r, bool *unpack,
+                                          peri_err_t *err)
 {
     char head[HEAD];
     size_t n = 0;
@@ -126,11 +173,12 @@ const peri_readops_t *peri_readops_choose(const peri_reader_t *r, peri_err_t *er
         peri_err_set(err, PERI_EFORMAT, "%s has nothing in it", r->name);
         return NULL;
     }
+    if (!said && refuse_others(r->name, head, n, err)) return NULL;
     const peri_readops_t *seen = by_content(head, n);
     if (!ops && !seen) {
         peri_err_set(err, PERI_EFORMAT,
-                     "%s is no table of a known format: say its \"format\": %s", r->name,
-                     peri_import_formats());
+                     "%s is no table of a known format: say its format, one of %s",
+                     r->name, peri_import_formats());
         return NULL;
     }
     if (!ops) ops = seen;
@@ -142,5 +190,6 @@ const peri_readops_t *peri_readops_choose(const peri_reader_t *r, peri_err_t *er
             r->name, ops->name, seen->name, seen->name);
         return NULL;
     }
-    return packed && check_packed(r, ops, err) ? NULL : ops;
+    *unpack = packed && !ops->unpacks;
+    return ops;
 }

@@ -245,17 +245,6 @@ void peri_guess_look(peri_guess_t *g, const peri_cell_t *cell)
     g->words |= !(can & (PERI_CAN_I64 | PERI_CAN_U64 | PERI_CAN_F64));
 }
 
-void peri_guess_join(peri_guess_t *g, const peri_guess_t *other)
-{
-    if (!other->any) return;
-    g->ragged |= other->ragged || (g->any && g->length != other->length);
-    g->length = other->length;
-    g->can &= other->can;
-    g->words |= other->words;
-    g->any = true;
-    g->fractions |= other->fractions;
-}
-
 static duckdb_logical_type list_type(const peri_guess_t *g)
 {
     duckdb_logical_type item = duckdb_create_logical_type(

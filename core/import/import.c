@@ -15,6 +15,7 @@
 #include "core/base/util.h"
 #include "core/import/cast.h"
 #include "core/import/import_priv.h"
+#include "core/import/input.h"
 
 #define MEMORY   ((uint64_t)1 << 30)
 #define NOTE_MAX 512
@@ -162,6 +163,52 @@ static int open_file(peri_import_t *i, const char *path, peri_err_t *err)
     return 0;
 }
 
+static int open_temporary(peri_err_t *err)
+{
+    const char *dir = getenv("TMPDIR");
+    if (!dir || !*dir) dir = "/tmp";
+    const int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0)
+        peri_err_set(err, PERI_EIO, "a temporary file cannot be made in %s: %s", dir,
+                     strerror(errno));
+    return fd;
+}
+
+/* All bytes of `in` to the file. */
+static int write_all(peri_reader_t *r, peri_input_t *in, int fd, peri_err_t *err)
+{
+    for (int more = 1;;) {
+        size_t n;
+        const char *p = peri_input_at(in, &n);
+        const ssize_t k = n ? write(fd, p, n) : 0;
+        if (k < 0 && errno != EINTR)
+            return peri_err_set(err, errno == ENOSPC ? PERI_EFULL : PERI_EIO,
+                                "%s cannot be decompressed into a temporary file: %s",
+                                r->name, strerror(errno));
+        if (k > 0) peri_input_skip(in, (size_t)k);
+        if (k > 0) r->size += (uint64_t)k;
+        if (n) continue;
+        if (!more) return 0;
+        if ((more = peri_input_more(in, err)) < 0 || peri_reader_tick(r, err)) return -1;
+    }
+}
+
+/* Formats that jump in their files get them decompressed, as a file without a name. */
+static int unpack(peri_import_t *i, peri_err_t *err)
+{
+    peri_reader_t *r = &i->r;
+    peri_input_t *in = peri_input_new(r->fd, r->name, err);
+    const int fd = in ? open_temporary(err) : -1;
+    r->size = 0;
+    const int rc = fd < 0 ? -1 : write_all(r, in, fd, err);
+    peri_input_free(in);
+    if (fd < 0) return -1;
+    close(r->fd);
+    r->fd = fd;
+    r->path = peri_arena_printf(r->arena, "/proc/self/fd/%d", fd);
+    return rc;
+}
+
 peri_import_t *peri_import_open(const char *path, const peri_importopts_t *o,
                                 peri_err_t *err)
 {
@@ -173,8 +220,9 @@ peri_import_t *peri_import_open(const char *path, const peri_importopts_t *o,
     if (o) i->opts = *o;
     r->opts = &i->opts;
     if (open_file(i, path, err)) goto fail;
-    const peri_readops_t *ops = peri_readops_choose(r, err);
-    if (!ops) goto fail;
+    bool packed = false;
+    const peri_readops_t *ops = peri_readops_choose(r, &packed, err);
+    if (!ops || (packed && unpack(i, err))) goto fail;
     peri_limits_t limits = {.threads = i->opts.threads,
                             .memory = i->opts.memory ? i->opts.memory : MEMORY,
                             .file = r->path};

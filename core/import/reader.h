@@ -108,7 +108,9 @@ extern const peri_readops_t peri_read_csv, peri_read_tsv, peri_read_json,
 /* ---- formats.c ---- */
 
 /* By opts->format, r->name's ending, or content. */
-const peri_readops_t *peri_readops_choose(const peri_reader_t *r, peri_err_t *err);
+/* *unpack: the file is compressed, and the format does not read it so. */
+const peri_readops_t *peri_readops_choose(const peri_reader_t *r, bool *unpack,
+                                          peri_err_t *err);
 
 /* ---- names.c ---- */
 

@@ -225,7 +225,8 @@ static shape_t look(char delimiter, char *p, size_t n, bool all)
     char *end = p + n;
     while (p < end && s.rows < LOOK_ROWS && !cut(&d, p, end, all, &row)) {
         p += row.used;
-        if (row.blank || (delimiter == ' ' && row.cells[0].n && *row.cells[0].p == '#'))
+        if (row.blank || (row.cells[0].kind == PERI_CELL_BARE && row.cells[0].n &&
+                          *row.cells[0].p == '#'))
             continue;
         if (!s.rows) s.first = row.n;
         s.same += row.n == s.first;

@@ -50,8 +50,6 @@ enum {
 
 void peri_guess_init(peri_guess_t *g);
 void peri_guess_look(peri_guess_t *g, const peri_cell_t *cell);
-/* g then holds for the cells of both. */
-void peri_guess_join(peri_guess_t *g, const peri_guess_t *other);
 /* The caller's. VARCHAR if nothing else is left, or no value was seen. */
 duckdb_logical_type peri_guess_type(const peri_guess_t *g);
 /* What a single text can be. */

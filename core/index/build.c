@@ -16,10 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "core/base/util.h"
+#include "core/base/wait.h"
 #include "core/index/scan.h"
+
+#define TELL_EVERY 0.1 /* seconds */
 
 typedef struct task task_t;
 
@@ -255,14 +257,9 @@ static bool watch(build_t *b, const peri_index_opts_t *opts)
     bool cancelled = false;
     pthread_mutex_lock(&b->lock);
     for (;;) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += 100 * 1000 * 1000;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
+        const double until = peri_now() + TELL_EVERY;
         int rc = 0;
-        while (b->alive > 0 && rc == 0)
-            rc = pthread_cond_timedwait(&b->tick, &b->lock, &until);
+        while (b->alive > 0 && rc == 0) rc = peri_wait_until(&b->tick, &b->lock, until);
         bool over = b->alive == 0;
         pthread_mutex_unlock(&b->lock);
         uint64_t units = __atomic_load_n(&b->meter.rows, __ATOMIC_RELAXED);
@@ -454,13 +451,9 @@ int peri_index_build(const peri_table_t *t, const char *path,
     build_t b = {.table = t, .stats = stats ? stats : &unused};
     memset(b.stats, 0, sizeof *b.stats);
     b.stats->files = t->nfiles;
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&b.lock, NULL);
     pthread_cond_init(&b.work, NULL);
-    pthread_cond_init(&b.tick, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&b.tick, NULL);
     peri_wanted_init(&b.wanted, t);
     for (size_t i = 0; i < b.wanted.nsets; i++)
         for (size_t k = 0; k < b.wanted.sets[i].nfields; k++)

@@ -10,6 +10,7 @@
 #include "core/base/util.h"
 #include "core/mydb/private.h"
 #include "core/mydb/read.h"
+#include "core/mydb/viewnote.h"
 #include "core/table/describe.h"
 
 /* ---- JSON ---- */
@@ -93,6 +94,16 @@ static int count_table(const peri_schema_t *s, const char *name, json_t *o,
     return rc ? count_resolved(s, name, o, err) : 0;
 }
 
+/* The description in a view's text; the rest of it is the SELECT. */
+static const char *put_note(json_t *o, const char *text)
+{
+    const char *select;
+    char *note = peri_viewnote_read(text, &select);
+    put_text(o, "description", note);
+    free(note);
+    return select;
+}
+
 /* ---- one of a list ---- */
 
 json_t *peri_mydb_listed(const peri_schema_t *s, const peri_mydbentry_t *e)
@@ -109,6 +120,10 @@ json_t *peri_mydb_listed(const peri_schema_t *s, const peri_mydbentry_t *e)
         }
         put_text(o, "error", err.text);
     }
+    char *text = NULL;
+    if (e->kind == PERI_MYDB_VIEW && !peri_mydb_view_text(s, e->name, &text, NULL))
+        (void)put_note(o, text);
+    free(text);
     return o;
 }
 
@@ -153,7 +168,7 @@ static json_t *show_view(const peri_schema_t *s, const char *name, peri_err_t *e
                     : NULL;
     if (o) {
         json_object_set_new(o, "columns", json_array());
-        put_text(o, "sql", sql);
+        put_text(o, "sql", put_note(o, sql));
     } else if (!err->code) {
         (void)peri_mydb_nowhere(s, name, err);
     }

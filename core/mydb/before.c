@@ -30,8 +30,8 @@ static const char *type_text(const char *name, duckdb_logical_type type,
     return out;
 }
 
-static int read_types(peri_before_t *b, peri_session_t *session, peri_arena_t *arena,
-                      peri_err_t *err)
+static int read_types(peri_before_t *b, peri_session_t *session, bool more,
+                      peri_arena_t *arena, peri_err_t *err)
 {
     duckdb_logical_type *types = NULL;
     char **names = NULL;
@@ -40,17 +40,24 @@ static int read_types(peri_before_t *b, peri_session_t *session, peri_arena_t *a
         peri_session_describe(session, "SELECT * FROM peri_r0", &types, &names, &n, err))
         return -1;
     peri_oldcolumn_t *v = peri_arena_calloc(arena, n + 1, sizeof(*v));
+    peri_outcol_t *cols = peri_arena_calloc(arena, n + 1, sizeof(*cols));
     int rc = 0;
     for (size_t i = 0; i < n; i++) {
         v[i].name = peri_arena_strdup(arena, names[i]);
         v[i].type = rc ? "" : type_text(names[i], types[i], arena, err);
         if (!v[i].type) rc = -1;
+        cols[i] = (peri_outcol_t){.name = v[i].name, .type = types[i]};
+    }
+    const bool extends =
+        more && rc == 0 &&
+        peri_writer_can_extend(PERI_FMT_HDF5, b->table->files[0].path, cols, n);
+    for (size_t i = 0; i < n; i++) {
         duckdb_destroy_logical_type(&types[i]);
         free(names[i]);
     }
     free(types);
     free(names);
-    b->shape = (peri_oldtable_t){v, n, b->table->rows};
+    b->shape = (peri_oldtable_t){v, n, b->table->rows, extends};
     return rc;
 }
 
@@ -65,12 +72,12 @@ static void read_description(peri_before_t *b)
 }
 
 int peri_before_read(peri_before_t *b, peri_session_t *session, const peri_schema_t *s,
-                     const char *name, peri_arena_t *arena, peri_err_t *err)
+                     const char *name, bool more, peri_arena_t *arena, peri_err_t *err)
 {
     memset(b, 0, sizeof(*b));
     b->table = peri_mydb_table(s, name, &b->held, err);
     if (!b->table) return -1;
-    if (read_types(b, session, arena, err)) {
+    if (read_types(b, session, more, arena, err)) {
         peri_before_clear(b);
         return -1;
     }

@@ -15,9 +15,10 @@ typedef struct {
     char *description; /* or NULL */
 } peri_before_t;
 
-/* The session (of the caller's, for nothing else) tells the types. */
+/* The session (of the caller's, for nothing else) tells the types. more: rows are to be
+ * added; shape.extends says then if they can go into a copy of the file. */
 int peri_before_read(peri_before_t *b, peri_session_t *session, const peri_schema_t *s,
-                     const char *name, peri_arena_t *arena, peri_err_t *err);
+                     const char *name, bool more, peri_arena_t *arena, peri_err_t *err);
 /* Into the new file: unit, description and ucd of columns that have none there, and the
  * table's description. Column `from` is called `to` now; or NULL. */
 int peri_before_carry(const peri_before_t *b, const char *path, const char *from,

@@ -69,25 +69,36 @@ static bool would_join(const peri_tokens_t *t, size_t at)
                            t->sql[at] == '\'' || t->sql[at] == '.');
 }
 
-/* The value of a name, whatever the case; its key, to tick it off. */
-static const json_t *find_value(const json_t *params, const char *name, const char **key)
+static const char *lower(const char *s, size_t n, peri_arena_t *a)
 {
-    const char *k;
-    json_t *v;
-    json_object_foreach((json_t *)(uintptr_t)params, k, v)
-    {
-        if (strcasecmp(k, name) != 0) continue;
-        *key = k;
-        return v;
-    }
-    return NULL;
+    char *out = peri_arena_strndup(a, s, n);
+    for (char *p = out; *p; p++) *p = (char)tolower((unsigned char)*p);
+    return out;
 }
 
-static int not_given(const peri_tokens_t *t, size_t i, const char *name, peri_err_t *err)
+/* Names in lower case with the keys of their values: a text may have as many of both as
+ * it has bytes. */
+static json_t *names_of(const json_t *params, peri_arena_t *a)
 {
+    const char *key;
+    json_t *v, *names = json_object();
+    json_object_foreach((json_t *)(uintptr_t)params, key, v)
+    {
+        (void)v;
+        const char *name = lower(key, strlen(key), a);
+        if (!json_object_get(names, name))
+            json_object_set_new(names, name, json_string(key));
+    }
+    return names;
+}
+
+static int not_given(const peri_tokens_t *t, size_t i, peri_err_t *err)
+{
+    const int n = t->v[i].len < 61 ? (int)t->v[i].len - 1 : 60;
+    const char *name = t->sql + t->v[i].at + 1;
     char message[200];
     snprintf(message, sizeof(message),
-             "the parameter $%.60s has no value: give it one, as %.60s=VALUE", name,
+             "the parameter $%.*s has no value: give it one, as %.*s=VALUE", n, name, n,
              name);
     return peri_err_set_place(err, PERI_EINVAL, "a value is missing", t->sql, t->len,
                               t->v[i].at, message);
@@ -127,18 +138,18 @@ int peri_script_bind(const char *sql, size_t len, const json_t *params, peri_are
     size_t done = 0;
     int rc = -1;
     if (peri_tokens_read(sql, len, a, &t, err)) return -1;
-    json_t *used = json_object();
+    json_t *used = json_object(), *names = names_of(params, a);
     peri_buf_init(&b, MAX_BOUND);
     peri_buf_puts(&b, "");
     for (size_t i = 0; i < t.n; i++) {
         if (t.v[i].kind != PERI_TOK_PARAM) continue;
-        const char *key = NULL;
-        const char *name = peri_arena_strndup(a, sql + t.v[i].at + 1, t.v[i].len - 1);
-        const json_t *v = find_value(params, name, &key);
+        const char *name = lower(sql + t.v[i].at + 1, t.v[i].len - 1, a);
+        const char *key = json_string_value(json_object_get(names, name));
+        const json_t *v = json_object_get(params, key);
         peri_buf_append(&b, sql + done, t.v[i].at - done);
         done = t.v[i].at + t.v[i].len;
         if (!v) {
-            not_given(&t, i, name, err);
+            not_given(&t, i, err);
             goto out;
         }
         if (t.v[i].at && would_join(&t, t.v[i].at - 1)) peri_buf_putc(&b, ' ');
@@ -155,5 +166,6 @@ int peri_script_bind(const char *sql, size_t len, const json_t *params, peri_are
 out:
     peri_buf_free(&b);
     json_decref(used);
+    json_decref(names);
     return rc;
 }

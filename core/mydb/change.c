@@ -237,7 +237,7 @@ void peri_mydbchange_free(peri_mydbchange_t *c)
 {
     if (!c) return;
     if (c->begin) peri_mydb_temporaries(c->schema->folder, c->begin, true);
-    peri_mydb_unlock(c->lock);
+    peri_mydb_unlock(c->schema, c->name, c->lock);
     free(c->begin);
     free(c->path);
     free(c->place);
@@ -277,7 +277,7 @@ int peri_mydb_drop(const peri_schema_t *s, const char *given, peri_mydbkind_t ki
     if (lock < 0) return -1;
     peri_mydb_sweep(s, name);
     rc = drop_locked(s, name, kind, if_exists, err);
-    peri_mydb_unlock(lock);
+    peri_mydb_unlock(s, name, lock);
     return rc;
 }
 
@@ -316,10 +316,11 @@ int peri_mydb_rename(const peri_schema_t *s, const char *given, const char *give
     if (rc) return rc > 0 ? peri_mydb_nowhere(s, name, err) : -1;
     /* Two who rename against each other take the locks in one order. */
     bool first = strcmp(name, to) < 0;
-    int one = peri_mydb_lock(s, first ? name : to, err),
-        two = one < 0 ? -1 : peri_mydb_lock(s, first ? to : name, err);
+    const char *low = first ? name : to, *high = first ? to : name;
+    int one = peri_mydb_lock(s, low, err),
+        two = one < 0 ? -1 : peri_mydb_lock(s, high, err);
     rc = two < 0 ? -1 : rename_locked(s, name, to, err);
-    peri_mydb_unlock(two);
-    peri_mydb_unlock(one);
+    peri_mydb_unlock(s, high, two);
+    peri_mydb_unlock(s, low, one);
     return rc;
 }

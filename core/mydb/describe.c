@@ -2,21 +2,16 @@
  * changed in a copy of it that takes its place. Values, NULLs, chunks and all other
  * attributes stay, byte for byte.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
+#include "core/base/copyfile.h"
 #include "core/base/util.h"
 #include "core/mydb/about.h"
 #include "core/mydb/private.h"
 #include "core/mydb/read.h"
+#include "core/mydb/viewnote.h"
 #include "core/out/h5attrs.h"
-
-#define PIECE ((size_t)4 << 20)
 
 /* What may be said, and how long it may be. */
 static const struct {
@@ -70,51 +65,13 @@ static int check_request(const json_t *o, peri_err_t *err)
     return 0;
 }
 
-/* ---- the copy ---- */
-
-static int copy_bytes(int from, int to, char *piece)
-{
-    for (;;) {
-        ssize_t n = read(from, piece, PIECE);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return n < 0 ? -1 : 0;
-        for (ssize_t at = 0; at < n;) {
-            ssize_t w = write(to, piece + at, (size_t)(n - at));
-            if (w < 0 && errno != EINTR) return -1;
-            if (w > 0) at += w;
-        }
-    }
-}
-
-static int copy_file(const char *path, const char *copy, peri_err_t *err)
-{
-    char *piece = NULL;
-    int from = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), rc = -1;
-    int to = from < 0 ? -1 : open(copy, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (to >= 0 && (rc = ioctl(to, FICLONE, from)) != 0)
-        rc = copy_bytes(from, to, piece = peri_xmalloc(PIECE));
-    if (rc)
-        peri_err_set(err, errno == ENOSPC || errno == EDQUOT ? PERI_EFULL : PERI_EIO,
-                     "%s cannot be copied: %s", path, strerror(errno));
-    free(piece);
-    if (to >= 0) close(to);
-    if (from >= 0) close(from);
-    return rc ? -1 : 0;
-}
-
 /* ---- attributes ---- */
-
-static int put(hid_t object, const char *key, const char *text)
-{
-    if (H5Aexists(object, key) > 0 && H5Adelete(object, key) < 0) return -1;
-    return peri_h5_put_text(object, key, text);
-}
 
 static int put_all(hid_t object, const json_t *o)
 {
     for (size_t i = 0; i < NTEXTS; i++) {
         const char *text = json_string_value(json_object_get(o, texts[i].key));
-        if (text && put(object, texts[i].key, text)) return -1;
+        if (text && peri_h5_put_text(object, texts[i].key, text)) return -1;
     }
     return 0;
 }
@@ -171,7 +128,7 @@ static int change_file(const char *path, const peri_table_t *t, const json_t *o,
     H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
     hid_t file = H5Fopen(path, H5F_ACC_RDWR, fapl);
     hid_t root = file < 0 ? -1 : H5Gopen2(file, "/", H5P_DEFAULT);
-    int rc = root < 0 || (text && put(root, "description", text)) ? -1 : 0;
+    int rc = root < 0 || (text && peri_h5_put_text(root, "description", text)) ? -1 : 0;
     if (rc == 0) rc = change_columns(file, t, json_object_get(o, "columns"), &why);
     if (root >= 0) H5Gclose(root);
     if (file >= 0 && H5Fclose(file) < 0) rc = -1;
@@ -187,6 +144,43 @@ static int change_file(const char *path, const peri_table_t *t, const json_t *o,
     return rc;
 }
 
+/* ---- views ---- */
+
+/* A view's description stands in its text; its columns are those of the tables that it
+ * reads. */
+static int describe_view(const peri_schema_t *s, const char *name, const json_t *o,
+                         peri_err_t *err)
+{
+    const char *note = json_string_value(json_object_get(o, "description")), *select;
+    char *old = NULL, *text = NULL;
+    if (json_object_size(json_object_get(o, "columns")))
+        return peri_err_set(err, PERI_EUNSUPP,
+                            "%s.%s is a view: its columns are described where they come "
+                            "from, in the tables that it reads",
+                            s->name, name);
+    peri_mydbchange_t *c =
+        peri_mydbchange_new(s, name, PERI_MYDB_IS_VIEW | PERI_MYDB_MUST_EXIST, err);
+    if (!c) return -1;
+    int rc = peri_mydb_view_text(s, name, &old, err);
+    if (rc == 0 && note) {
+        free(peri_viewnote_read(old, &select));
+        text = peri_viewnote_write(note, select);
+        if (strlen(text) > PERI_MYDB_VIEW_MAX)
+            rc =
+                peri_err_set(err, PERI_ELIMIT,
+                             "the view %s.%s and its description have more than %u bytes "
+                             "together",
+                             s->name, name, PERI_MYDB_VIEW_MAX);
+        if (rc == 0)
+            rc = peri_file_write_atomic(peri_mydbchange_path(c), text, strlen(text), err);
+        if (rc == 0) rc = peri_mydbchange_commit(c, err);
+    }
+    peri_mydbchange_free(c);
+    free(text);
+    free(old);
+    return rc;
+}
+
 int peri_mydb_describe(const peri_schema_t *s, const char *given, const json_t *o,
                        peri_err_t *err)
 {
@@ -196,11 +190,12 @@ int peri_mydb_describe(const peri_schema_t *s, const char *given, const json_t *
     int rc = -1;
     peri_h5_init(NULL);
     if (check_request(o, err) || peri_mydb_name(given, name, err)) return -1;
+    if (peri_mydb_kind(s, name) == PERI_MYDB_VIEW) return describe_view(s, name, o, err);
     peri_mydbchange_t *c = peri_mydbchange_new(s, name, PERI_MYDB_MUST_EXIST, err);
     if (!c) return -1;
     path = peri_mydb_path(s, name);
     t = peri_mydb_table(s, name, &held, err);
-    if (t && copy_file(path, peri_mydbchange_path(c), err) == 0 &&
+    if (t && peri_file_copy(path, peri_mydbchange_path(c), NULL, NULL, err) == 0 &&
         change_file(peri_mydbchange_path(c), t, o, err) == 0)
         rc = peri_mydbchange_commit(c, err);
     if (t) {

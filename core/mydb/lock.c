@@ -1,8 +1,9 @@
 /* lock.c - who may change a name now, and what dead writers have left.
  *
  * The lock is flock(2) on .lock-NAME, which ends with the process however that ends. The
- * file stays: a lock file that is removed can be locked by two, each on a file of its
- * own.
+ * file is there while it is needed: who got the lock of one that was removed meanwhile
+ * begins anew. It can be written to and not read: who may only read the folder, as all of
+ * its tables are shared with her, cannot open it and keep writers waiting.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,50 +25,85 @@ double peri_mydb_patience = 60;
 
 /* ---- locks ---- */
 
-static int open_lock(const peri_schema_t *s, const char *name)
+static char *lock_path(const peri_schema_t *s, const char *name)
 {
-    const int flags = O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
-    char *path = peri_xasprintf("%s/" LOCK "%s", s->folder, name);
-    int fd = open(path, O_RDWR | flags, 0666);
-    /* Another member of the team has made it: reading is enough on a local disk. */
-    if (fd < 0 && errno == EACCES) fd = open(path, O_RDONLY | flags, 0666);
-    free(path);
+    return peri_xasprintf("%s/" LOCK "%s", s->folder, name);
+}
+
+/* Who may write to the folder may lock, whatever the umask of the one who made the file.
+ */
+static int open_lock(const peri_schema_t *s, const char *path)
+{
+    const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+    struct stat folder, st;
+    const mode_t mode = stat(s->folder, &folder) ? 0200 : 0200 | (folder.st_mode & 0222);
+    const int fd = open(path, flags, mode);
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
+        (st.st_mode & 0777) != mode)
+        (void)fchmod(fd, mode);
     return fd;
 }
 
-static int wait_for(int fd)
+static bool is_the_one(int fd, const char *path)
 {
-    double until = peri_now() + peri_mydb_patience, pause = 0.005;
-    while (flock(fd, LOCK_EX | LOCK_NB)) {
-        if (errno != EWOULDBLOCK && errno != EINTR) return -1;
+    struct stat a, b;
+    return fstat(fd, &a) == 0 && lstat(path, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
+/* Somebody else makes it just now, and has not said yet that others may lock it. */
+static bool is_new(const peri_schema_t *s, int error)
+{
+    return error == EACCES && access(s->folder, W_OK | X_OK) == 0;
+}
+
+static void sleep_some(double *pause)
+{
+    const struct timespec t = {0, (long)(*pause * 1e9)};
+    nanosleep(&t, NULL);
+    *pause = *pause * 1.5 < SLEEP_MAX ? *pause * 1.5 : SLEEP_MAX;
+}
+
+/* -1: errno says why; EWOULDBLOCK: another one has it, and still does. */
+static int wait_for(const peri_schema_t *s, const char *path)
+{
+    const double until = peri_now() + peri_mydb_patience;
+    double pause = 0.005;
+    for (;;) {
+        const int fd = open_lock(s, path);
+        const bool got = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+        const int error = errno;
+        if (got && is_the_one(fd, path)) return fd;
+        if (fd >= 0) close(fd);
+        errno = error;
+        if (!got && !(fd >= 0 && (error == EWOULDBLOCK || error == EINTR)) &&
+            !is_new(s, error) && error != ESTALE)
+            return -1;
         if (peri_now() >= until) {
-            errno = EWOULDBLOCK;
+            errno = fd < 0 ? error : EWOULDBLOCK;
             return -1;
         }
-        struct timespec t = {0, (long)(pause * 1e9)};
-        nanosleep(&t, NULL);
-        pause = pause * 1.5 < SLEEP_MAX ? pause * 1.5 : SLEEP_MAX;
+        if (!got) sleep_some(&pause);
     }
-    return 0;
 }
 
 int peri_mydb_lock(const peri_schema_t *s, const char *name, peri_err_t *err)
 {
-    int fd = open_lock(s, name);
-    if (fd >= 0 && wait_for(fd) == 0) return fd;
-    int why = errno;
-    if (fd >= 0) close(fd);
-    if (fd >= 0 && why == EWOULDBLOCK)
+    char *path = lock_path(s, name);
+    const int fd = wait_for(s, path), why = errno;
+    free(path);
+    if (fd >= 0) return fd;
+    if (why == EWOULDBLOCK)
         return peri_err_set(err, PERI_EBUSY,
                             "%s.%s is being changed by somebody else, and still is after "
                             "%g seconds: try again later",
                             s->name, name, peri_mydb_patience);
-    if (fd >= 0 && (why == ENOLCK || why == ENOSYS || why == EOPNOTSUPP))
+    if (why == ENOLCK || why == ENOSYS || why == EOPNOTSUPP)
         return peri_err_set(err, PERI_EUNSUPP,
                             "the file system of %s cannot lock files, which tables need: "
                             "mount it so that flock works",
                             s->folder);
-    if (fd < 0 && why == ELOOP)
+    if (why == ELOOP)
         return peri_err_set(err, PERI_ECONFLICT,
                             "%s/" LOCK "%s is a symbolic link, where the lock of %s.%s "
                             "would lie: remove it",
@@ -79,9 +116,13 @@ int peri_mydb_lock(const peri_schema_t *s, const char *name, peri_err_t *err)
                         s->folder, name, strerror(why));
 }
 
-void peri_mydb_unlock(int lock)
+void peri_mydb_unlock(const peri_schema_t *s, const char *name, int lock)
 {
-    if (lock >= 0) close(lock);
+    if (lock < 0) return;
+    char *path = lock_path(s, name);
+    if (is_the_one(lock, path)) unlink(path);
+    free(path);
+    close(lock);
 }
 
 /* ---- temporaries ---- */
@@ -127,21 +168,32 @@ static bool temporary_of(const char *file, char name[PERI_MYDB_NAME])
     return peri_mydb_name(given, name, NULL) == 0;
 }
 
+/* -1: somebody has it. */
+static int try_lock(const peri_schema_t *s, const char *name)
+{
+    char *path = lock_path(s, name);
+    int fd = open_lock(s, path);
+    if (fd >= 0 && (flock(fd, LOCK_EX | LOCK_NB) || !is_the_one(fd, path))) {
+        close(fd);
+        fd = -1;
+    }
+    free(path);
+    return fd;
+}
+
 void peri_mydb_sweep(const peri_schema_t *s, const char *own)
 {
     DIR *dir = opendir(s->folder);
     for (struct dirent *e; dir && (e = readdir(dir));) {
         char name[PERI_MYDB_NAME];
-        if (!temporary_of(e->d_name, name)) continue;
-        int lock = -1;
-        if (strcmp(name, own) != 0) {
-            lock = open_lock(s, name);
-            if (lock < 0) continue;
-        }
+        const bool is_lock = begins(e->d_name, LOCK) &&
+                             peri_mydb_name(e->d_name + strlen(LOCK), name, NULL) == 0;
+        if (!is_lock && !temporary_of(e->d_name, name)) continue;
+        const bool is_own = strcmp(name, own) == 0;
+        const int lock = is_own ? -1 : try_lock(s, name);
         /* Whoever has no lock is dead: the kernel has let it go. */
-        if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) == 0)
-            unlinkat(dirfd(dir), e->d_name, 0);
-        peri_mydb_unlock(lock);
+        if (!is_lock && (is_own || lock >= 0)) unlinkat(dirfd(dir), e->d_name, 0);
+        peri_mydb_unlock(s, name, lock);
     }
     if (dir) closedir(dir);
 }

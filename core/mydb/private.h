@@ -9,6 +9,7 @@
 
 #define PERI_MYDB_TABLE_END ".h5"
 #define PERI_MYDB_VIEW_END  ".view.sql"
+#define PERI_MYDB_VIEW_MAX  (1u << 20)
 #define PERI_MYDB_NEW       ".new-" /* behind the name of what it will be */
 
 /* The folder is there and is one: 0; 1 if there is none. Where somebody else than this
@@ -44,7 +45,7 @@ extern double peri_mydb_patience;
 
 /* The lock of a name until peri_mydb_unlock. The folder must be there. */
 int peri_mydb_lock(const peri_schema_t *s, const char *name, peri_err_t *err);
-void peri_mydb_unlock(int lock); /* accepts -1 */
+void peri_mydb_unlock(const peri_schema_t *s, const char *name, int lock); /* -1: none */
 /* Remove what writers left that died. `own` is a name whose lock the caller has. */
 void peri_mydb_sweep(const peri_schema_t *s, const char *own);
 

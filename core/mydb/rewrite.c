@@ -210,6 +210,16 @@ static const size_t *places(peri_rewriter_t *r)
     return v;
 }
 
+/* The column that says whether a row changes, behind the table's. */
+static void put_mark(peri_rewriter_t *r, const char *hit)
+{
+    const char *name = "peri_changed";
+    while (find_column(r->old, name) < r->old->n)
+        name = peri_arena_printf(r->arena, "%s_", name);
+    peri_buf_printf(&r->sql, ", coalesce(%s, false)", hit);
+    put_as(r, name);
+}
+
 static void update_alone(peri_rewriter_t *r, const size_t *set)
 {
     const char *hit =
@@ -225,6 +235,7 @@ static void update_alone(peri_rewriter_t *r, const size_t *set)
             put_cast(r, r->st->columns[set[i]].text, c->type);
         if (set[i] != SIZE_MAX) put_as(r, c->name);
     }
+    put_mark(r, hit ? hit : "true");
     put_from(r);
 }
 
@@ -264,6 +275,7 @@ static void update_joined(peri_rewriter_t *r, const size_t *set, const char *row
                  peri_arena_printf(r->arena, "peri_m.v.v%zu", set[i]), c, "peri_t");
         put_as(r, c->name);
     }
+    put_mark(r, "peri_m.k IS NOT NULL");
     peri_buf_puts(&r->sql, " FROM ");
     peri_rw_table(r);
     peri_buf_puts(&r->sql, " AS peri_t LEFT JOIN (");
@@ -273,32 +285,12 @@ static void update_joined(peri_rewriter_t *r, const size_t *set, const char *row
     peri_buf_puts(&r->sql, " = peri_m.k");
 }
 
-/* How many rows meet the condition; they are all without one. */
-static int put_count(peri_rewriter_t *r, const char *row, peri_rewritten_t *out)
-{
-    put_with(r);
-    if (row) {
-        peri_buf_puts(&r->sql, "SELECT count(*) FROM (");
-        put_met(r, row);
-        peri_buf_putc(&r->sql, ')');
-    } else {
-        peri_buf_puts(&r->sql, "SELECT count(*)");
-        put_from(r);
-        if (r->st->where) {
-            peri_buf_puts(&r->sql, " WHERE ");
-            peri_rw_text(r, r->st->where);
-        }
-    }
-    out->count = peri_rw_take(r);
-    return out->count ? 0 : -1;
-}
-
 static int rewrite_update(peri_rewriter_t *r, peri_rewritten_t *out)
 {
     const size_t *set = places(r);
     const char *row = NULL;
     if (!set || (r->st->from && !(row = row_number(r)))) return -1;
-    if (put_count(r, row, out)) return -1;
+    out->marks = true;
     put_with(r);
     peri_buf_puts(&r->sql, "SELECT ");
     if (row)

@@ -19,13 +19,14 @@ typedef struct {
     const peri_oldcolumn_t *columns;
     size_t n;
     uint64_t rows;
+    bool extends; /* INSERT gives the new rows alone: they go behind the old ones */
 } peri_oldtable_t;
 
 typedef struct {
     const char *sql; /* NULL: there is nothing to do */
-    /* A SELECT of one number: the rows that change. NULL: see how many there are before
-     * and after. */
-    const char *count;
+    /* Its last column is a BOOLEAN and no part of the table: does the row change? Else
+     * see how many rows there are before and after. */
+    bool marks;
 } peri_rewritten_t;
 
 /* Must the columns of INSERT's SELECT be known? VALUES shows its own. */

@@ -1,4 +1,5 @@
-/* rewrite_insert.c - INSERT: the table's rows, then the new ones in the table's types. */
+/* rewrite_insert.c - INSERT: the table's rows, then the new ones in the table's types; or
+ * only these. */
 #include <string.h>
 #include <strings.h>
 
@@ -126,7 +127,7 @@ static void put_alias(peri_rewriter_t *r, const map_t *m)
 /* The casts of what peri_n gives. */
 static void put_new(peri_rewriter_t *r, const map_t *m)
 {
-    peri_buf_puts(&r->sql, " UNION ALL SELECT ");
+    peri_buf_puts(&r->sql, "SELECT ");
     for (size_t c = 0; c < r->old->n; c++) {
         const peri_oldcolumn_t *to = &r->old->columns[c];
         peri_buf_puts(&r->sql, c ? ", CAST(" : "CAST(");
@@ -136,7 +137,8 @@ static void put_new(peri_rewriter_t *r, const map_t *m)
             peri_buf_puts(&r->sql, "peri_n.");
             peri_rw_name(r, to->name);
         }
-        peri_buf_printf(&r->sql, " AS %s)", to->type);
+        peri_buf_printf(&r->sql, " AS %s) AS ", to->type);
+        peri_rw_name(r, to->name);
     }
 }
 
@@ -146,6 +148,7 @@ static void put_old(peri_rewriter_t *r)
     peri_rw_columns(r);
     peri_buf_puts(&r->sql, " FROM ");
     peri_rw_table(r);
+    peri_buf_puts(&r->sql, " UNION ALL ");
 }
 
 static void put_select(peri_rewriter_t *r, const map_t *m, bool counted)
@@ -208,7 +211,7 @@ int peri_rw_insert(peri_rewriter_t *r, const char *const *names, size_t n)
     peri_tokens_t t;
     if (make_map(r, names, n, &m)) return -1;
     if (n && n != m.n) return wrong_count(r, m.n, n, "the SELECT gives");
-    put_old(r);
+    if (!r->old->extends) put_old(r);
     if (st->flags & PERI_ST_DEFAULT_VALUES) {
         for (size_t c = 0; c < r->old->n; c++) m.of[c] = SIZE_MAX;
         put_new(r, &m);

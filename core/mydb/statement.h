@@ -39,7 +39,7 @@ enum {
     PERI_ST_OR_REPLACE = 1,
     PERI_ST_IF_NOT_EXISTS = 2,
     PERI_ST_IF_EXISTS = 4,
-    PERI_ST_VIEW = 8,           /* DROP, RENAME: of a view */
+    PERI_ST_VIEW = 8,           /* DROP, RENAME, COMMENT: of a view */
     PERI_ST_BY_NAME = 16,       /* INSERT */
     PERI_ST_DEFAULT_VALUES = 32 /* INSERT: one row of NULLs */
 };

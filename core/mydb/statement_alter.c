@@ -143,8 +143,11 @@ int peri_parse_comment(peri_parser_t *p, peri_statement_t *st)
         if (parse_column_path(p, st)) return -1;
     } else if (peri_take_word(p, "TABLE")) {
         if (peri_expect_table(p, st)) return -1;
+    } else if (peri_take_word(p, "VIEW")) {
+        st->flags |= PERI_ST_VIEW;
+        if (peri_expect_table(p, st)) return -1;
     } else {
-        return peri_fail_expected(p, "TABLE or COLUMN");
+        return peri_fail_expected(p, "TABLE, VIEW or COLUMN");
     }
     if (peri_expect_word(p, "IS")) return -1;
     if (peri_take_word(p, "NULL"))

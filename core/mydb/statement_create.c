@@ -1,7 +1,10 @@
 /* statement_create.c - CREATE TABLE and VIEW. */
 #include <string.h>
 
+#include "core/base/buf.h"
 #include "core/mydb/statement_priv.h"
+
+#define NAMED_MAX ((size_t)16 << 20)
 
 static int refuse(peri_parser_t *p)
 {
@@ -27,6 +30,24 @@ static int refuse(peri_parser_t *p)
 
 /* ---- AS SELECT ---- */
 
+/* The SELECT with the names that were given. In one buffer: there may be as many as a
+ * script has bytes. */
+static int name_columns(const peri_parser_t *p, peri_statement_t *st)
+{
+    peri_buf_t b;
+    peri_buf_init(&b, NAMED_MAX);
+    peri_buf_printf(&b, "SELECT * FROM (%s\n) AS peri_new(", st->sql);
+    for (size_t i = 0; i < st->ncolumns; i++) {
+        if (i) peri_buf_puts(&b, ", ");
+        peri_buf_put_quoted(&b, st->columns[i].name, '"');
+    }
+    peri_buf_putc(&b, ')');
+    const int rc = peri_buf_check(&b, "the SELECT with its names of columns", p->err);
+    if (rc == 0) st->sql = peri_arena_strndup(p->arena, b.data, b.len);
+    peri_buf_free(&b);
+    return rc;
+}
+
 /* Behind AS; names of columns may have been given. */
 static int parse_as(peri_parser_t *p, peri_statement_t *st)
 {
@@ -48,14 +69,7 @@ static int parse_as(peri_parser_t *p, peri_statement_t *st)
     peri_draft_blank(&d, p, p->from, p->i);
     peri_draft_blank(&d, p, end, p->end);
     st->sql = st->check = d.text;
-    if (st->ncolumns) {
-        const char *names = "";
-        for (size_t i = 0; i < st->ncolumns; i++)
-            names = peri_arena_printf(p->arena, "%s%s%s", names, i ? ", " : "",
-                                      peri_quoted(p->arena, st->columns[i].name));
-        st->sql = peri_arena_printf(p->arena, "SELECT * FROM (%s\n) AS peri_new(%s)",
-                                    st->sql, names);
-    }
+    if (st->ncolumns && name_columns(p, st)) return -1;
     if (no_rows)
         st->sql = peri_arena_printf(p->arena, "SELECT * FROM (%s\n) AS peri_new LIMIT 0",
                                     st->sql);

@@ -62,8 +62,6 @@ void peri_draft_blank(const peri_draft_t *d, const peri_parser_t *p, size_t i, s
 /* Over the beginning of token i, or over what follows it, which must not matter. */
 void peri_draft_put(const peri_draft_t *d, const peri_parser_t *p, size_t i,
                     const char *word);
-/* "name", as SQL quotes it. */
-const char *peri_quoted(peri_arena_t *a, const char *name);
 
 /* ---- statement_*.c: behind the first keyword ---- */
 

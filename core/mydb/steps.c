@@ -1,10 +1,8 @@
 /* steps.c - small steps among the tokens of a statement; see statement_priv.h. */
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base/buf.h"
 #include "core/base/textplace.h"
 #include "core/mydb/statement_priv.h"
 
@@ -212,16 +210,6 @@ void peri_draft_put(const peri_draft_t *d, const peri_parser_t *p, size_t i,
                     const char *word)
 {
     memcpy(d->text + (p->t->v[i].at - d->shift), word, strlen(word));
-}
-
-const char *peri_quoted(peri_arena_t *a, const char *name)
-{
-    peri_buf_t b;
-    peri_buf_init(&b, SIZE_MAX / 4);
-    peri_buf_put_quoted(&b, name, '"');
-    const char *out = peri_arena_strdup(a, b.data);
-    peri_buf_free(&b);
-    return out;
 }
 
 bool peri_begins_select(const peri_parser_t *p, size_t i)

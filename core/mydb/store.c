@@ -12,7 +12,6 @@
 #include "core/mydb/private.h"
 
 #define MAX_ENTRIES 100000
-#define MAX_VIEW    (1u << 20)
 
 /* ---- names ---- */
 
@@ -156,18 +155,20 @@ int peri_mydb_view_text(const peri_schema_t *s, const char *name, char **sql,
 {
     if (peri_mydb_kind(s, name) != PERI_MYDB_VIEW) return peri_mydb_nowhere(s, name, err);
     char *path = peri_mydb_file(s, name, PERI_MYDB_VIEW),
-         *text = peri_xmalloc(MAX_VIEW + 2);
+         *text = peri_xmalloc(PERI_MYDB_VIEW_MAX + 2);
     size_t n = 0;
-    int fd = open_plain(path), rc = fd < 0 ? -1 : read_all(fd, text, MAX_VIEW + 1, &n);
+    int fd = open_plain(path),
+        rc = fd < 0 ? -1 : read_all(fd, text, PERI_MYDB_VIEW_MAX + 1, &n);
     if (rc)
         peri_err_set(err, PERI_EIO, "the view %s.%s cannot be read: %s: %s", s->name,
                      name, path, strerror(errno));
-    else if (n == 0 || n > MAX_VIEW || memchr(text, 0, n) || !peri_utf8_valid(text, n))
+    else if (n == 0 || n > PERI_MYDB_VIEW_MAX || memchr(text, 0, n) ||
+             !peri_utf8_valid(text, n))
         rc = peri_err_set(
             err, PERI_EFORMAT,
             "%s is not the text of a view: it is empty, longer than %u bytes, "
             "or not UTF-8",
-            path, MAX_VIEW);
+            path, PERI_MYDB_VIEW_MAX);
     if (fd >= 0) close(fd);
     free(path);
     if (rc) {

@@ -19,7 +19,10 @@ typedef struct {
     const char *endings; /* of files, each between spaces */
     const char *advice;  /* for a format that needs a file; NULL: text, streams */
     peri_numbers_t numbers;
-    /* Any of these may be NULL. After an error only `free` is called. */
+    /* Any of these may be NULL. Can rows of these columns go behind those of the file? w
+     * has no output. */
+    bool (*extends)(peri_writer_t *w, const char *path);
+    /* After an error only `free` is called. */
     int (*open)(peri_writer_t *w, peri_err_t *err); /* check types, begin the document */
     int (*chunk)(peri_writer_t *w, duckdb_data_chunk chunk, idx_t n, peri_err_t *err);
     int (*close)(peri_writer_t *w, peri_err_t *err); /* end it */
@@ -39,6 +42,7 @@ struct peri_writer {
     char created[32];       /* ISO 8601, UTC */
     peri_writeopts_t opts;
     uint64_t rows;   /* before the chunk in hand */
+    uint64_t marked; /* see peri_writeopts_t */
     uint64_t sent;   /* bytes */
     double flushed;  /* peri_now() when the stream was, the last time; 0: never */
     const char *cut; /* why there are no more rows; NULL: there are none */

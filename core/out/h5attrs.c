@@ -32,6 +32,7 @@ static int put_texts(hid_t object, const char *name, hid_t space, const void *va
 
 int peri_h5_put_text(hid_t object, const char *name, const char *value)
 {
+    if (H5Aexists(object, name) > 0 && H5Adelete(object, name) < 0) return -1;
     if (!*value) return 0;
     return put_texts(object, name, H5Screate(H5S_SCALAR), &value);
 }
@@ -66,14 +67,32 @@ static int put_sources(hid_t file, const peri_provenance_t *prov)
     return rc < 0 ? -1 : 0;
 }
 
+static int put_origin(hid_t file, const peri_writer_t *w)
+{
+    return peri_h5_put_text(file, "query", w->prov.query) ||
+                   peri_h5_put_text(file, "version", w->prov.version) ||
+                   peri_h5_put_text(file, "created", w->created) ||
+                   put_sources(file, &w->prov)
+               ? -1
+               : 0;
+}
+
 int peri_h5_put_head(hid_t file, const peri_writer_t *w, const char *const *links)
 {
-    if (peri_h5_put_text(file, "query", w->prov.query) ||
-        peri_h5_put_text(file, "description", w->prov.description) ||
-        peri_h5_put_text(file, "version", w->prov.version) ||
-        peri_h5_put_text(file, "created", w->created) || put_order(file, links, w->ncols))
+    return peri_h5_put_text(file, "description", w->prov.description) ||
+                   put_order(file, links, w->ncols) || put_origin(file, w)
+               ? -1
+               : 0;
+}
+
+int peri_h5_renew_head(hid_t file, const peri_writer_t *w)
+{
+    const char *text = w->prov.description;
+    if (*text && peri_h5_put_text(file, "description", text)) return -1;
+    if (H5Lexists(file, PERI_H5_PROVENANCE, H5P_DEFAULT) > 0 &&
+        H5Ldelete(file, PERI_H5_PROVENANCE, H5P_DEFAULT) < 0)
         return -1;
-    return put_sources(file, &w->prov);
+    return put_origin(file, w);
 }
 
 int peri_h5_put_column(hid_t set, const peri_writer_t *w, size_t c, const char *link,
@@ -83,11 +102,9 @@ int peri_h5_put_column(hid_t set, const peri_writer_t *w, size_t c, const char *
     peri_buf_clear(text);
     peri_field_sql_type(&w->fields[c], text);
     const char *unit = *out->unit ? out->unit : peri_h5_moment_unit(w->fields[c].type);
-    /* Readers take a dot for the member of a compound. */
-    bool renamed = strcmp(out->name, link) != 0 || strchr(link, '.');
     return peri_h5_put_text(set, "unit", unit) ||
            peri_h5_put_text(set, "description", out->description) ||
            peri_h5_put_text(set, "ucd", out->ucd) ||
-           peri_h5_put_text(set, "sql_type", text->failed ? "" : text->data) ||
-           peri_h5_put_text(set, "sql_name", renamed ? out->name : "");
+           peri_h5_put_text(set, PERI_H5_SQL_TYPE, text->failed ? "" : text->data) ||
+           peri_h5_put_text(set, PERI_H5_SQL_NAME, peri_h5_sql_name(out->name, link));
 }

@@ -11,11 +11,14 @@
 
 /* Variable-length UTF-8; the caller closes it. */
 hid_t peri_h5_string_type(void);
-/* A text attribute; an empty text is left out. */
+/* A text attribute, instead of one that is there; an empty text is left out. */
 int peri_h5_put_text(hid_t object, const char *name, const char *value);
 /* Of the root group: query, version, created, columns (the links in their order);
  * /provenance/sources. */
 int peri_h5_put_head(hid_t file, const peri_writer_t *w, const char *const *links);
+/* The same of a file that gets more rows: its columns stay, and so does its description
+ * if there is no other. */
+int peri_h5_renew_head(hid_t file, const peri_writer_t *w);
 /* Of the column's dataset. `text` is scratch. */
 int peri_h5_put_column(hid_t set, const peri_writer_t *w, size_t c, const char *link,
                        peri_buf_t *text);

@@ -1,6 +1,7 @@
 /* h5names.c - see h5names.h. */
 #include "core/out/h5names.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -26,6 +27,17 @@ const char **peri_h5_link_names(peri_writer_t *w)
         links[c] = link;
     }
     return links;
+}
+
+const char *peri_h5_sql_name(const char *name, const char *link)
+{
+    /* Readers take a dot for the member of a compound. */
+    return strcmp(name, link) != 0 || strchr(link, '.') ? name : "";
+}
+
+void peri_h5_mask_path(const char *link, char *out, size_t cap)
+{
+    snprintf(out, cap, "/" PERI_H5_NULLS "/%s", link);
 }
 
 const char *peri_h5_moment_unit(duckdb_type t)

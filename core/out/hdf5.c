@@ -19,37 +19,12 @@
 #include "core/out/format.h"
 #include "core/out/h5attrs.h"
 #include "core/out/h5names.h"
+#include "core/out/hdf5.h"
 
 #define CHUNK_ROWS ((size_t)65536)
 #define BUFFERS_MAX                                                                      \
     ((size_t)64 << 20) /* of all columns; wide tables get shorter chunks */
 #define DEFLATE_LEVEL 1
-
-typedef struct {
-    peri_binary_t kind;
-    size_t width; /* numbers a row */
-    size_t item;  /* bytes a row in `data` */
-    const char *link;
-    char *data;     /* chunk_rows rows; texts as char * */
-    uint8_t *nulls; /* chunk_rows * width flags */
-    bool has_null;  /* in the rows collected */
-    bool vector;
-    hid_t type, set, mask;
-} column_t;
-
-typedef struct {
-    hid_t file, nulls; /* the group */
-    column_t *cols;
-    size_t room_rows;  /* of each column's data */
-    size_t chunk_rows; /* of the file's chunks: never more */
-    size_t fill;       /* rows collected */
-    uint64_t written;
-    bool created; /* the datasets */
-    struct libdeflate_compressor *deflate;
-    char *shuffled, *packed; /* room for the largest chunk */
-    size_t room;
-    peri_buf_t text;
-} hdf5_t;
 
 /* ---- errors ---- */
 
@@ -59,8 +34,7 @@ static herr_t innermost(unsigned n, const H5E_error2_t *e, void *arg)
     return 0;
 }
 
-/* Under the lock, right after the call that failed. */
-static int fail_h5(const peri_writer_t *w, peri_err_t *err)
+int peri_h5_fail(const peri_writer_t *w, peri_err_t *err)
 {
     char why[256] = "HDF5 gives no reason";
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, why);
@@ -76,7 +50,7 @@ static int fail_h5(const peri_writer_t *w, peri_err_t *err)
 
 /* ---- open ---- */
 
-static hid_t file_type(peri_binary_t k)
+hid_t peri_h5_file_type(peri_binary_t k)
 {
     switch (k) {
     case PERI_BIN_I8:
@@ -111,7 +85,7 @@ static hid_t file_type(peri_binary_t k)
     return t;
 }
 
-static int open_file(peri_writer_t *w, hdf5_t *h, const char *const *links)
+static int open_file(peri_writer_t *w, hdf5_t *h)
 {
     hid_t fapl = H5Pcreate(H5P_FILE_ACCESS), fcpl = H5Pcreate(H5P_FILE_CREATE);
     H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
@@ -120,10 +94,11 @@ static int open_file(peri_writer_t *w, hdf5_t *h, const char *const *links)
     h->file = H5Fcreate(peri_target_temp(w->target), H5F_ACC_EXCL, fcpl, fapl);
     H5Pclose(fapl);
     H5Pclose(fcpl);
-    return h->file < 0 ? -1 : peri_h5_put_head(h->file, w, links);
+    return h->file < 0 ? -1 : peri_h5_put_head(h->file, w, h->links);
 }
 
-static void size_buffers(peri_writer_t *w, hdf5_t *h)
+/* What follows from the columns alone; returns the bytes of the widest number. */
+static size_t size_rows(const peri_writer_t *w, hdf5_t *h)
 {
     size_t row = 0, widest = 1;
     for (size_t c = 0; c < w->ncols; c++) {
@@ -136,24 +111,29 @@ static void size_buffers(peri_writer_t *w, hdf5_t *h)
     h->chunk_rows = CHUNK_ROWS;
     while (h->chunk_rows > 1 && h->chunk_rows * row > BUFFERS_MAX) h->chunk_rows /= 2;
     h->room_rows = h->chunk_rows;
+    return widest;
+}
+
+static void make_buffers(const peri_writer_t *w, hdf5_t *h)
+{
     for (size_t c = 0; c < w->ncols; c++) {
         h->cols[c].data = peri_xcalloc(h->chunk_rows, h->cols[c].item);
         h->cols[c].nulls = peri_xcalloc(h->chunk_rows, h->cols[c].width);
     }
-    h->room = h->chunk_rows * widest;
+    h->room = h->chunk_rows * h->widest;
     h->shuffled = peri_xmalloc(h->room);
     h->packed = peri_xmalloc(h->room);
     h->deflate = libdeflate_alloc_compressor(DEFLATE_LEVEL);
 }
 
-static int hdf5_open(peri_writer_t *w, peri_err_t *err)
+hdf5_t *peri_h5_state_new(peri_writer_t *w)
 {
     hdf5_t *h = peri_xcalloc(1, sizeof(*h));
     w->state = h;
     h->file = h->nulls = -1;
     peri_buf_init(&h->text, w->text.max);
     h->cols = peri_xcalloc(w->ncols, sizeof(*h->cols));
-    const char **links = peri_h5_link_names(w);
+    h->links = peri_h5_link_names(w);
     for (size_t c = 0; c < w->ncols; c++) {
         column_t *col = &h->cols[c];
         col->kind = peri_binary_kind(&w->fields[c], true, &col->width);
@@ -164,13 +144,21 @@ static int hdf5_open(peri_writer_t *w, peri_err_t *err)
         col->type = col->set = col->mask = -1;
         col->vector =
             w->fields[c].type == DUCKDB_TYPE_ARRAY && col->kind != PERI_BIN_TEXT;
-        col->link = links[c];
+        col->link = h->links[c];
     }
-    size_buffers(w, h);
+    h->widest = size_rows(w, h);
+    return h;
+}
+
+static int hdf5_open(peri_writer_t *w, peri_err_t *err)
+{
+    hdf5_t *h = peri_h5_state_new(w);
+    make_buffers(w, h);
     if (!h->deflate)
         return peri_err_set(err, PERI_EINTERNAL, "libdeflate gives no compressor");
+    if (w->opts.extends) return peri_h5_extend(w, h, err);
     peri_h5_lock();
-    int rc = open_file(w, h, links) ? fail_h5(w, err) : 0;
+    int rc = open_file(w, h) ? peri_h5_fail(w, err) : 0;
     peri_h5_unlock();
     return rc;
 }
@@ -200,7 +188,7 @@ static hid_t create_set(hid_t where, const char *name, hid_t type, size_t width,
 static int create_column(peri_writer_t *w, hdf5_t *h, size_t c, size_t chunk)
 {
     column_t *col = &h->cols[c];
-    col->type = file_type(col->kind);
+    col->type = peri_h5_file_type(col->kind);
     col->set = create_set(h->file, col->link, col->type, col->width, col->vector, chunk,
                           col->kind == PERI_BIN_TEXT);
     return col->set < 0 ? -1 : peri_h5_put_column(col->set, w, c, col->link, &h->text);
@@ -211,13 +199,13 @@ static int create_mask(hdf5_t *h, column_t *col, size_t chunk)
     if (h->nulls < 0)
         h->nulls =
             H5Gcreate2(h->file, PERI_H5_NULLS, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-    hid_t type = file_type(PERI_BIN_BOOL);
+    hid_t type = peri_h5_file_type(PERI_BIN_BOOL);
     col->mask =
         create_set(h->nulls, col->link, type, col->width, col->vector, chunk, false);
     H5Tclose(type);
     char path[1024];
-    snprintf(path, sizeof(path), "/" PERI_H5_NULLS "/%s", col->link);
-    return col->mask < 0 ? -1 : peri_h5_put_text(col->set, "null_mask", path);
+    peri_h5_mask_path(col->link, path, sizeof(path));
+    return col->mask < 0 ? -1 : peri_h5_put_text(col->set, PERI_H5_MASK, path);
 }
 
 static void shuffle(const char *in, char *out, size_t n, size_t size)
@@ -247,10 +235,11 @@ static int write_chunk(hdf5_t *h, hid_t set, const char *data, size_t bytes, siz
 
 static int write_texts(hdf5_t *h, const column_t *col)
 {
-    hsize_t at = h->written, n = h->fill;
+    hsize_t at = h->written + h->kept, n = h->fill - h->kept;
     hid_t space = H5Dget_space(col->set), memory = H5Screate_simple(1, &n, NULL);
     H5Sselect_hyperslab(space, H5S_SELECT_SET, &at, NULL, &n, NULL);
-    herr_t rc = H5Dwrite(col->set, col->type, memory, space, H5P_DEFAULT, col->data);
+    herr_t rc = H5Dwrite(col->set, col->type, memory, space, H5P_DEFAULT,
+                         col->data + h->kept * col->item);
     hid_t why = H5Eget_current_stack();
     H5Sclose(space);
     H5Sclose(memory);
@@ -304,25 +293,26 @@ static int flush_column(hdf5_t *h, column_t *col, size_t chunk)
 static int flush_rows(peri_writer_t *w, hdf5_t *h, peri_err_t *err)
 {
     int rc = 0;
-    peri_h5_lock(); /* kept so that fail_h5 sees the error of its own call */
+    peri_h5_lock(); /* kept so that peri_h5_fail sees the error of its own call */
     if (!h->created) {
         if (h->fill < h->chunk_rows) h->chunk_rows = h->fill ? h->fill : 1;
         for (size_t c = 0; c < w->ncols && !rc; c++)
             rc = create_column(w, h, c, h->chunk_rows);
         h->created = true;
     }
-    if (rc) rc = fail_h5(w, err);
+    if (!rc && h->kept) rc = peri_h5_extend_begin(w, h);
+    if (rc) rc = peri_h5_fail(w, err);
     peri_h5_unlock();
     for (size_t c = 0; c < w->ncols && !rc && h->fill; c++) {
         if (flush_column(h, &h->cols[c], h->chunk_rows)) {
             peri_h5_lock();
-            rc = fail_h5(w, err);
+            rc = peri_h5_fail(w, err);
             peri_h5_unlock();
         }
     }
     if (rc) return rc;
     h->written += h->fill;
-    h->fill = 0;
+    h->fill = h->kept = 0;
     return 0;
 }
 
@@ -344,6 +334,8 @@ static int take_texts(peri_writer_t *w, hdf5_t *h, size_t c, idx_t first, idx_t 
                 w->cols[c].name, (unsigned long long)(w->rows + first + i + 1),
                 w->cols[c].name);
         out[i] = peri_xstrdup(h->text.data ? h->text.data : "");
+        h->heap += h->text.len;
+        h->texts++;
     }
     return 0;
 }
@@ -398,14 +390,14 @@ static int close_file(peri_writer_t *w, hdf5_t *h, peri_err_t *err)
     for (size_t c = 0; c < w->ncols; c++) {
         hid_t *sets[2] = {&h->cols[c].set, &h->cols[c].mask};
         for (int i = 0; i < 2; i++) {
-            if (*sets[i] >= 0 && H5Dclose(*sets[i]) < 0 && !rc) rc = fail_h5(w, err);
+            if (*sets[i] >= 0 && H5Dclose(*sets[i]) < 0 && !rc) rc = peri_h5_fail(w, err);
             *sets[i] = -1;
         }
         if (h->cols[c].type >= 0) H5Tclose(h->cols[c].type);
         h->cols[c].type = -1;
     }
-    if (h->nulls >= 0 && H5Gclose(h->nulls) < 0 && !rc) rc = fail_h5(w, err);
-    if (h->file >= 0 && H5Fclose(h->file) < 0 && !rc) rc = fail_h5(w, err);
+    if (h->nulls >= 0 && H5Gclose(h->nulls) < 0 && !rc) rc = peri_h5_fail(w, err);
+    if (h->file >= 0 && H5Fclose(h->file) < 0 && !rc) rc = peri_h5_fail(w, err);
     h->nulls = h->file = -1;
     peri_h5_unlock();
     return rc;
@@ -414,7 +406,8 @@ static int close_file(peri_writer_t *w, hdf5_t *h, peri_err_t *err)
 static int hdf5_close(peri_writer_t *w, peri_err_t *err)
 {
     hdf5_t *h = w->state;
-    if ((h->fill || !h->created) && flush_rows(w, h, err)) return -1;
+    if ((h->fill > h->kept || !h->created) && flush_rows(w, h, err)) return -1;
+    if (w->opts.extends && peri_h5_extend_end(w, h, err)) return -1;
     return close_file(w, h, err);
 }
 
@@ -441,6 +434,7 @@ const peri_ops_t peri_ops_hdf5 = {.name = "hdf5",
                                   .advice = "give a file for it",
                                   .numbers = PERI_NUMBERS_64,
                                   .open = hdf5_open,
+                                  .extends = peri_h5_can_extend,
                                   .chunk = hdf5_chunk,
                                   .close = hdf5_close,
                                   .free = hdf5_free};

@@ -223,8 +223,9 @@ static int open_format(peri_writer_t *w, peri_err_t *err)
 static int begin(peri_writer_t *w, peri_err_t *err)
 {
     int rc;
+    if (!peri_wait_needed(w)) return open_format(w, err);
     w->wait = peri_wait_new(w, &rc, err);
-    return w->wait ? rc : open_format(w, err);
+    return rc;
 }
 
 /* A file of a library, for the stream. */
@@ -260,6 +261,26 @@ static int open_output(peri_writer_t *w, const char *path, FILE *stream, peri_er
     return w->fd < 0 ? fail_write(w, errno, err) : 0;
 }
 
+static peri_writer_t *new_writer(peri_format_t fmt)
+{
+    peri_writer_t *w = peri_xcalloc(1, sizeof(*w));
+    w->ops = formats[fmt];
+    w->fd = -1;
+    w->arena = peri_arena_new();
+    peri_buf_init(&w->text, TEXT_MAX);
+    return w;
+}
+
+bool peri_writer_can_extend(peri_format_t fmt, const char *path,
+                            const peri_outcol_t *cols, size_t ncols)
+{
+    peri_writer_t *w = new_writer(fmt);
+    bool can = w->ops->extends && copy_columns(w, cols, ncols, NULL) == 0 &&
+               !peri_wait_needed(w) && w->ops->extends(w, path);
+    peri_writer_free(w);
+    return can;
+}
+
 peri_writer_t *peri_writer_new(peri_format_t fmt, const char *path, FILE *stdout_stream,
                                const peri_outcol_t *cols, size_t ncols,
                                const peri_provenance_t *prov,
@@ -269,12 +290,8 @@ peri_writer_t *peri_writer_new(peri_format_t fmt, const char *path, FILE *stdout
         peri_err_set(err, PERI_EINTERNAL, "a writer needs a format, a place and columns");
         return NULL;
     }
-    peri_writer_t *w = peri_xcalloc(1, sizeof(*w));
-    w->ops = formats[fmt];
-    w->fd = -1;
-    w->arena = peri_arena_new();
+    peri_writer_t *w = new_writer(fmt);
     if (opts) w->opts = *opts;
-    peri_buf_init(&w->text, TEXT_MAX);
     copy_provenance(w, prov);
     if (copy_columns(w, cols, ncols, err) || open_output(w, path, stdout_stream, err) ||
         begin(w, err)) {
@@ -314,17 +331,27 @@ static int end_wait(peri_writer_t *w, peri_err_t *err)
     return rc;
 }
 
+static void count_marks(peri_writer_t *w, duckdb_vector marks, idx_t n)
+{
+    const bool *is = duckdb_vector_get_data(marks);
+    uint64_t *valid = duckdb_vector_get_validity(marks);
+    for (idx_t i = 0; i < n; i++)
+        w->marked += is[i] && (!valid || duckdb_validity_row_is_valid(valid, i));
+}
+
 int peri_writer_chunk(peri_writer_t *w, duckdb_data_chunk chunk, peri_err_t *err)
 {
     peri_err_t e = {0};
     if (w->failure.code != PERI_OK) return fail(w, &e, err);
     idx_t n = duckdb_data_chunk_get_size(chunk);
-    if (duckdb_data_chunk_get_column_count(chunk) != w->ncols || w->finished) {
+    if (duckdb_data_chunk_get_column_count(chunk) != w->ncols + w->opts.marks ||
+        w->finished) {
         peri_err_set(&e, PERI_EINTERNAL, "rows with the wrong number of columns");
         return fail(w, &e, err);
     }
     if (n == 0) return 0;
     if (write_rows(w, chunk, &e)) return fail(w, &e, err);
+    if (w->opts.marks) count_marks(w, duckdb_data_chunk_get_vector(chunk, w->ncols), n);
     return flush_stream(w, &e) ? fail(w, &e, err) : 0;
 }
 
@@ -376,6 +403,11 @@ void peri_writer_free(peri_writer_t *w)
 uint64_t peri_writer_rows(const peri_writer_t *w)
 {
     return w->rows;
+}
+
+uint64_t peri_writer_marked(const peri_writer_t *w)
+{
+    return w->marked;
 }
 
 uint64_t peri_writer_bytes(const peri_writer_t *w)

@@ -62,7 +62,21 @@ typedef struct {
     /* An existing folder of one's own: files that their libraries write are made there on
      * their way to the stream. NULL: FITS, HDF5 and PARQUET need a path. */
     const char *temp_dir;
+    /* The file begins as a copy of this one, which _can_extend: rows go behind those that
+     * it has. What it says of its columns stays. NULL: it begins empty. */
+    const char *extends;
+    /* While that is copied: so many of all bytes are; non-zero ends it. NULL: not. */
+    int (*tick)(uint64_t done, uint64_t all, void *arg);
+    void *tick_arg;
+    /* A BOOLEAN follows the columns in each chunk, which is not written: _marked counts
+     * the rows where it is true. Not PARQUET. */
+    bool marks;
 } peri_writeopts_t;
+
+/* Would a file of the format with all of this one's rows, and others of these columns, be
+ * no other than if the latter are added to it? */
+bool peri_writer_can_extend(peri_format_t fmt, const char *path,
+                            const peri_outcol_t *cols, size_t ncols);
 
 typedef struct peri_writer peri_writer_t;
 
@@ -72,7 +86,8 @@ peri_writer_t *peri_writer_new(peri_format_t fmt, const char *path, FILE *stdout
                                const peri_outcol_t *cols, size_t ncols,
                                const peri_provenance_t *prov,
                                const peri_writeopts_t *opts, peri_err_t *err);
-/* Write all rows of the chunk (as many columns as given to _new, same types). */
+/* Write all rows of the chunk (as many columns as given to _new, same types; one more if
+ * it marks). */
 int peri_writer_chunk(peri_writer_t *w, duckdb_data_chunk chunk, peri_err_t *err);
 /* Before _finish: the document says that there are more rows. why: "rows", "time" or
  * "bytes"; constant. */
@@ -80,8 +95,9 @@ void peri_writer_cut(peri_writer_t *w, const char *why);
 /* End the document, flush, fsync, rename. Disk full etc.: PERI_EIO, nothing left behind.
  */
 int peri_writer_finish(peri_writer_t *w, peri_err_t *err);
-void peri_writer_free(peri_writer_t *w); /* accepts NULL */
-uint64_t peri_writer_rows(const peri_writer_t *w);
+void peri_writer_free(peri_writer_t *w);           /* accepts NULL */
+uint64_t peri_writer_rows(const peri_writer_t *w); /* without those it has extended */
+uint64_t peri_writer_marked(const peri_writer_t *w);
 /* That the document has so far, more or less. */
 uint64_t peri_writer_bytes(const peri_writer_t *w);
 

@@ -7,10 +7,12 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/base/util.h"
+#include "core/base/wait.h"
 #include "core/query/private.h"
+
+#define TICK 0.1 /* seconds */
 
 typedef struct {
     peri_query_t *q;
@@ -24,34 +26,17 @@ typedef struct {
     bool out_of_time;
 } watch_t;
 
-int peri_query_too_long(const peri_query_t *q, peri_err_t *err)
-{
-    return peri_err_set(err, PERI_ELIMIT,
-                        "the query did not finish within %g seconds, its time limit "
-                        "(--timeout)",
-                        peri_queryspec_time(&q->spec));
-}
-
 static void *watch(void *p)
 {
     watch_t *w = p;
-    const double limit = w->q->spec.time_limit;
     pthread_mutex_lock(&w->lock);
     while (!w->done) {
-        struct timespec t;
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        t.tv_nsec += 100000000;
-        if (t.tv_nsec >= 1000000000) {
-            t.tv_sec++;
-            t.tv_nsec -= 1000000000;
-        }
-        pthread_cond_timedwait(&w->wake, &w->lock, &t);
+        peri_wait_until(&w->wake, &w->lock, peri_now() + TICK);
         if (w->done) break;
         peri_progress_t progress;
         peri_session_progress(w->q->session, &progress);
         bool cancel = w->tick && w->tick(&progress, w->arg);
-        if (!cancel && limit > 0 && peri_now() > w->q->started + limit)
-            w->out_of_time = cancel = true;
+        if (!cancel && peri_query_is_late(w->q)) w->out_of_time = cancel = true;
         if (cancel) peri_session_interrupt(w->q->session);
     }
     pthread_mutex_unlock(&w->lock);
@@ -60,12 +45,8 @@ static void *watch(void *p)
 
 static void watch_begin(watch_t *w)
 {
-    pthread_condattr_t attr;
     pthread_mutex_init(&w->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&w->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&w->wake, NULL);
     w->runs = pthread_create(&w->thread, NULL, watch, w) == 0;
 }
 
@@ -138,7 +119,8 @@ static int write_rows(peri_query_t *q, peri_writer_t *w, watch_t *watcher,
     watch_end(watcher);
     if (rc == 0 || (q->cut && q->spec.cut)) return 0;
     if (!watcher->out_of_time) return -1;
-    if (!q->spec.cut || !peri_writer_rows(w)) return peri_query_too_long(q, err);
+    if (!q->spec.cut || !peri_writer_rows(w))
+        return peri_queryspec_too_long(&q->spec, err);
     q->cut = "time";
     return 0;
 }
@@ -149,7 +131,11 @@ int peri_query_run_local(peri_query_t *q, peri_tick_f tick, void *arg, uint64_t 
     *rows_out = 0;
     if (q->spec.explain) return explain(q, err);
     if (peri_query_take_share(q, 0, 1, err)) return -1;
+    q->tick = tick;
+    q->tick_arg = arg;
     peri_writer_t *w = peri_query_open_writer(q, err);
+    if (!w && err->code == PERI_ECANCEL && peri_query_is_late(q))
+        return peri_queryspec_too_long(&q->spec, err);
     if (!w) return -1;
     watch_t watcher = {.q = q, .tick = tick, .arg = arg};
     watch_begin(&watcher);
@@ -157,8 +143,14 @@ int peri_query_run_local(peri_query_t *q, peri_tick_f tick, void *arg, uint64_t 
     if (rc == 0 && q->cut) peri_writer_cut(w, q->cut);
     if (rc == 0) rc = peri_writer_finish(w, err);
     if (rc == 0) *rows_out = peri_writer_rows(w);
+    q->marked = peri_writer_marked(w);
     peri_writer_free(w);
     return rc;
+}
+
+uint64_t peri_query_marked(const peri_query_t *q)
+{
+    return q->marked;
 }
 
 const char *peri_query_cut(const peri_query_t *q)

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/util.h"
@@ -14,21 +15,32 @@ static bool is_result(const peri_query_t *q, const peri_file_t *f)
     return n && strncmp(f->path, q->spec.results, n) == 0 && f->path[n] == '/';
 }
 
+static void put_file(peri_outsource_t *v, size_t *n, const char *path, peri_arena_t *a)
+{
+    struct stat st;
+    if (stat(path, &st) == 0)
+        v[(*n)++] = (peri_outsource_t){peri_arena_strdup(a, path), (uint64_t)st.st_size,
+                                       (int64_t)st.st_mtim.tv_sec * 1000000000 +
+                                           st.st_mtim.tv_nsec};
+}
+
 const peri_outsource_t *peri_query_sources(const peri_query_t *q, peri_arena_t *arena,
                                            size_t *n)
 {
-    size_t max = 0;
+    const char *extends = q->spec.extends;
+    size_t max = 1;
     *n = 0;
     for (size_t i = 0; i < q->nrels; i++) max += q->rels[i].table->nfiles;
     for (size_t i = 0; i < q->spec.nresults; i++) max += q->spec.result[i].nsources;
     peri_outsource_t *v = peri_arena_calloc(arena, max + 1, sizeof(*v));
+    if (extends) put_file(v, n, extends, arena);
     for (size_t i = 0; i < q->nrels; i++) {
         const rel_t *r = &q->rels[i];
         bool seen = false;
         for (size_t k = 0; k < i; k++) seen = seen || q->rels[k].table == r->table;
         for (size_t f = 0; f < r->table->nfiles && !seen; f++) {
             const peri_file_t *pf = &r->table->files[f];
-            if (!is_result(q, pf))
+            if (!is_result(q, pf) && !(extends && strcmp(pf->path, extends) == 0))
                 v[(*n)++] = (peri_outsource_t){peri_arena_strdup(arena, pf->path),
                                                pf->size, pf->mtime_ns};
         }
@@ -81,6 +93,15 @@ int peri_query_columns(peri_query_t *q, const peri_outcol_t **out, size_t *count
     return 0;
 }
 
+/* The clock and who may cancel are asked also before there are rows. */
+static int copy_tick(uint64_t done, uint64_t all, void *arg)
+{
+    const peri_query_t *q = arg;
+    const peri_progress_t p = {.bytes = done};
+    (void)all;
+    return peri_query_is_late(q) || (q->tick && q->tick(&p, q->tick_arg));
+}
+
 peri_writer_t *peri_query_open_writer(peri_query_t *q, peri_err_t *err)
 {
     const peri_outcol_t *cols;
@@ -99,9 +120,13 @@ peri_writer_t *peri_query_open_writer(peri_query_t *q, peri_err_t *err)
                               * that fails. */
                              .prompt = q->spec.cut || isatty(STDOUT_FILENO),
                              .draft = q->spec.draft,
+                             .extends = q->spec.extends,
+                             .marks = q->spec.marks,
+                             .tick = copy_tick,
+                             .tick_arg = q,
                              .temp_dir = q->temp.path};
-    return peri_writer_new(q->spec.format, q->spec.into, stdout, cols, n, prov, &opts,
-                           err);
+    return peri_writer_new(q->spec.format, q->spec.into, stdout, cols, n - opts.marks,
+                           prov, &opts, err);
 }
 
 /* Which nodes' files the answer is from: the caller cannot see it if one was forgotten.

@@ -4,11 +4,17 @@
  * tables; else a dataset called so counts before a schema. Such a table is replaced by
  * others at any time; the files that a query has met are held until it ends.
  */
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 #include "core/base/util.h"
 #include "core/mydb/read.h"
 #include "core/query/private.h"
+
+#define PLACES    3  /* that a sentence names */
+#define LOOKED_AT 50 /* datasets, for it */
 
 /* The schemas, or NULL with the reason. */
 static const peri_schemas_t *schemas(peri_query_t *q, peri_err_t *err)
@@ -53,6 +59,58 @@ int peri_query_no_schema(peri_query_t *q, const char *name, peri_err_t *err)
     free(names);
     peri_catalog_free_names(datasets, nd);
     return -1;
+}
+
+static bool has_table(const char *dataset, const char *table)
+{
+    peri_dataset_t *d = peri_catalog_find(dataset, NULL);
+    bool found = false;
+    for (size_t i = 0; d && i < d->ntables && !found; i++)
+        found = !strcasecmp(d->tables[i].name, table);
+    peri_dataset_free(d);
+    return found;
+}
+
+/* "mydb.groups, tng.groups": where there is a table of this name; how many are said. */
+static size_t places_of(const peri_schemas_t *all, const char *table, char *out,
+                        size_t size)
+{
+    char name[PERI_MYDB_NAME], **datasets;
+    size_t nd, n = 0, used = 0;
+    const bool own = peri_mydb_name(table, name, NULL) == 0;
+    *out = '\0';
+    for (size_t i = 0; own && i < peri_schemas_count(all) && n < PLACES; i++) {
+        const peri_schema_t *s = peri_schemas_at(all, i);
+        if (peri_mydb_kind(s, name) && used + strlen(s->name) + strlen(name) + 4 < size)
+            used +=
+                (size_t)sprintf(out + used, "%s%s.%s", n++ ? ", " : "", s->name, name);
+    }
+    (void)peri_catalog_list(&datasets, &nd, NULL);
+    for (size_t i = 0; i < nd && i < LOOKED_AT && n < PLACES; i++)
+        if (used + strlen(datasets[i]) + strlen(table) + 4 < size &&
+            has_table(datasets[i], table))
+            used += (size_t)sprintf(out + used, "%s%s.%s", n++ ? ", " : "", datasets[i],
+                                    table);
+    peri_catalog_free_names(datasets, nd);
+    return n;
+}
+
+int peri_query_no_table(peri_query_t *q, const char *table, peri_err_t *err)
+{
+    char places[256];
+    const peri_schemas_t *all = schemas(q, err);
+    if (!all) return -1;
+    if (places_of(all, table, places, sizeof(places)))
+        return peri_err_set(err, PERI_ENOTFOUND,
+                            "no table \"%s\" without a dataset; did you mean %s?", table,
+                            places);
+    return peri_err_set(
+        err, PERI_ENOTFOUND,
+        "no table \"%s\": write dataset.table (perigee dataset list shows the datasets) "
+        "or "
+        "mydb.table, choose one with --context DATASET, or name a file, as in FROM "
+        "'file.hdf5:/Group'",
+        table);
 }
 
 static void keep(peri_query_t *q, peri_h5file_t *held)

@@ -49,6 +49,7 @@ struct peri_query {
     peri_arena_t *arena;
     double started;        /* peri_now() */
     const char *cut;       /* see peri_query_cut */
+    uint64_t marked;       /* see peri_query_marked */
     peri_queryspec_t spec; /* strings in the arena */
     int nranks;
     const peri_locator_t *where; /* root; or NULL */
@@ -63,6 +64,8 @@ struct peri_query {
     size_t nstages;
     rel_t *rels;
     size_t nrels;
+    peri_tick_f tick; /* _run_local's */
+    void *tick_arg;
     duckdb_logical_type *out_types; /* the writer borrows them */
     size_t nout_types;
 };
@@ -78,12 +81,24 @@ int peri_query_schema(peri_query_t *q, const char *name, const peri_schema_t **o
                       peri_err_t *err);
 /* The sentence for a name that no dataset and no schema has. */
 int peri_query_no_schema(peri_query_t *q, const char *name, peri_err_t *err);
+/* The sentence for a table whose dataset or schema is not said: where one of this name is.
+ */
+int peri_query_no_table(peri_query_t *q, const char *table, peri_err_t *err);
 peri_table_t *peri_query_own_table(peri_query_t *q, const peri_schema_t *s,
                                    const char *table, peri_err_t *err);
 /* On a worker: if the table may be replaced, take hold of the version that the root has
  * met; PERI_ECONFLICT if that is gone. */
 int peri_query_hold(peri_query_t *q, const peri_table_t *t, peri_err_t *err);
 void peri_query_release(peri_query_t *q);
+
+/* ---- for planning (early.c), see peri_resolver_t ---- */
+
+int64_t peri_query_ready(void *query, int id, void *handle, const peri_pred_t *preds,
+                         size_t n);
+
+bool peri_query_range(void *query, void *handle, const char *column, int64_t *min,
+                      int64_t *max);
+int peri_query_key(void *query, unsigned bits);
 
 /* The files that rows are taken from, also those that kernels read (output.c). */
 const peri_outsource_t *peri_query_sources(const peri_query_t *q, peri_arena_t *arena,
@@ -102,8 +117,7 @@ cost_t peri_relation_cost(const rel_t *r);
 int peri_cost_read(const peri_query_t *q, const peri_buf_t *told, size_t relation,
                    cost_t *out, peri_err_t *err);
 
-/* The sentence about its time limit; -1. */
-int peri_query_too_long(const peri_query_t *q, peri_err_t *err);
+bool peri_query_is_late(const peri_query_t *q); /* its time is over */
 
 /* The placed relation's share of this rank, pruned. */
 void peri_relation_prune(rel_t *r, bool use_index);

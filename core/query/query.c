@@ -154,13 +154,7 @@ static peri_table_t *resolve_table(peri_query_t *q, const char *catalog,
         return peri_table_resolve_text(table, spec->base, spec->root, spec->allow_missing,
                                        err);
     if (!dataset) {
-        peri_err_set(
-            err, PERI_ENOTFOUND,
-            "no table \"%s\": write dataset.table (perigee dataset list shows the "
-            "datasets) or mydb.table, choose one with --context DATASET, or name a file, "
-            "as in "
-            "FROM 'file.hdf5:/Group'",
-            table);
+        (void)peri_query_no_table(q, table, err);
         return NULL;
     }
     return named_table(q, dataset, table, err);
@@ -194,12 +188,15 @@ static void fill_info(peri_query_t *q, known_t *k)
                                .has_snapnum = t->has_snapnum};
 }
 
+bool peri_query_is_late(const peri_query_t *q)
+{
+    return q->spec.time_limit > 0 && peri_now() > q->started + q->spec.time_limit;
+}
+
 /* Planning looks into many files before anything can be interrupted. */
 static int check_time(const peri_query_t *q, peri_err_t *err)
 {
-    const double limit = q->spec.time_limit;
-    if (!(limit > 0) || peri_now() <= q->started + limit) return 0;
-    return peri_query_too_long(q, err);
+    return peri_query_is_late(q) ? peri_queryspec_too_long(&q->spec, err) : 0;
 }
 
 static int on_resolve(void *arg, const char *catalog, const char *schema,
@@ -234,28 +231,6 @@ static int on_bind(void *arg, int id, void *handle, unsigned virtuals, peri_err_
     return peri_session_add_relation(q->session, id, k->table, k->index, virtuals, err);
 }
 
-/* Reading more on the root alone would keep the other ranks waiting. */
-#define READY_ROWS (1u << 20)
-
-static int64_t on_ready(void *arg, int id, void *handle, const peri_pred_t *preds,
-                        size_t n)
-{
-    const peri_query_t *q = arg;
-    const known_t *k = handle;
-    peri_ranges_t kept = {0};
-    int64_t rows = -1;
-    if (k->table->nhosts > 1) return -1;
-    if (q->spec.use_index)
-        peri_index_prune(k->index, k->table, preds, n, &kept);
-    else
-        peri_ranges_all(&kept, k->table);
-    if (peri_ranges_rows(&kept) <= READY_ROWS &&
-        peri_session_set_share(q->session, id, &kept, NULL) == 0)
-        rows = (int64_t)peri_ranges_rows(&kept);
-    peri_ranges_free(&kept);
-    return rows;
-}
-
 /* ---- the process ---- */
 
 /* DuckDB's memory limit does not see everything (one huge string is enough), so the
@@ -280,6 +255,7 @@ static void copy_spec(peri_query_t *q, const peri_queryspec_t *from)
     q->spec.base = peri_arena_strdup(a, from->base);
     q->spec.root = peri_arena_strdup(a, from->root);
     q->spec.into = peri_arena_strdup(a, from->into);
+    q->spec.extends = peri_arena_strdup(a, from->extends);
     q->spec.temp_dir = peri_arena_strdup(a, from->temp_dir);
     q->spec.checkpoint = peri_arena_strdup(a, from->checkpoint);
     q->spec.shown_sql = peri_arena_strdup(a, from->shown_sql);
@@ -422,8 +398,12 @@ peri_query_t *peri_query_new(const peri_queryspec_t *spec, int nranks,
     peri_query_t *q = peri_query_start(spec, nranks, err);
     if (!q) return NULL;
     q->where = where;
-    peri_resolver_t resolver = {
-        .arg = q, .resolve = on_resolve, .bind = on_bind, .ready = on_ready};
+    peri_resolver_t resolver = {.arg = q,
+                                .resolve = on_resolve,
+                                .bind = on_bind,
+                                .ready = peri_query_ready,
+                                .range = peri_query_range,
+                                .key = peri_query_key};
     peri_planopts_t opts = {
         .nranks = nranks, .broadcast_limit = spec->broadcast_limit, .limit = spec->limit};
     /* One row more than there may be shows that there are more. */

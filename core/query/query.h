@@ -37,8 +37,10 @@ typedef struct {
     const char *into;    /* result file, or NULL: stdout */
     peri_format_t format;
     bool overwrite;
-    bool draft;   /* of the result: peri_writeopts_t */
-    bool explain; /* print the plan instead of running it */
+    bool draft;          /* of the result: peri_writeopts_t */
+    const char *extends; /* too; it is one of the result's sources then. NULL: none */
+    bool marks;          /* too */
+    bool explain;        /* print the plan instead of running it */
     bool use_index;
     bool allow_missing;
     int64_t limit;      /* rows; < 0: none */
@@ -68,6 +70,8 @@ typedef struct {
 void peri_queryspec_init(peri_queryspec_t *spec); /* the defaults */
 /* The time limit as it was said. */
 double peri_queryspec_time(const peri_queryspec_t *spec);
+/* The sentence about it; -1. */
+int peri_queryspec_too_long(const peri_queryspec_t *spec, peri_err_t *err);
 /* Bytes that a rank may have, if all of them are on this machine and none are said. */
 uint64_t peri_queryspec_memory(const peri_queryspec_t *spec, int nranks);
 /* The task file: JSON. from_json copies strings into the arena. */
@@ -160,6 +164,7 @@ typedef int (*peri_tick_f)(const peri_progress_t *progress, void *arg);
  * tick may be NULL. */
 int peri_query_run_local(peri_query_t *q, peri_tick_f tick, void *arg, uint64_t *rows_out,
                          peri_err_t *err);
+uint64_t peri_query_marked(const peri_query_t *q); /* after it: peri_writer_marked */
 /* After it: "rows", "time" or "bytes" if the result was cut; else NULL. */
 const char *peri_query_cut(const peri_query_t *q);
 

@@ -20,6 +20,14 @@ double peri_queryspec_time(const peri_queryspec_t *spec)
     return spec->time_said > 0 ? spec->time_said : spec->time_limit;
 }
 
+int peri_queryspec_too_long(const peri_queryspec_t *spec, peri_err_t *err)
+{
+    return peri_err_set(err, PERI_ELIMIT,
+                        "the query did not finish within %g seconds, its time limit "
+                        "(--timeout)",
+                        peri_queryspec_time(spec));
+}
+
 uint64_t peri_queryspec_memory(const peri_queryspec_t *spec, int nranks)
 {
     if (spec->memory) return spec->memory;
@@ -48,6 +56,8 @@ static const struct member {
     M(M_FORMAT, format),
     M(M_BOOL, overwrite),
     M(M_BOOL, draft),
+    M(M_STR, extends),
+    M(M_BOOL, marks),
     M(M_BOOL, explain),
     M(M_BOOL, use_index),
     M(M_BOOL, allow_missing),

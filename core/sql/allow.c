@@ -8,6 +8,7 @@
 
 #include "core/base/util.h"
 #include "core/sql/ast.h"
+#include "core/sql/hints.h"
 
 static const struct fn {
     const char *name;
@@ -156,6 +157,11 @@ static int refuse_function(const char *what, const char *name, peri_err_t *err)
     if (advice)
         return peri_err_set(err, PERI_EDENIED, "the %s '%s' is refused: %s", what, name,
                             advice);
+    const char *instead = peri_hint_function(name);
+    if (instead)
+        return peri_err_set(err, PERI_EDENIED,
+                            "the %s '%s' is not among those that are allowed; write %s",
+                            what, name, instead);
     const char *names[NFUNCTIONS];
     size_t n = 0;
     for (size_t i = 0; i < NFUNCTIONS; i++)

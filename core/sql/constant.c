@@ -108,3 +108,9 @@ bool peri_constant_read(const json_t *e, peri_constant_t *out)
         return false;
     return true;
 }
+
+bool peri_constant_is_large(const peri_constant_t *c)
+{
+    return c->c.kind == PERI_CONST_INT &&
+           (c->c.i > (__int128)PERI_EXACT || c->c.i < -(__int128)PERI_EXACT);
+}

@@ -17,5 +17,7 @@ typedef struct {
 
 /* Literals, casts of them to number types, and minus of them. False: something else. */
 bool peri_constant_read(const json_t *expr, peri_constant_t *out);
+/* An integer that a double may not hold. */
+bool peri_constant_is_large(const peri_constant_t *c);
 
 #endif

@@ -8,6 +8,7 @@
 #include "core/sql/parse.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -16,6 +17,7 @@
 #include "core/base/util.h"
 #include "core/sql/ast.h"
 #include "core/sql/duck.h"
+#include "core/sql/hints.h"
 
 /* ---- errors with a place ---- */
 
@@ -28,6 +30,11 @@ static int syntax_error(const char *sql, const char *message, long position,
         at--;
     if (position < 0)
         return peri_err_set(err, PERI_EINVAL, "the SQL is not valid: %s", message);
+    char hint[160], text[512];
+    if (peri_hint_syntax(sql, len, at, hint, sizeof hint)) {
+        snprintf(text, sizeof text, "%s; %s", message, hint);
+        message = text;
+    }
     return peri_err_set_place(err, PERI_EINVAL, "the SQL is not valid", sql, len, at,
                               message);
 }

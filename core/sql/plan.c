@@ -94,7 +94,7 @@ static int plan_single(peri_planner_t *p, json_t *query, const struct statement 
     p->strategy = "one process runs the whole statement";
     if (st->renamed)
         return peri_step_add(p, query, PERI_DEST_OUTPUT, false, what, &st->want);
-    return peri_step_put(p, query, st->sql, PERI_DEST_OUTPUT, false, what);
+    return peri_step_whole(p, query, st->sql, what, &st->want);
 }
 
 static int plan_ranks(peri_planner_t *p, json_t *query, const peri_desc_t *want)
@@ -120,6 +120,13 @@ static int plan_ranks(peri_planner_t *p, json_t *query, const peri_desc_t *want)
                               gather_reason(p, query));
     json_decref(q);
     return rc;
+}
+
+static bool has_keys(const peri_planner_t *p)
+{
+    for (size_t i = 0; i < p->nsteps; i++)
+        if (p->steps[i].keys) return true;
+    return false;
 }
 
 struct scanned {
@@ -316,6 +323,9 @@ peri_plan_t *peri_plan_new(duckdb_connection con, const char *sql,
     fill_relations(&p, plan);
     fill_columns(&p, st.query, &st.want, plan);
     plan->strategy = p.strategy;
+    if (has_keys(&p))
+        plan->strategy =
+            peri_arena_printf(p.arena, "%s; groups in an array", plan->strategy);
     if (p.nnear)
         plan->strategy = peri_arena_printf(p.arena, "%s; joins by distance over cells",
                                            plan->strategy);

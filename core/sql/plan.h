@@ -48,6 +48,12 @@ typedef struct {
     /* Let the view give the rows that may satisfy the conditions, for statements that run
      * while planning. Their number; -1: not here, or too many. NULL: never. */
     int64_t (*ready)(void *arg, int id, void *handle, const peri_pred_t *preds, size_t n);
+    /* All values of an integer column (or snapnum) lie in [*min, *max], as its files are
+     * now. False: not known. NULL: never. */
+    bool (*range)(void *arg, void *handle, const char *column, int64_t *min,
+                  int64_t *max);
+    /* Make the function peri_key<bits> known to the connection; core/engine has it. */
+    int (*key)(void *arg, unsigned bits);
 } peri_resolver_t;
 
 /* One occurrence of a table in the statement. */

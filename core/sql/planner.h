@@ -41,6 +41,7 @@ typedef struct {
     const char *sql, *what;
     peri_dest_t dest;
     bool on_all;
+    bool keys;   /* short keys of groups: key.c */
     bool gather; /* plain rows of a relation, for the root to work on */
 } peri_step_t;
 
@@ -63,6 +64,7 @@ typedef struct {
     size_t nnear;              /* joins by distance that go over cells */
     double seconds;            /* spent on running parts of the statement */
     size_t nnearest;           /* ORDER BY distance with a bound that was found */
+    size_t nkeys;              /* short keys of groups made so far */
     size_t nfirst, nconstants; /* sub-queries run while planning; values so found */
 } peri_planner_t;
 
@@ -78,7 +80,7 @@ bool peri_has_relations(json_t *tree);
 /* Replace our internal names in DuckDB's message and cut its own caret line. */
 void peri_message_clean(const peri_planner_t *p, peri_err_t *err);
 
-/* ---- pred.c ---- */
+/* ---- column.c, pred.c ---- */
 
 int peri_rels_describe(peri_planner_t *p, peri_err_t *err); /* fills types */
 void peri_preds_collect(peri_planner_t *p, json_t *query);  /* fills preds and terms */
@@ -99,7 +101,10 @@ int peri_query_describe(peri_planner_t *p, const json_t *query, peri_desc_t *des
  * our own with column names of our own. Returns the step's number or -1. */
 int peri_step_add(peri_planner_t *p, const json_t *query, peri_dest_t dest, bool on_all,
                   const char *what, const peri_desc_t *want);
-/* The same, without any check or view. */
+/* The statement in one process: text that binds, with the columns `want`. */
+int peri_step_whole(peri_planner_t *p, const json_t *query, const char *sql,
+                    const char *what, const peri_desc_t *want);
+/* The same as peri_step_add, without any check or view. */
 int peri_step_put(peri_planner_t *p, const json_t *query, const char *sql,
                   peri_dest_t dest, bool on_all, const char *what);
 void peri_steps_truncate(peri_planner_t *p, size_t n);
@@ -112,6 +117,9 @@ void peri_steps_drop_views(peri_planner_t *p);
  * cannot, and no step is left behind. */
 int peri_block_plan(peri_planner_t *p, const json_t *query, peri_dest_t dest,
                     const peri_desc_t *as);
+
+/* ---- rowwise.c ---- */
+
 /* Are the query's rows a union over rows of one (per UNION ALL branch) relation? Then the
  * relations that stay partitioned are marked; the largest ones. */
 bool peri_block_rowwise(peri_planner_t *p, json_t *query, bool *leaves);
@@ -142,6 +150,12 @@ int peri_order_plan(peri_planner_t *p, const json_t *query, peri_dest_t dest,
 /* Aggregates over a row-wise FROM and WHERE. */
 int peri_agg_plan(peri_planner_t *p, const json_t *query, peri_dest_t dest,
                   const peri_desc_t *want);
+
+/* ---- key.c ---- */
+
+/* Keys of groups whose bounds are known become such that DuckDB needs no hash table.
+ * True: the tree has changed, and may not bind. */
+bool peri_keys_shorten(peri_planner_t *p, json_t *query);
 
 /* ---- cte.c ---- */
 

@@ -1,7 +1,9 @@
 /* preds.h - what the files that turn conditions into hints share; private to core/sql.
  *
- * pred.c reads a FROM and the comparisons over it, space.c the functions of positions,
- * first.c finds values of conditions that come from other tables. */
+ * terms.c finds the conditions, column.c their columns; pred.c reads comparisons, space.c
+ * the functions of positions. first.c, near.c and nearest.c find what the statement does
+ * not say, by asking the tables (firstask.c). Each uses only files named before it here,
+ * or firstask.c; pred.c uses all. */
 #ifndef CORE_SQL_PREDS_H
 #define CORE_SQL_PREDS_H
 
@@ -25,6 +27,8 @@ typedef struct {
     int rel, column, component; /* virtual column v: number of real columns + v */
 } peri_target_t;
 
+/* ---- column.c ---- */
+
 /* A column that exactly one table of the FROM has, if that may be pruned. */
 bool peri_from_column(const peri_from_t *b, const json_t *ref, peri_target_t *out);
 /* A scalar column, or vec[1], array_extract(vec, 1), list_element(vec, 1). */
@@ -32,6 +36,8 @@ bool peri_from_scalar(const peri_from_t *b, const json_t *e, peri_target_t *out)
 uint32_t peri_target_width(const peri_planner_t *p, const peri_target_t *t);
 bool peri_target_is_real(const peri_planner_t *p, const peri_target_t *t);
 bool peri_target_is_integer(const peri_planner_t *p, const peri_target_t *t);
+bool peri_target_is_comparable(const peri_planner_t *p, const peri_target_t *t,
+                               peri_constkind_t kind);
 
 /* The new one; until another is added. */
 peri_pred_t *peri_pred_add(peri_planner_t *p, const peri_target_t *t, peri_op_t op,
@@ -91,6 +97,8 @@ bool peri_first_constants(peri_planner_t *p, json_t *query);
 /* Hints from conditions between two tables, of which one has few rows. */
 void peri_first_joins(const peri_from_t *b, json_t *e);
 
+/* ---- firstask.c ---- */
+
 /* A smaller table has one zone, and nothing that could be skipped. */
 #define PERI_FIRST_MIN_ROWS 8192
 
@@ -120,7 +128,7 @@ bool peri_first_run(peri_planner_t *p, const char *sql, size_t max_rows,
     "(CAST(" NAME " AS DOUBLE[3]))[1], (CAST(" NAME " AS DOUBLE[3]))[2], "               \
     "(CAST(" NAME " AS DOUBLE[3]))[3]"
 
-/* ---- pred.c ---- */
+/* ---- terms.c ---- */
 
 /* Calls f for each AND-ed term of WHERE and of ON of inner joins. */
 void peri_terms_walk(peri_planner_t *p, json_t *query,

@@ -58,6 +58,28 @@ static char *render_as(peri_planner_t *p, json_t **query, const peri_desc_t *wan
     return NULL;
 }
 
+/* The query with short keys of groups and its text, if DuckDB takes them for the same;
+ * else both stay. */
+static bool shorten_keys(peri_planner_t *p, json_t **query, char **sql,
+                         const peri_desc_t *want)
+{
+    peri_desc_t own = {0};
+    json_t *copy = json_deep_copy(*query), *old = *query;
+    char *shorter = NULL;
+    if (peri_keys_shorten(p, copy) &&
+        (want || peri_duck_describe(p->con, p->arena, *sql, &own, NULL) == 0))
+        shorter = render_as(p, &copy, want ? want : &own);
+    if (shorter) {
+        duckdb_free(*sql);
+        *sql = shorter;
+        *query = copy;
+        copy = old;
+    }
+    json_decref(copy);
+    peri_desc_clear(&own);
+    return shorter != NULL;
+}
+
 struct check {
     const peri_planner_t *p;
     bool on_all;
@@ -110,10 +132,25 @@ int peri_step_add(peri_planner_t *p, const json_t *query, peri_dest_t dest, bool
     if (peri_ast_walk(q, misplaced, &check)) goto out;
     if (want && dest != PERI_DEST_OUTPUT && !peri_desc_unique_names(want)) goto out;
     sql = want ? render_as(p, &q, want) : peri_sql_render(p->con, q, true, NULL);
+    const bool keys = sql && shorten_keys(p, &q, &sql, want);
     if (!sql || (dest != PERI_DEST_OUTPUT && make_view(p, sql))) goto out;
     rc = peri_step_put(p, q, sql, dest, on_all, what);
+    p->steps[rc].keys = keys;
 out:
     duckdb_free(sql);
+    json_decref(q);
+    return rc;
+}
+
+int peri_step_whole(peri_planner_t *p, const json_t *query, const char *sql,
+                    const char *what, const peri_desc_t *want)
+{
+    json_t *q = json_deep_copy(query);
+    char *text = NULL;
+    const bool keys = shorten_keys(p, &q, &text, want);
+    int rc = peri_step_put(p, q, text ? text : sql, PERI_DEST_OUTPUT, false, what);
+    p->steps[rc].keys = keys;
+    duckdb_free(text);
     json_decref(q);
     return rc;
 }

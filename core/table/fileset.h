@@ -38,8 +38,6 @@ typedef struct {
 int peri_fileset_find(const peri_tablespec_t *spec, peri_arena_t *arena,
                       peri_fileset_t *out, peri_err_t *err);
 
-/* By snapshot, number in the set, name. */
-void peri_fileset_sort(peri_fileset_t *set);
 /* _find for a spec with storages (stored.c). */
 int peri_fileset_find_stored(const peri_tablespec_t *spec, peri_arena_t *arena,
                              peri_fileset_t *out, peri_err_t *err);
@@ -52,6 +50,15 @@ int peri_fileset_patterns(const peri_tablespec_t *spec, peri_arena_t *arena,
 int peri_fileset_nowhere(const peri_tablespec_t *spec, size_t i, const char *where,
                          peri_err_t *err);
 
+/* ---- setnames.c ---- */
+
+/* Room for one more file, zeroed; *cap is that of the set. PERI_ELIMIT. */
+peri_filename_t *peri_fileset_push(peri_fileset_t *set, size_t *cap,
+                                   const peri_tablespec_t *spec, peri_arena_t *arena,
+                                   peri_err_t *err);
+/* By snapshot, number in the set, name. */
+void peri_fileset_sort(peri_fileset_t *set);
+
 /* True if b belongs to the numbered set of a. */
 bool peri_fileset_same_set(const peri_filename_t *a, const peri_filename_t *b);
 
@@ -63,6 +70,15 @@ void peri_fileset_gaps(const peri_fileset_t *set, size_t first, int64_t expected
                        peri_arena_t *arena, size_t *missing, const char **text,
                        const char **example);
 
+/* Texts in an arena. */
+typedef struct {
+    peri_arena_t *arena;
+    const char **v;
+    size_t n, cap;
+} peri_strings_t;
+void peri_strings_add(peri_strings_t *s, const char *text);
+/* Is one of the path's names ".."? */
+bool peri_has_dotdot(const char *path);
 /* Split one pattern at its braces: "a{b,c}" -> "ab", "ac". Exposed for the tests. */
 int peri_braces_expand(const char *pattern, peri_arena_t *arena, const char *const **out,
                        size_t *n, peri_err_t *err);

@@ -26,13 +26,6 @@ typedef struct {
 
 /* ---- patterns ---- */
 
-static bool has_dotdot(const char *s)
-{
-    for (const char *p = strstr(s, ".."); p; p = strstr(p + 2, ".."))
-        if ((p == s || p[-1] == '/') && (p[2] == 0 || p[2] == '/')) return true;
-    return false;
-}
-
 /* The pattern relative to storages: an absolute one must lie below one of them. */
 static int relative_pattern(const peri_tablespec_t *spec, const char *text,
                             const char **out, peri_err_t *err)
@@ -56,7 +49,7 @@ static int relative_pattern(const peri_tablespec_t *spec, const char *text,
         return peri_err_set(err, PERI_EINVAL,
                             "the file pattern \"%.60s...\" is longer than %d bytes", text,
                             PERI_MAX_PATH_TEXT);
-    if (!inside || has_dotdot(rest))
+    if (!inside || peri_has_dotdot(rest))
         return peri_err_set(
             err, PERI_EDENIED,
             "the files \"%s\" of table %s are outside of the dataset's storages", text,
@@ -94,20 +87,8 @@ int peri_fileset_patterns(const peri_tablespec_t *spec, peri_arena_t *arena,
 
 static int add_file(finder_t *f, const char *path, const struct stat *st, peri_err_t *err)
 {
-    peri_fileset_t *out = f->out;
-    if (out->nfiles == PERI_MAX_FILES)
-        return peri_err_set(
-            err, PERI_ELIMIT,
-            "more than %d files fit the patterns of table %s; use a narrower "
-            "pattern",
-            PERI_MAX_FILES, f->spec->name);
-    if (out->nfiles == f->cap) {
-        size_t cap = f->cap ? 2 * f->cap : 16;
-        peri_filename_t *v = peri_arena_calloc(f->arena, cap, sizeof(*v));
-        if (out->nfiles) memcpy(v, out->files, out->nfiles * sizeof(*v));
-        out->files = v;
-        f->cap = cap;
-    }
+    peri_filename_t *file = peri_fileset_push(f->out, &f->cap, f->spec, f->arena, err);
+    if (!file) return -1;
     peri_copy_t *place = peri_arena_calloc(f->arena, 1, sizeof(*place));
     *place = (peri_copy_t){
         .path = peri_arena_strdup(f->arena, path),
@@ -116,7 +97,6 @@ static int add_file(finder_t *f, const char *path, const struct stat *st, peri_e
         .host = f->spec->storages[f->storage].on_nodes ? 0 : PERI_HOST_ANY,
         .mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec,
         .inode = st->st_ino};
-    peri_filename_t *file = &out->files[out->nfiles++];
     size_t skip = strcmp(f->root, "/") == 0 ? 1 : strlen(f->root) + 1;
     *file = (peri_filename_t){.path = place->path,
                               .name = place->path + skip,

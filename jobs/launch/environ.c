@@ -75,7 +75,7 @@ static void put_walled(env_t *e, const peri_task_t *t)
     if (n > 0) bin[n] = '\0';
     char *slash = strrchr(bin, '/');
     if (slash) *slash = '\0';
-    const bool steps = peri_sruns_wanted(t);
+    const bool steps = peri_task_has_steps(t);
     set(e, "", "PATH",
         peri_arena_printf(e->arena, "%s%s%s/usr/local/bin:/usr/bin:/bin",
                           steps ? PERI_SRUN_AT ":" : "", bin, *bin ? ":" : ""));

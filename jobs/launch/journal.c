@@ -7,19 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/base/failpoint.h"
 #include "core/base/util.h"
 #include "jobs/task/io.h"
-
-double peri_journal_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Blocks behind the end of the file where the file system can, else a file to remove. */
 static void reserve(peri_journal_t *j)

@@ -26,7 +26,5 @@ int peri_journal_put(peri_journal_t *j, const peri_record_t *r, bool durable,
 int peri_journal_put_last(peri_journal_t *j, const peri_record_t *r, double patience,
                           peri_err_t *err);
 int peri_journal_beat(const peri_journal_t *j, const peri_record_t *r);
-/* Seconds since the epoch. */
-double peri_journal_now(void);
 
 #endif

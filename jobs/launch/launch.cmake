@@ -4,6 +4,7 @@ add_executable(perigee-launch
     ${CMAKE_CURRENT_LIST_DIR}/nodes.c
     ${CMAKE_CURRENT_LIST_DIR}/environ.c
     ${CMAKE_CURRENT_LIST_DIR}/command.c
+    ${CMAKE_CURRENT_LIST_DIR}/words.c
     ${CMAKE_CURRENT_LIST_DIR}/outside.c
     ${CMAKE_CURRENT_LIST_DIR}/outside_make.c
     ${CMAKE_CURRENT_LIST_DIR}/inside.c

@@ -54,7 +54,7 @@ static int tell_end(run_t *run, peri_record_t *r)
     peri_err_t err;
     r->kind = PERI_REC_EXIT;
     r->attempt = run->t.l.attempt;
-    r->time = peri_journal_now();
+    r->time = peri_epoch();
     if (r->text && *r->text) complain(r->text);
     if (peri_journal_put_last(&run->journal, r, LAST_PATIENCE, &err)) complain(err.text);
     peri_failpoint("launch.told");
@@ -105,7 +105,7 @@ static int tell_how(run_t *run)
 static int record_started(run_t *run, peri_err_t *err)
 {
     const peri_record_t r = {.kind = PERI_REC_STARTED,
-                             .time = peri_journal_now(),
+                             .time = peri_epoch(),
                              .attempt = run->t.l.attempt,
                              .host = run->t.host,
                              .pid = getpid(),

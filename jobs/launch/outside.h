@@ -2,6 +2,8 @@
 #ifndef JOBS_LAUNCH_OUTSIDE_H
 #define JOBS_LAUNCH_OUTSIDE_H
 
+#include <signal.h>
+
 #include "jobs/launch/inside.h"
 #include "jobs/launch/srun.h"
 #include "jobs/sandbox/sandbox.h"
@@ -36,7 +38,8 @@ int peri_outside_prepare(peri_outside_t *o, peri_err_t *err);
 void peri_outside_tidy(peri_outside_t *o);
 /* The command line of bubblewrap. */
 const char *const *peri_outside_bwrap(const peri_outside_t *o);
-/* This program. */
+/* words.c: this program; the folder that a path is in. */
 const char *peri_outside_self(peri_arena_t *arena);
+const char *peri_outside_parent(const char *path, peri_arena_t *arena);
 
 #endif

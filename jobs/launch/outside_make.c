@@ -20,41 +20,7 @@
 #define TMP_DEFAULT (1ull << 30)
 #define TMP_LEAST   (64ull << 20)
 
-enum { TELL_NONE = -1 };
-
 typedef peri_outside_t outside_t;
-
-/* ---- words ---- */
-
-const char *peri_outside_self(peri_arena_t *arena)
-{
-    char path[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-    return n > 0 ? peri_arena_strndup(arena, path, (size_t)n) : "perigee-launch";
-}
-
-static const char *parent_of(const char *path, peri_arena_t *arena)
-{
-    const char *slash = strrchr(path, '/');
-    return slash && slash > path ? peri_arena_strndup(arena, path, (size_t)(slash - path))
-                                 : "/";
-}
-
-const char **peri_outside_words(const peri_task_t *t, const char *const *words,
-                                size_t nwords, size_t nstarter, size_t *n)
-{
-    const char **w = peri_arena_calloc(t->arena, nwords + 8, sizeof(*w));
-    *n = 0;
-    w[(*n)++] = peri_outside_self(t->arena);
-    w[(*n)++] = PERI_SANDBOX_ARG;
-    w[(*n)++] = parent_of(t->folder, t->arena);
-    w[(*n)++] = peri_arena_printf(t->arena, "%d", (int)t->index);
-    /* Seen from the outer half itself, ranks are what it starts. */
-    w[(*n)++] = peri_arena_printf(t->arena, "%d", t->srun ? TELL_NONE : t->tell);
-    w[(*n)++] = peri_arena_printf(t->arena, "%zu", nstarter);
-    for (size_t i = 0; i < nwords; i++) w[(*n)++] = words[i];
-    return w;
-}
 
 /* ---- what the inner half gets ---- */
 
@@ -157,8 +123,9 @@ static const char *const *server_folders(const outside_t *o)
 static const char *const *own_folders(const outside_t *o)
 {
     const char **list = peri_arena_calloc(o->t.arena, 3, sizeof(*list));
-    list[0] = parent_of(o->self, o->t.arena);
-    list[1] = peri_arena_printf(o->t.arena, "%s/lib", parent_of(list[0], o->t.arena));
+    list[0] = peri_outside_parent(o->self, o->t.arena);
+    list[1] =
+        peri_arena_printf(o->t.arena, "%s/lib", peri_outside_parent(list[0], o->t.arena));
     return list;
 }
 

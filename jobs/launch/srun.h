@@ -35,10 +35,8 @@ typedef struct {
     } run[PERI_SRUN_MOST];
 } peri_sruns_t;
 
-/* *inside: the end for the sandbox. Only in an allocation of several nodes whose program
- * srun does not start itself; else there is none. */
+/* *inside: the end for the sandbox; -1 if the task has no steps. */
 int peri_sruns_open(peri_sruns_t *s, const peri_task_t *t, int *inside, peri_err_t *err);
-bool peri_sruns_wanted(const peri_task_t *t);
 /* Fills PERI_SRUN_MOST + 1 entries. */
 void peri_sruns_poll(const peri_sruns_t *s, struct pollfd *p);
 void peri_sruns_serve(peri_sruns_t *s, const struct pollfd *p);

@@ -27,19 +27,13 @@
 enum { RANKS_MAX = 65536, WORDS_MAX = 4096, PREFIX = 32 };
 #define END_PATIENCE 2.0 /* seconds for steps to end */
 
-bool peri_sruns_wanted(const peri_task_t *t)
-{
-    return t->in_slurm && !t->srun && !t->l.mpi &&
-           peri_env_int("SLURM_JOB_NUM_NODES", 1) > 1;
-}
-
 int peri_sruns_open(peri_sruns_t *s, const peri_task_t *t, int *inside, peri_err_t *err)
 {
     int ends[2];
     *s = (peri_sruns_t){.t = t, .shared = -1};
     *inside = -1;
     for (size_t i = 0; i < PERI_SRUN_MOST; i++) s->run[i].fd = -1;
-    if (!peri_sruns_wanted(t)) return 0;
+    if (!peri_task_has_steps(t)) return 0;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) ||
         fcntl(ends[0], F_SETFD, FD_CLOEXEC) || fcntl(ends[0], F_SETFL, O_NONBLOCK))
         return peri_err_set(err, PERI_EINTERNAL, "cannot make a socket: %m");

@@ -124,3 +124,9 @@ void peri_task_close(peri_task_t *t)
     peri_arena_free(t->arena);
     *t = (peri_task_t){.dirfd = -1, .tell = -1};
 }
+
+bool peri_task_has_steps(const peri_task_t *t)
+{
+    return t->in_slurm && !t->srun && !t->l.mpi &&
+           peri_env_int("SLURM_JOB_NUM_NODES", 1) > 1;
+}

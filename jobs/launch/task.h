@@ -33,6 +33,10 @@ int peri_task_load(const char *attempt_folder, int64_t index, peri_task_t *t,
                    peri_err_t *err);
 void peri_task_close(peri_task_t *t); /* accepts a zeroed struct */
 
+/* May its program start ranks on other nodes by srun? In an allocation of several nodes,
+ * if srun does not start the program itself. */
+bool peri_task_has_steps(const peri_task_t *t);
+
 /* The number of this name in the environment; otherwise if there is none. */
 int64_t peri_env_int(const char *name, int64_t otherwise);
 

@@ -249,7 +249,7 @@ static void set_limits(peri_watch_t *w)
         /* Slurm counts from the start of the allocation. */
         const int64_t began =
             w->t->in_slurm ? peri_env_int("SLURM_JOB_START_TIME", 0) : 0;
-        const double gone = began > 0 ? peri_journal_now() - (double)began : 0;
+        const double gone = began > 0 ? peri_epoch() - (double)began : 0;
         w->limit_at = now + l->time_limit;
         if (gone > 0 && gone < l->time_limit) w->limit_at -= gone;
         if (l->warn_signal && l->warn_seconds) w->warn_at = w->limit_at - l->warn_seconds;

@@ -52,7 +52,7 @@ void peri_writer_close(peri_writer_t *w)
 static void beat(peri_writer_t *w)
 {
     peri_record_t r = {.kind = PERI_REC_HEARTBEAT,
-                       .time = peri_journal_now(),
+                       .time = peri_epoch(),
                        .attempt = w->t->l.attempt,
                        .fraction = w->progress.fraction,
                        .message = w->progress.message};
@@ -69,7 +69,7 @@ static void record_progress(peri_writer_t *w, bool last)
     if (w->nprogress >= PROGRESS_MAX) return;
     if (!last && w->nprogress && now - w->last_progress < PROGRESS_EVERY) return;
     peri_record_t r = {.kind = PERI_REC_PROGRESS,
-                       .time = peri_journal_now(),
+                       .time = peri_epoch(),
                        .attempt = w->t->l.attempt,
                        .fraction = w->progress.fraction,
                        .message = w->progress.message};
@@ -81,7 +81,7 @@ static void record_progress(peri_writer_t *w, bool last)
 static void record_warned(peri_writer_t *w)
 {
     const peri_record_t r = {
-        .kind = PERI_REC_WARNED, .time = peri_journal_now(), .attempt = w->t->l.attempt};
+        .kind = PERI_REC_WARNED, .time = peri_epoch(), .attempt = w->t->l.attempt};
     (void)peri_journal_put(w->j, &r, false, NULL);
 }
 

@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "core/base/util.h"
+#include "core/base/wait.h"
 #include "jobs/store/db_priv.h"
 
 #define WAIT_SECONDS 60
@@ -28,11 +28,7 @@ peri_dbpool_t *peri_dbpool_new(const char *conninfo, int max)
     p->conninfo = peri_xstrdup(conninfo);
     p->idle = peri_xcalloc((size_t)p->max, sizeof(peri_db_t *));
     pthread_mutex_init(&p->lock, NULL);
-    pthread_condattr_t a;
-    pthread_condattr_init(&a);
-    pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
-    pthread_cond_init(&p->given_back, &a);
-    pthread_condattr_destroy(&a);
+    pthread_cond_init(&p->given_back, NULL);
     return p;
 }
 
@@ -50,13 +46,11 @@ void peri_dbpool_free(peri_dbpool_t *p)
 /* The right to one connection, and an idle one if there is one. */
 static int reserve(peri_dbpool_t *p, peri_db_t **db, peri_err_t *err)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += WAIT_SECONDS;
+    const double until = peri_now() + WAIT_SECONDS;
     int rc = 0;
     pthread_mutex_lock(&p->lock);
     while (p->nused == p->max && rc != ETIMEDOUT)
-        rc = pthread_cond_timedwait(&p->given_back, &p->lock, &until);
+        rc = peri_wait_until(&p->given_back, &p->lock, until);
     bool got = p->nused < p->max;
     if (got) {
         p->nused++;

@@ -135,10 +135,17 @@ static size_t particle_bytes(unsigned has)
 }
 
 /* Snapshots that come one by one have about as many rows each. */
+/* Is it read by peri_run_snapshot? */
+static bool is_streamed(const peri_run_t *run, size_t input)
+{
+    const peri_input_t *in = &run->kernel->inputs[input];
+    return in->many_snapshots && !in->columns;
+}
+
 static double rows_at_once(const peri_run_t *run, size_t input)
 {
     const peri_inputinfo_t *info = &run->infos[input];
-    const bool streamed = peri_run_is_streamed(run, input) && info->snapshots;
+    const bool streamed = is_streamed(run, input) && info->snapshots;
     return (double)info->rows / (streamed ? (double)info->snapshots : 1);
 }
 
@@ -243,8 +250,8 @@ static int read_inputs(peri_run_t *run, size_t first, size_t end, peri_err_t *er
 {
     const double started = peri_now();
     for (size_t i = first; i < end; i++)
-        if (run->infos[i].given && !run->kernel->inputs[i].path &&
-            !peri_run_is_streamed(run, i) && peri_run_read(run, i, err))
+        if (run->infos[i].given && !run->kernel->inputs[i].path && !is_streamed(run, i) &&
+            peri_run_read(run, i, err))
             return -1;
     run->stats->reading += peri_now() - started;
     return 0;

@@ -62,9 +62,6 @@ struct peri_run {
 int peri_run_look_at(peri_run_t *run, size_t input, peri_err_t *err);
 int peri_run_read(peri_run_t *run, size_t input, peri_err_t *err);
 
-/* snapshots.c: is the input read by peri_run_snapshot? */
-bool peri_run_is_streamed(const peri_run_t *run, size_t input);
-
 /* context.c: why the call ends; -1. */
 int peri_run_cancelled(const peri_run_t *run, peri_err_t *err);
 

@@ -4,12 +4,6 @@
 #include "core/base/util.h"
 #include "mpi/kernel/run_private.h"
 
-bool peri_run_is_streamed(const peri_run_t *run, size_t input)
-{
-    const peri_input_t *in = &run->kernel->inputs[input];
-    return in->many_snapshots && !in->columns;
-}
-
 size_t peri_run_snapshots(const peri_run_t *run, size_t input)
 {
     return run->infos[input].snapshots;

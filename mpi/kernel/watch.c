@@ -3,16 +3,16 @@
  */
 #include <math.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/base/util.h"
+#include "core/base/wait.h"
 #include "mpi/kernel/run_private.h"
 
-#define TICK_NS   50000000 /* 20 times a second */
-#define SAVE_PART 0.05     /* of a time limit is for saving a checkpoint, */
-#define SAVE_MIN  2.0      /* at least so many seconds */
-#define GRACE     10.0     /* seconds that a kernel has to notice that its time is over */
+#define TICK      0.05 /* seconds */
+#define SAVE_PART 0.05 /* of a time limit is for saving a checkpoint, */
+#define SAVE_MIN  2.0  /* at least so many seconds */
+#define GRACE     10.0 /* seconds that a kernel has to notice that its time is over */
 
 /* A kernel that never asks whether it shall end is ended: mpirun and srun see a rank die
  * and take the others with it. */
@@ -54,14 +54,7 @@ static void *watch(void *arg)
     peri_watcher_t *w = arg;
     pthread_mutex_lock(&w->lock);
     while (!w->end) {
-        struct timespec t;
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        t.tv_nsec += TICK_NS;
-        if (t.tv_nsec >= 1000000000) {
-            t.tv_sec++;
-            t.tv_nsec -= 1000000000;
-        }
-        pthread_cond_timedwait(&w->wake, &w->lock, &t);
+        peri_wait_until(&w->wake, &w->lock, peri_now() + TICK);
         if (w->end) break;
         pthread_mutex_unlock(&w->lock);
         look(w->run);
@@ -73,13 +66,9 @@ static void *watch(void *arg)
 
 void peri_watcher_start(peri_watcher_t *w, peri_run_t *run)
 {
-    pthread_condattr_t attr;
     *w = (peri_watcher_t){.run = run};
     pthread_mutex_init(&w->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&w->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&w->wake, NULL);
     /* Without it a call is only deaf to what a signal would say anyway. */
     w->running = pthread_create(&w->thread, NULL, watch, w) == 0;
 }

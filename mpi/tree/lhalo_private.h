@@ -12,6 +12,8 @@ typedef struct {
     double particle_mass;
 } lhalofile_t;
 
+/* ---- lhalo_part.c ---- */
+
 /* Trees [first, end) are in this part: those whose first halo is among its share. */
 void peri_lhalo_share(const lhalofile_t *f, const int32_t *nhalos, size_t ntrees,
                       uint64_t total, size_t *first, size_t *end, uint64_t *before);
@@ -20,6 +22,8 @@ int peri_lhalo_check_counts(const lhalofile_t *f, const int32_t *nhalos, size_t 
                             uint64_t *total, peri_err_t *err);
 /* Room for n more halos at the end, zero but for what a file may not say. */
 peri_treehalo_t *peri_lhalo_extend(peri_lhalo_t *l, size_t n);
+
+/* ---- lhalo_binary.c, lhalo_hdf5.c ---- */
 
 /* Append the halos of this part. */
 int peri_lhalo_binary(const lhalofile_t *f, peri_lhalo_t *out, peri_err_t *err);

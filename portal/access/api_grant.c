@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/util.h"
 #include "portal/access/routes.h"
 #include "portal/access/tables.h"
 #include "portal/access/thing.h"

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/util.h"
 #include "portal/access/link.h"
 #include "portal/access/routes.h"
 

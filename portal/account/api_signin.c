@@ -1,6 +1,7 @@
 /* api_signin.c - signing in and out, and the ways to do it. */
 #include <string.h>
 
+#include "core/base/util.h"
 #include "portal/access/thing.h"
 #include "portal/account/api.h"
 #include "portal/account/name.h"

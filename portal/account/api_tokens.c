@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/util.h"
 #include "portal/account/account.h"
 #include "portal/account/api.h"
 #include "portal/account/factor.h"

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/base/util.h"
 #include "portal/account/api.h"
 #include "portal/account/routes.h"
 

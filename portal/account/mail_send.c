@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/base/util.h"
+#include "core/base/wait.h"
 #include "portal/account/mail.h"
 #include "portal/account/mail_message.h"
 #include "portal/account/secret_file.h"
@@ -260,11 +260,9 @@ static void *run(void *arg)
     peri_mailer_t *s = arg;
     while (!atomic_load(&s->stop)) {
         const double next = peri_now() + round_of(s);
-        const struct timespec t = {(time_t)next,
-                                   (long)((next - (double)(time_t)next) * 1e9)};
         pthread_mutex_lock(&s->lock);
         while (!atomic_load(&s->stop) && peri_now() < next)
-            pthread_cond_timedwait(&s->changed, &s->lock, &t);
+            peri_wait_until(&s->changed, &s->lock, next);
         pthread_mutex_unlock(&s->lock);
     }
     return NULL;
@@ -273,17 +271,13 @@ static void *run(void *arg)
 peri_mailer_t *peri_mailer_start(const peri_confmail_t *c, peri_dbpool_t *pool,
                                  peri_err_t *err)
 {
-    pthread_condattr_t attr;
     sigset_t all, old;
     if (peri_mailconf_check(c, err)) return NULL;
     peri_mailer_t *s = peri_xcalloc(1, sizeof(*s));
     s->conf = c;
     s->pool = pool;
     pthread_mutex_init(&s->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&s->changed, NULL);
     curl_global_init(CURL_GLOBAL_DEFAULT);
     s->curl = curl_easy_init();
     sigfillset(&all);

@@ -224,15 +224,6 @@ bool peri_oidc_knows(const peri_oidc_t *o, const char *issuer)
     return false;
 }
 
-const char *peri_oidc_redirect(const peri_oidc_t *o, const peri_provider_t *p,
-                               peri_arena_t *arena)
-{
-    size_t n = strlen(o->setup.url);
-    while (n > 0 && o->setup.url[n - 1] == '/') n--;
-    return peri_arena_printf(arena, "%.*s/api/v1/sign-in/oidc/%s/callback", (int)n,
-                             o->setup.url, p->conf->name);
-}
-
 int peri_oidc_where(peri_oidc_t *o, const char *name, const char *state,
                     const char *nonce, const char *verifier, peri_arena_t *arena,
                     const char **url, char wait[PERI_UUID_LEN + 1], peri_err_t *err)

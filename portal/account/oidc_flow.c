@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/util.h"
 #include "portal/account/account_priv.h"
 #include "portal/account/oidc_identity.h"
 #include "portal/account/once.h"

@@ -158,6 +158,15 @@ static int verify_fresh(peri_oidc_t *o, peri_ojob_t *job, const peri_oidcmeta_t 
     return -1;
 }
 
+const char *peri_oidc_redirect(const peri_oidc_t *o, const peri_provider_t *p,
+                               peri_arena_t *arena)
+{
+    size_t n = strlen(o->setup.url);
+    while (n > 0 && o->setup.url[n - 1] == '/') n--;
+    return peri_arena_printf(arena, "%.*s/api/v1/sign-in/oidc/%s/callback", (int)n,
+                             o->setup.url, p->conf->name);
+}
+
 static int ask_for_token(peri_oidc_t *o, peri_ojob_t *job, const peri_oidcmeta_t *m,
                          const char **token, const char **access, peri_err_t *err)
 {

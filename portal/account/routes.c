@@ -21,7 +21,7 @@ const peri_route_t peri_account_routes[] = {
     {"POST", "/api/v1/account/reset-request", peri_api_forgot, OPEN},
     {"GET", "/api/v1/account/reset", peri_api_reset_page, OPEN},
     {"POST", "/api/v1/account/reset", peri_api_reset, OPEN},
-    {"GET", "/api/v1/account", peri_api_account, READ},
+    {"GET", "/api/v1/account", peri_api_account, .scope = 0},
     {"PATCH", "/api/v1/account", peri_api_account_edit, WRITE},
     {"DELETE", "/api/v1/account", peri_api_account_delete, WRITE},
     {"POST", "/api/v1/account/password", peri_api_password, WRITE},

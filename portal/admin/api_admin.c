@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "core/base/util.h"
 #include "portal/access/thing.h"
 #include "portal/admin/admin.h"
 

@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "core/base/util.h"
+#include "core/base/wait.h"
 #include "portal/catalogue/ask.h"
 #include "portal/catalogue/catalogue.h"
 #include "portal/log.h"
@@ -259,12 +259,10 @@ static int harvest(peri_harvester_t *h, bool all, peri_err_t *err)
 /* True: somebody asked for all. */
 static bool wait_for_work(peri_harvester_t *h)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += (time_t)LOOK_EVERY;
+    const double until = peri_now() + LOOK_EVERY;
     pthread_mutex_lock(&lock);
     while (!asked && !atomic_load(&h->stop))
-        if (pthread_cond_timedwait(&rung, &lock, &until)) break;
+        if (peri_wait_until(&rung, &lock, until)) break;
     const bool all = asked;
     asked = false;
     pthread_mutex_unlock(&lock);

@@ -20,41 +20,6 @@
 
 typedef peri_confload_t load_t;
 
-/* ---- values ---- */
-
-int peri_conf_text(load_t *l, peri_node_t *at, const char *what, const char **out,
-                   peri_err_t *err)
-{
-    return at ? peri_yaml_text(&l->yaml, at, what, l->c->arena, out, err) : 0;
-}
-
-int peri_conf_number(load_t *l, peri_node_t *at, const char *what, double min, double max,
-                     double *out, peri_err_t *err)
-{
-    const char *s = NULL;
-    if (!at) return 0;
-    if (peri_conf_text(l, at, what, &s, err)) return -1;
-    char *end;
-    errno = 0;
-    double v = strtod(s, &end);
-    if (end == s || *end || errno || !(v >= min && v <= max))
-        return peri_yaml_error(&l->yaml, at, err,
-                               "%s needs a number from %g to %g, not \"%.100s\"", what,
-                               min, max, s);
-    *out = v;
-    return 0;
-}
-
-int peri_conf_folder(load_t *l, peri_node_t *at, const char *what, const char **out,
-                     peri_err_t *err)
-{
-    if (!at) return 0;
-    if (peri_conf_text(l, at, what, out, err)) return -1;
-    if (**out == '/') return 0;
-    return peri_yaml_error(&l->yaml, at, err, "%s needs an absolute path, not \"%.200s\"",
-                           what, *out);
-}
-
 /* Whole numbers and true/false as such, everything else as text. */
 static json_t *scalar_json(const char *s)
 {

@@ -17,53 +17,6 @@ const char *const peri_conf_portal_keys[PERI_CONF_NPORTAL] = {
     "accounts",         "mail",           "oidc",     "storage", "limits", "identity",
     "identity_min_uid", "identity_group", "datasets", "quick"};
 
-int peri_conf_word(peri_confload_t *l, peri_node_t *at, const char *what,
-                   const char *const *words, int *out, peri_err_t *err)
-{
-    const char *s = NULL;
-    char all[160] = "";
-    if (!at) return 0;
-    if (peri_conf_text(l, at, what, &s, err)) return -1;
-    for (int i = 0; words[i]; i++) {
-        if (!strcmp(words[i], s)) {
-            *out = i;
-            return 0;
-        }
-        const size_t n = strlen(all);
-        snprintf(all + n, sizeof(all) - n, "%s%s", n ? ", " : "", words[i]);
-    }
-    return peri_yaml_error(&l->yaml, at, err, "%s is one of %s, not \"%.60s\"", what, all,
-                           s);
-}
-
-int peri_conf_size(peri_confload_t *l, peri_node_t *at, const char *what, int64_t *out,
-                   peri_err_t *err)
-{
-    const char *s = NULL;
-    uint64_t v;
-    if (!at) return 0;
-    if (peri_conf_text(l, at, what, &s, err)) return -1;
-    if (peri_parse_size(s, &v, NULL) || v > INT64_MAX)
-        return peri_yaml_error(&l->yaml, at, err,
-                               "%s needs a size such as 10GB, not \"%.60s\"", what, s);
-    *out = (int64_t)v;
-    return 0;
-}
-
-/* A section's fields by name; v: one node a key. at NULL: all NULL. */
-static int fields(peri_confload_t *l, peri_node_t *at, const char *what,
-                  const char *const *keys, size_t n, peri_node_t **v, peri_err_t *err)
-{
-    memset(v, 0, n * sizeof(*v));
-    return at ? peri_yaml_fields(&l->yaml, at, what, keys, n, v, err) : 0;
-}
-
-static int read_bool(peri_confload_t *l, peri_node_t *at, const char *what, bool *out,
-                     peri_err_t *err)
-{
-    return at ? peri_yaml_bool(&l->yaml, at, what, out, err) : 0;
-}
-
 static int read_accounts(peri_confload_t *l, peri_node_t *at, peri_err_t *err)
 {
     enum { SIGN_UP, HOURS, TOTP, N };
@@ -74,11 +27,11 @@ static int read_accounts(peri_confload_t *l, peri_node_t *at, peri_err_t *err)
     peri_node_t *v[N];
     int mode = PERI_SIGNUP_INVITATION;
     *a = (peri_confaccounts_t){.session_hours = 168};
-    if (fields(l, at, "accounts", keys, N, v, err) ||
+    if (peri_conf_fields(l, at, "accounts", keys, N, v, err) ||
         peri_conf_word(l, v[SIGN_UP], "sign_up", modes, &mode, err) ||
         peri_conf_number(l, v[HOURS], "session_hours", 0.01, 24 * 365, &a->session_hours,
                          err) ||
-        read_bool(l, v[TOTP], "admin_second_factor", &a->admin_totp, err))
+        peri_conf_bool(l, v[TOTP], "admin_second_factor", &a->admin_totp, err))
         return -1;
     a->sign_up = (peri_signup_t)mode;
     return 0;
@@ -93,7 +46,7 @@ static int read_mail(peri_confload_t *l, peri_node_t *at, peri_err_t *err)
     peri_confmail_t *m = &l->c->mail;
     peri_node_t *v[N];
     int tls = PERI_MAIL_TLS_REQUIRED;
-    if (fields(l, at, "mail", keys, N, v, err) ||
+    if (peri_conf_fields(l, at, "mail", keys, N, v, err) ||
         peri_conf_text(l, v[SERVER], "server", &m->server, err) ||
         peri_conf_text(l, v[FROM], "from", &m->from, err) ||
         peri_conf_text(l, v[USER], "user", &m->user, err) ||
@@ -116,7 +69,7 @@ static int read_provider(peri_confload_t *l, peri_node_t *at, peri_confoidc_t *p
         "scopes", "sign_up", "ca_file"};
     peri_node_t *v[N];
     p->scopes = "openid profile email";
-    if (fields(l, at, "a provider", keys, N, v, err) ||
+    if (peri_conf_fields(l, at, "a provider", keys, N, v, err) ||
         peri_conf_text(l, v[NAME], "name", &p->name, err) ||
         peri_conf_text(l, v[TITLE], "title", &p->title, err) ||
         peri_conf_text(l, v[ISSUER], "issuer", &p->issuer, err) ||
@@ -124,7 +77,7 @@ static int read_provider(peri_confload_t *l, peri_node_t *at, peri_confoidc_t *p
         peri_conf_folder(l, v[SECRET], "client_secret_file", &p->client_secret_file,
                          err) ||
         peri_conf_text(l, v[SCOPES], "scopes", &p->scopes, err) ||
-        read_bool(l, v[SIGN_UP], "sign_up", &p->sign_up, err) ||
+        peri_conf_bool(l, v[SIGN_UP], "sign_up", &p->sign_up, err) ||
         peri_conf_folder(l, v[CA], "ca_file", &p->ca_file, err))
         return -1;
     if (!p->name || !p->issuer || !p->client_id)
@@ -171,7 +124,7 @@ static int read_storage(peri_confload_t *l, peri_node_t *at, peri_err_t *err)
                               .trash_days = 14,
                               .links = true,
                               .link_days = 30};
-    return fields(l, at, "storage", keys, N, v, err) ||
+    return peri_conf_fields(l, at, "storage", keys, N, v, err) ||
                    peri_conf_folder(l, v[FOLDER], "folder", &s->folder, err) ||
                    peri_conf_size(l, v[PERSISTENT], "persistent_quota",
                                   &s->persistent_quota, err) ||
@@ -182,7 +135,7 @@ static int read_storage(peri_confload_t *l, peri_node_t *at, peri_err_t *err)
                                     &s->scratch_days, err) ||
                    peri_conf_number(l, v[TRASH], "trash_days", 0.001, MAX_DAYS,
                                     &s->trash_days, err) ||
-                   read_bool(l, v[LINKS], "links", &s->links, err) ||
+                   peri_conf_bool(l, v[LINKS], "links", &s->links, err) ||
                    peri_conf_number(l, v[LINK_DAYS], "link_days", 0.001, MAX_DAYS,
                                     &s->link_days, err)
                ? -1
@@ -194,7 +147,7 @@ static int read_limits(peri_confload_t *l, peri_node_t *at, peri_err_t *err)
     static const char *const keys[] = {"requests_per_minute"};
     peri_node_t *v[1];
     l->c->requests_per_minute = 1200;
-    if (fields(l, at, "limits", keys, 1, v, err)) return -1;
+    if (peri_conf_fields(l, at, "limits", keys, 1, v, err)) return -1;
     return peri_conf_number(l, v[0], keys[0], 0, 1e6, &l->c->requests_per_minute, err);
 }
 

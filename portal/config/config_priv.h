@@ -11,7 +11,7 @@ typedef struct {
     peri_yaml_t yaml;
 } peri_confload_t;
 
-/* Values; at NULL: *out stays. */
+/* config_value.c; at NULL: *out stays. */
 int peri_conf_text(peri_confload_t *l, peri_node_t *at, const char *what,
                    const char **out, peri_err_t *err);
 int peri_conf_number(peri_confload_t *l, peri_node_t *at, const char *what, double min,
@@ -24,6 +24,11 @@ int peri_conf_word(peri_confload_t *l, peri_node_t *at, const char *what,
 /* "10GB", "512MiB" or a number of bytes. */
 int peri_conf_size(peri_confload_t *l, peri_node_t *at, const char *what, int64_t *out,
                    peri_err_t *err);
+int peri_conf_bool(peri_confload_t *l, peri_node_t *at, const char *what, bool *out,
+                   peri_err_t *err);
+/* A section's fields by name; v: one node a key. at NULL: all NULL. */
+int peri_conf_fields(peri_confload_t *l, peri_node_t *at, const char *what,
+                     const char *const *keys, size_t n, peri_node_t **v, peri_err_t *err);
 
 /* config_web.c: the section web; at NULL: its defaults. */
 int peri_conf_web(peri_confload_t *l, peri_node_t *at, peri_err_t *err);

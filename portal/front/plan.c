@@ -30,7 +30,7 @@ peri_wanted_t peri_front_wanted(const peri_config_t *c, const peri_rights_t *r,
         *why = r->hint;
         return PERI_WANTED_CLOSED;
     }
-    if (r->root && !c->user && !c->web.given) {
+    if (r->root && !r->later && !c->user && !c->web.given) {
         *why = "perigeed runs as root, for \"users: all\"; a section web in the "
                "configuration opens it all the same";
         return PERI_WANTED_CLOSED;

@@ -41,6 +41,7 @@ void peri_rights_free(peri_rights_t *r)
     free(r->certificate);
     free(r->hint);
     free(r->why_not);
+    free(r->later);
     *r = (peri_rights_t){0};
 }
 
@@ -149,8 +150,12 @@ static int choose(const peri_config_t *c, bool start, peri_rights_t *r, struct p
         if (pw->pw_uid == 0) *found = NULL;
         return 0;
     }
-    if (!there || (st.st_uid == 0 && is_fresh(c->state)))
-        return start ? give_folders(c, pw, err) : (*found = NULL, 0);
+    if (!there || (st.st_uid == 0 && is_fresh(c->state))) {
+        if (start) return give_folders(c, pw, err);
+        r->later = peri_xstrdup(name);
+        *found = NULL;
+        return 0;
+    }
     *found = NULL;
     if (st.st_uid != 0)
         return peri_err_set(

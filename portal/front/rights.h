@@ -22,6 +22,8 @@ typedef struct {
     char *certificate, *key; /* NULL: there is none, or we may not read it: why_not */
     size_t certificate_len, key_len;
     char *why_not;
+    char
+        *later; /* root still, but 'perigee up' becomes this user: nothing is there yet */
 } peri_rights_t;
 
 /* start: makes the state folder if there is none. Else only the owner of the one that is

@@ -12,7 +12,6 @@
 #include <limits.h>
 #include <linux/capability.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,22 +34,6 @@ static const char help_text[] =
     "                      --launch PROGRAM [--min-uid N] [--group NAME]\n"
     "Starts perigee-launch as the Unix users that jobs belong to (identity: unix). Only\n"
     "'perigee up' of root starts it; docs/admin/web.md tells more.\n";
-
-void peri_helper_log(const char *fmt, ...)
-{
-    char text[1024], when[32];
-    const time_t now = time(NULL);
-    struct tm tm;
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
-    for (char *p = text; *p; p++)
-        if ((unsigned char)*p < 32 || *p == 127) *p = '?';
-    strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
-    fprintf(stderr, "%s perigee-helper[%d] %s\n", when, (int)getpid(), text);
-    syslog(LOG_INFO, "%s", text);
-}
 
 static _Noreturn void unusable(const char *why, const char *what)
 {

@@ -321,3 +321,11 @@ int peri_api_job_cancel(peri_request_t *r, peri_err_t *err)
     peri_dbpool_put(r->portal->db, db);
     return r->json ? 0 : -1;
 }
+
+int peri_api_find(peri_request_t *r, peri_db_t *db, unsigned rights,
+                  char uuid[PERI_UUID_LEN + 1], peri_err_t *err)
+{
+    int64_t number;
+    if (peri_store_lookup(db, r->param[0], uuid, &number, err)) return -1;
+    return peri_access_need(r, db, "job", number, "", rights, r->param[0], err);
+}

@@ -7,11 +7,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/base/failpoint.h"
 #include "core/base/util.h"
+#include "core/base/wait.h"
 #include "portal/access/access.h"
 #include "portal/jobs/deliver_move.h"
 #include "portal/log.h"
@@ -43,13 +43,9 @@ void peri_deliverer_wake(void)
 /* False when it is time to stop. */
 static bool wait_for_work(double seconds, bool *woken)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    const double at = (double)until.tv_sec + 1e-9 * (double)until.tv_nsec + seconds;
-    until.tv_sec = (time_t)at;
-    until.tv_nsec = (long)((at - (double)until.tv_sec) * 1e9);
+    const double until = peri_now() + seconds;
     pthread_mutex_lock(&lock);
-    while (!asked && !stopping && pthread_cond_timedwait(&rung, &lock, &until) == 0) {
+    while (!asked && !stopping && peri_wait_until(&rung, &lock, until) == 0) {
     }
     *woken = asked;
     asked = false;

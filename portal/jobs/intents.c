@@ -9,22 +9,7 @@
 #include "portal/jobs/manager.h"
 
 #define READY_EVERY   30.0 /* seconds; news come by being woken */
-#define CAPS_EVERY    60.0
 #define DEFAULT_ARRAY 1000
-
-const peri_schedcaps_t *peri_manager_caps(peri_manager_t *m, size_t i)
-{
-    peri_err_t err = {0};
-    if (!m->back[i].known || peri_now() > m->back[i].caps_at) {
-        peri_schedcaps_t caps = {0};
-        if (peri_sched_caps(m->portal->backends[i].sched, &caps, &err) == 0) {
-            m->back[i].caps = caps;
-            m->back[i].known = true;
-            m->back[i].caps_at = peri_now() + CAPS_EVERY;
-        }
-    }
-    return m->back[i].known ? &m->back[i].caps : NULL;
-}
 
 typedef struct ready {
     peri_readyrow_t row;

@@ -8,27 +8,12 @@
 
 #include "core/base/util.h"
 #include "portal/account/account.h"
-#include "portal/jobs/deliver.h"
 #include "portal/log.h"
 #include "portal/quick/history.h"
 
 #define IDLE        30.0 /* seconds between rounds when nothing is to do */
 #define RETRY       1.0  /* after the database failed */
 #define PRUNE_EVERY 3600.0
-
-void peri_manager_due(peri_manager_t *m, double at)
-{
-    if (at < m->next) m->next = at;
-}
-
-int peri_manager_append(peri_manager_t *m, const peri_event_t *ev, size_t *applied,
-                        peri_err_t *err)
-{
-    if (peri_store_append(m->db, ev, applied, err)) return -1;
-    peri_portal_news(ev->job);
-    if (ev->kind == PERI_EV_ENDED) peri_deliverer_wake();
-    return 0;
-}
 
 /* ---- the cache ---- */
 

@@ -44,6 +44,8 @@ int peri_manager_poll(peri_manager_t *m, size_t backend, peri_err_t *err);
 int peri_manager_look(peri_manager_t *m, peri_err_t *err);
 int peri_manager_recheck(peri_manager_t *m, peri_err_t *err);
 
+/* ---- manager_parts.c ---- */
+
 /* What a scheduler offers, as of a minute ago at most; NULL while it has not said. */
 const peri_schedcaps_t *peri_manager_caps(peri_manager_t *m, size_t backend);
 /* The next round is due at that time or before. */

@@ -1,4 +1,4 @@
-/* routes.c - the table of requests about jobs, and what several of them use. */
+/* routes.c - the table of requests about jobs. */
 #include "portal/jobs/api.h"
 
 const peri_route_t peri_job_routes[] = {
@@ -19,11 +19,3 @@ const peri_route_t peri_job_routes[] = {
     {"PUT", "/api/v1/replicas/*/*", peri_api_replicas_put, .scope = PERI_SCOPE_ADMIN},
 };
 const size_t peri_job_nroutes = sizeof(peri_job_routes) / sizeof(peri_job_routes[0]);
-
-int peri_api_find(peri_request_t *r, peri_db_t *db, unsigned rights,
-                  char uuid[PERI_UUID_LEN + 1], peri_err_t *err)
-{
-    int64_t number;
-    if (peri_store_lookup(db, r->param[0], uuid, &number, err)) return -1;
-    return peri_access_need(r, db, "job", number, "", rights, r->param[0], err);
-}

@@ -22,7 +22,7 @@ static void unref(peri_queue_t *q, peri_turn_t *t)
 }
 
 typedef struct {
-    unsigned running, old, waiting, alone;
+    unsigned running, old, waiting, alone, slow;
     uint64_t held;
 } load_t;
 
@@ -36,16 +36,20 @@ static load_t load_of(const peri_queue_t *q, int64_t account)
         l.running += runs && !t->old;
         l.old += runs && t->old;
         l.alone += runs && t->alone;
+        l.slow += runs && t->slow;
         l.waiting += t->state == PERI_TURN_WAITS && !atomic_load(&t->stop);
         l.held += atomic_load(&t->held);
     }
     return l;
 }
 
-static bool may_start(const peri_queue_t *q, const peri_turn_t *t, const load_t *hers)
+static bool may_start(const peri_queue_t *q, const peri_turn_t *t, const load_t *hers,
+                      const load_t *all)
 {
     return hers->running + hers->old < q->limits.running_of &&
-           hers->held <= q->limits.held_of && !(t->alone && hers->alone);
+           hers->held <= q->limits.held_of && !(t->alone && hers->alone) &&
+           (all->held <= q->limits.held || !hers->held) &&
+           !(t->slow && q->limits.slow && all->slow >= q->limits.slow);
 }
 
 /* Whose turn it is; NULL: nobody's. */
@@ -54,13 +58,12 @@ static peri_turn_t *next_one(const peri_queue_t *q)
     const load_t all = load_of(q, 0);
     peri_turn_t *best = NULL;
     unsigned fewest = 0;
-    if (all.running >= q->limits.running || all.held > q->limits.held || !all.waiting)
-        return NULL;
+    if (all.running >= q->limits.running || !all.waiting) return NULL;
     for (peri_turn_t *t = q->first; t; t = t->next) {
         if (t->state != PERI_TURN_WAITS || atomic_load(&t->stop)) continue;
         const load_t hers = load_of(q, t->account);
         const unsigned n = hers.running + hers.old;
-        if (!may_start(q, t, &hers) || (best && n >= fewest)) continue;
+        if (!may_start(q, t, &hers, &all) || (best && n >= fewest)) continue;
         best = t;
         fewest = n;
         if (!n) break;
@@ -127,8 +130,9 @@ bool peri_queue_put(peri_queue_t *q, peri_turn_t *t)
 {
     peri_turn_t **p = &q->first;
     pthread_mutex_lock(&q->lock);
-    const bool taken = !q->closing && load_of(q, 0).waiting < q->limits.waiting &&
-                       load_of(q, t->account).waiting < q->limits.waiting_of;
+    const unsigned hers = load_of(q, t->account).waiting;
+    const bool taken = !q->closing && hers < q->limits.waiting_of &&
+                       (!hers || load_of(q, 0).waiting < q->limits.waiting);
     if (taken) {
         while (*p) p = &(*p)->next;
         *p = t;

@@ -3,7 +3,8 @@
  *
  * Who has the fewest that run comes first, then who waits longest; nobody has more than
  * her part of the places. What a turn has made and nobody has fetched yet counts (held),
- * so that slow readers do not fill the machine.
+ * so that slow readers do not fill the machine. However many wait or have not fetched,
+ * who has none of either is taken: a few accounts cannot keep out all others.
  *
  * A turn belongs to its request and, from its start to its end, to its thread; it is
  * freed when both have let go. Threads: all.
@@ -23,6 +24,7 @@ typedef struct peri_turn peri_turn_t;
 struct peri_turn {
     int64_t account;
     bool alone;                  /* not while another such one of the account runs */
+    bool slow;                   /* may take hours: there are places that it does not get */
     char id[PERI_UUID_LEN + 1];  /* of its news */
     void (*run)(peri_turn_t *);  /* in its thread; not called if it was stopped before */
     void (*free)(peri_turn_t *); /* under the queue's lock */
@@ -39,6 +41,7 @@ struct peri_turn {
 typedef struct {
     unsigned running, running_of; /* at once; of an account */
     unsigned old;                 /* besides `running`: those that have grown old */
+    unsigned slow;                /* of both; 0: as many as there are places */
     unsigned waiting, waiting_of;
     uint64_t held, held_of;
     double patience; /* seconds in line */

@@ -1,6 +1,7 @@
 /* api_history.c - requests about what one has asked: rows of `query`, and jobs made of
  * them. Row-level security shows everybody her own only.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +14,13 @@
 #include "portal/quick/run.h"
 
 #define SEARCH_MAX 400
-#define SQL_SHOWN  "4000" /* characters, in lists */
-#define PAGE       250
+/* Of a search: each word is looked for in all that she has asked, while a thread of the
+ * web waits. */
+#define WORDS_MAX    8
+#define SQL_SEARCHED "20000" /* characters */
+#define SQL_SHOWN    "4000"  /* characters, in lists */
+#define PAGE         250
+#define ID_MIN       4 /* characters of an id that is cut */
 
 #define QUERY_JSON(sql)                                                                  \
     "SELECT json_build_object('id', q.id, 'sql', " sql                                   \
@@ -77,6 +83,19 @@ static json_t *take_next(const peri_request_t *r, json_t *list, size_t n)
     return next;
 }
 
+static int check_search(const char *q, peri_err_t *err)
+{
+    size_t words = 0;
+    if (!q) return 0;
+    if (strlen(q) > SEARCH_MAX)
+        return peri_err_set(err, PERI_EINVAL, "\"q\" has at most %d bytes", SEARCH_MAX);
+    for (const char *s = q; *s; s++)
+        words += isspace((unsigned char)*s) && !isspace((unsigned char)s[1]) && s[1];
+    if (words >= WORDS_MAX)
+        return peri_err_set(err, PERI_EINVAL, "\"q\" has at most %d words", WORDS_MAX);
+    return 0;
+}
+
 int peri_api_queries(peri_request_t *r, peri_err_t *err)
 {
     static const char sql[] = QUERY_JSON(
@@ -84,9 +103,12 @@ int peri_api_queries(peri_request_t *r, peri_err_t *err)
         ")") ", 'cursor', "
              "q.started::text || '_' || q.id) FROM query q WHERE q.account = $1::bigint "
              "AND "
-             "($2::float8 IS NULL OR (q.started, q.id) < ($2::float8, $3::uuid)) AND NOT "
-             "EXISTS (SELECT 1 FROM regexp_split_to_table(lower($4), '\\s+') AS w WHERE "
-             "position(w IN lower(q.sql || ' ' || q.text)) = 0) ORDER BY q.started DESC, "
+             "($2::float8 IS NULL OR (q.started, q.id) < ($2::float8, $3::uuid)) AND "
+             "NOT EXISTS (SELECT 1 FROM (SELECT lower(left(q.sql, " SQL_SEARCHED
+             ") || ' ' || q.text) AS it OFFSET "
+             "0) AS whole, regexp_split_to_table(lower($4), '\\s+') AS w WHERE "
+             "position(w "
+             "IN whole.it) = 0) ORDER BY q.started DESC, "
              "q.id "
              "DESC LIMIT $5::int";
     const char *q = peri_request_arg(r, "q");
@@ -97,8 +119,7 @@ int peri_api_queries(peri_request_t *r, peri_err_t *err)
         read_cursor(r, cursor, err))
         return -1;
     if (n > PAGE) n = PAGE;
-    if (q && strlen(q) > SEARCH_MAX)
-        return peri_err_set(err, PERI_EINVAL, "\"q\" has at most %d bytes", SEARCH_MAX);
+    if (check_search(q, err)) return -1;
     snprintf(me, sizeof(me), "%lld", (long long)r->actor.account);
     snprintf(limit, sizeof(limit), "%lld", (long long)n + 1);
     const char *const v[] = {me, cursor[0], cursor[1], q ? q : "", limit};
@@ -112,20 +133,51 @@ int peri_api_queries(peri_request_t *r, peri_err_t *err)
     return 0;
 }
 
-/* The query that param[0] names; the caller's. */
+/* The first and the last id that begin with `word`. False: none does. */
+static bool ids_from(const char *word, char low[PERI_UUID_LEN + 1],
+                     char high[PERI_UUID_LEN + 1])
+{
+    static const char shape[] = "00000000-0000-0000-0000-000000000000";
+    const size_t n = strlen(word);
+    if (n < ID_MIN || n > PERI_UUID_LEN) return false;
+    for (size_t i = 0; i < PERI_UUID_LEN; i++) {
+        const bool dash = shape[i] == '-';
+        if (i < n && (dash ? word[i] != '-' : !isxdigit((unsigned char)word[i])))
+            return false;
+        low[i] = dash || i >= n ? shape[i] : word[i];
+        high[i] = dash ? '-' : i >= n ? 'f' : word[i];
+    }
+    low[PERI_UUID_LEN] = high[PERI_UUID_LEN] = '\0';
+    return true;
+}
+
+/* The query that param[0] names, by its id or the beginning of it; the caller's. param[0]
+ * is the whole id then. */
 static json_t *find(peri_request_t *r, peri_db_t *db, peri_err_t *err)
 {
-    const char *id = r->param[0];
+    const char *word = r->param[0];
+    char low[PERI_UUID_LEN + 1], high[PERI_UUID_LEN + 1];
     json_t *list =
-        peri_uuid_valid(id)
+        ids_from(word, low, high)
             ? peri_rows_json(db, err,
-                             QUERY_JSON("q.sql") ") FROM query q WHERE q.id = $1::uuid",
-                             1, &id)
+                             QUERY_JSON("q.sql") ") FROM query q WHERE q.id BETWEEN "
+                                                 "$1::uuid AND $2::uuid LIMIT 2",
+                             2, (const char *const[]){low, high})
             : json_array();
     if (!list) return NULL;
-    json_t *one = json_incref(json_array_get(list, 0));
+    json_t *one =
+        json_array_size(list) == 1 ? json_incref(json_array_get(list, 0)) : NULL;
+    if (one)
+        r->param[0] =
+            peri_arena_strdup(r->arena, json_string_value(json_object_get(one, "id")));
+    else if (json_array_size(list))
+        peri_err_set(err, PERI_EINVAL,
+                     "more than one of your queries begins with %s: give more of its "
+                     "digits",
+                     word);
+    else
+        peri_err_set(err, PERI_ENOTFOUND, "you have asked no query %.60s", word);
     json_decref(list);
-    if (!one) peri_err_set(err, PERI_ENOTFOUND, "you have asked no query %.60s", id);
     return one;
 }
 

@@ -235,6 +235,12 @@ static const char *read_from(peri_request_t *r, const body_t *b, peri_err_t *err
         goto out;
     }
     if (peri_json_text(o, "from", true, 5000, &from, err)) goto out;
+    if (!(r->actor.scopes & PERI_SCOPE_FILES_READ)) {
+        peri_err_set(err, PERI_EDENIED,
+                     "this token may not do that: it lacks the scope \"files:read\", "
+                     "which a table that is loaded from a file needs");
+        goto out;
+    }
     peri_db_t *db = peri_request_system(r, err);
     if (!db) goto out;
     path = find_file(r, db, from, err);

@@ -25,10 +25,12 @@ enum { WORDS = 32 };
 /* ---- what is asked ---- */
 
 typedef struct {
+    peri_arena_t *scratch; /* what is not kept while the query waits and runs */
     const char *sql, *context;
     const char *bound;  /* the SQL with its parameters as literals */
     json_t *parameters; /* owned; NULL: none */
     const peri_rowformat_t *format;
+    const char *whose; /* OWNER/NAME of a saved query of somebody else; or NULL */
     int64_t rows, width, table_rows; /* rows -1: not said */
     bool utf8, writes;
 } asked_t;
@@ -42,6 +44,8 @@ static int take_saved(peri_request_t *r, const json_t *o, const char *name, aske
     if (db) peri_dbpool_put(r->portal->db, db);
     if (rc) return -1;
     a->sql = s.sql;
+    if (strcmp(s.owner, r->actor.name) != 0)
+        a->whose = peri_arena_printf(r->arena, "%s/%s", s.owner, s.name);
     if (!a->context && *s.context) a->context = s.context;
     a->parameters =
         peri_parameters_bind(s.parameters, json_object_get(o, "parameters"), err);
@@ -86,6 +90,20 @@ static int read_shape(const json_t *o, asked_t *a, peri_err_t *err)
     return a->format ? 0 : -1;
 }
 
+/* Who runs a name does not see its SQL, which its owner may have changed a moment ago. */
+static int may_write(const peri_request_t *r, const asked_t *a, peri_err_t *err)
+{
+    if (a->whose)
+        return peri_err_set(err, PERI_EDENIED,
+                            "the saved query %s changes tables, and is somebody else's: "
+                            "look at it (perigee saved show %s), then send its SQL",
+                            a->whose, a->whose);
+    if (r->actor.scopes & PERI_SCOPE_FILES_WRITE) return 0;
+    return peri_err_set(err, PERI_EDENIED,
+                        "this token may not do that: it lacks the scope "
+                        "\"files:write\", which a query that writes tables needs");
+}
+
 /* What cannot be cut into statements the command refuses, in the same words. */
 static int look_at_sql(peri_request_t *r, asked_t *a, peri_err_t *err)
 {
@@ -97,16 +115,13 @@ static int look_at_sql(peri_request_t *r, asked_t *a, peri_err_t *err)
                             strlen(a->sql), PERI_HISTORY_SQL_MAX);
     if (!a->sql[strspn(a->sql, " \t\r\n;")])
         return peri_err_set(err, PERI_EINVAL, "\"sql\" is empty");
-    if (peri_script_bind(a->sql, strlen(a->sql), a->parameters, r->arena, &a->bound, err))
+    if (peri_script_bind(a->sql, strlen(a->sql), a->parameters, a->scratch, &a->bound,
+                         err))
         return -1;
     a->writes =
-        peri_script_parse(a->bound, strlen(a->bound), r->arena, &script, NULL) == 0 &&
+        peri_script_parse(a->bound, strlen(a->bound), a->scratch, &script, NULL) == 0 &&
         script.writes;
-    if (a->writes && !(r->actor.scopes & PERI_SCOPE_FILES_WRITE))
-        return peri_err_set(err, PERI_EDENIED,
-                            "this token may not do that: it lacks the scope "
-                            "\"files:write\", which a query that writes tables needs");
-    return 0;
+    return a->writes ? may_write(r, a, err) : 0;
 }
 
 /* ---- the command ---- */
@@ -220,8 +235,10 @@ int peri_api_query(peri_request_t *r, peri_err_t *err)
     asked_t a = {.rows = -1, .utf8 = true};
     if (peri_quick_again(r, &rc, err)) return rc;
     const json_t *o = peri_request_json(r, KEYS, err);
+    a.scratch = peri_arena_new();
     rc = !o || read_shape(o, &a, err) || take_sql(r, o, &a, err) ||
          look_at_sql(r, &a, err) || start(r, &a, err);
     json_decref(a.parameters);
+    peri_arena_free(a.scratch);
     return rc ? -1 : 0;
 }

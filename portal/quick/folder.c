@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "core/base/util.h"
@@ -13,6 +15,7 @@
 
 /* /tmp and /dev/shm, which are memory; what does not fit there goes into the folder. */
 #define SHM_MAX (128ull << 20)
+#define MARGIN  (1ull << 30) /* of the disk, or a 64th of it */
 
 static const char *folder_of(const peri_portal_t *p, const char *id, peri_arena_t *a)
 {
@@ -54,6 +57,16 @@ static const peri_env_t *environment(const peri_binds_t *b, const peri_quicktask
     return env;
 }
 
+/* A query reads files of others, which may be made to break what reads them: then it has
+ * nothing in its hands that it could change. */
+static void only_read(peri_sandbox_t *s, peri_arena_t *a)
+{
+    peri_bind_t *binds = peri_arena_calloc(a, s->nbinds + 1, sizeof(*binds));
+    memcpy(binds, s->binds, s->nbinds * sizeof(*binds));
+    for (size_t i = 0; i < s->nbinds; i++) binds[i].write = false;
+    s->binds = binds;
+}
+
 int peri_quickfolder_make(const peri_portal_t *p, peri_db_t *db,
                           const peri_quicktask_t *task, peri_arena_t *a,
                           peri_binds_t *binds, const char **path, peri_err_t *err)
@@ -63,6 +76,7 @@ int peri_quickfolder_make(const peri_portal_t *p, peri_db_t *db,
     const char *tmp = peri_arena_printf(a, "%s/0", folder);
     const char **argv = peri_arena_calloc(a, task->argc + 1, sizeof(*argv));
     if (peri_binds_make(p, db, task->account, &any, NULL, a, binds, err)) return -1;
+    if (!task->writes) only_read(&binds->sandbox, a);
     for (size_t i = 0; i < task->argc; i++) argv[i] = task->argv[i];
     argv[0] = peri_arena_printf(a, "%s/%s", p->config->bin, argv[0]);
     peri_launch_t l = {.uuid = task->id,
@@ -119,4 +133,16 @@ int peri_quickfolder_file(const peri_portal_t *p, peri_err_t *err)
     if (fd < 0) peri_err_set(err, PERI_EIO, "cannot make a file in %s: %m", all);
     free(all);
     return fd;
+}
+
+bool peri_quickfolder_room(int fd, uint64_t more, uint64_t *left)
+{
+    struct statvfs fs;
+    *left = UINT64_MAX;
+    if (fstatvfs(fd, &fs)) return true;
+    const uint64_t room = (uint64_t)fs.f_bavail * fs.f_frsize;
+    const uint64_t part = (uint64_t)fs.f_blocks * fs.f_frsize / 64;
+    const uint64_t margin = part < MARGIN ? part : MARGIN;
+    *left = room > margin ? room - margin : 0;
+    return room >= more + margin;
 }

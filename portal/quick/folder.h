@@ -13,6 +13,7 @@ typedef struct {
     double age;     /* that it begins with: cli/elder.h */
     unsigned width; /* as in peri_quickrun_t */
     bool ascii;
+    bool writes; /* tables; otherwise all that it sees can only be read */
 } peri_quicktask_t;
 
 /* Made from what the account may use now. *path: of the folder; strings of the arena. db:
@@ -26,5 +27,8 @@ void peri_quickfolder_remove(const peri_portal_t *p, const char *id);
 int peri_quickfolder_sweep(const peri_portal_t *p, peri_err_t *err);
 /* A file without a name there. */
 int peri_quickfolder_file(const peri_portal_t *p, peri_err_t *err);
+/* Whether so many bytes more may be written to it: what else is on that disk must go on,
+ * the database, too. *left: bytes that may. */
+bool peri_quickfolder_room(int fd, uint64_t more, uint64_t *left);
 
 #endif

@@ -8,6 +8,9 @@
 #include "core/base/util.h"
 
 #define DAY 86400.0
+/* Bytes of SQL and values: who sends such makes room for it at once. The rest is pruned
+ * now and then: a hostile account sends a thousand a minute. */
+#define LARGE 4096
 /* Who waits for rows does not wait for the disk; the last rows may be lost in a crash. */
 #define AT_EASE    "(SELECT set_config('synchronous_commit', 'off', true)) AS c"
 #define OPEN_STATE "state IN ('waiting', 'running')"
@@ -17,6 +20,34 @@ static char *json_text(const json_t *j, const char *none)
 {
     char *s = j ? json_dumps(j, JSON_COMPACT) : NULL;
     return s ? s : peri_xstrdup(none);
+}
+
+static const char *number(char out[32], int64_t n)
+{
+    if (n < 0) return NULL;
+    snprintf(out, 32, "%lld", (long long)n);
+    return out;
+}
+
+/* What is older than `age` seconds, and what accounts have too much of; of one account,
+ * or NULL: of all. */
+static int64_t forget(peri_db_t *db, const char *age, const char *account,
+                      peri_err_t *err)
+{
+    char rows[32], bytes[32];
+    const char *const v[] = {age, number(rows, PERI_HISTORY_ROWS),
+                             number(bytes, PERI_HISTORY_BYTES), account};
+    return peri_db_exec(
+        db, err,
+        "DELETE FROM query WHERE state NOT IN ('waiting', 'running') AND ($4::bigint IS "
+        "NULL OR account = $4::bigint) AND (started < "
+        "extract(epoch FROM now()) - $1::float8 OR id IN (SELECT id FROM "
+        "(SELECT id, row_number() OVER w AS n, sum(octet_length(sql) + "
+        "pg_column_size(parameters)) OVER w AS size "
+        "FROM query WHERE $4::bigint IS NULL OR account = $4::bigint WINDOW w AS "
+        "(PARTITION BY account ORDER BY started DESC, id DESC "
+        "ROWS UNBOUNDED PRECEDING)) q WHERE n > $2::bigint OR size > $3::bigint))",
+        4, v);
 }
 
 int peri_history_begin(peri_db_t *db, int64_t account, const peri_historyentry_t *e,
@@ -37,6 +68,10 @@ int peri_history_begin(peri_db_t *db, int64_t account, const peri_historyentry_t
                             PERI_HISTORY_VALUES_MAX);
     }
     snprintf(who, sizeof(who), "%lld", (long long)account);
+    if (strlen(e->sql) + strlen(parameters) > LARGE && forget(db, NULL, who, err) < 0) {
+        free(parameters);
+        return -1;
+    }
     const char *const v[] = {who, e->sql, parameters, e->context ? e->context : "",
                              e->format ? e->format : ""};
     PGresult *q = peri_db_query(
@@ -61,13 +96,6 @@ static char *sentence(const char *s)
     if (!peri_utf8_valid(out, n))
         for (char *p = out; *p; p++)
             if ((unsigned char)*p >= 0x80) *p = '?';
-    return out;
-}
-
-static const char *number(char out[32], int64_t n)
-{
-    if (n < 0) return NULL;
-    snprintf(out, 32, "%lld", (long long)n);
     return out;
 }
 
@@ -109,16 +137,7 @@ int peri_history_start(peri_db_t *db, peri_err_t *err)
 
 int64_t peri_history_prune(peri_db_t *db, double days, peri_err_t *err)
 {
-    char age[32], rows[32], bytes[32];
+    char age[32];
     snprintf(age, sizeof(age), "%.3f", days * DAY);
-    const char *const v[] = {days > 0 ? age : NULL, number(rows, PERI_HISTORY_ROWS),
-                             number(bytes, PERI_HISTORY_BYTES)};
-    return peri_db_exec(
-        db, err,
-        "DELETE FROM query WHERE state NOT IN ('waiting', 'running') AND (started < "
-        "extract(epoch FROM now()) - $1::float8 OR id IN (SELECT id FROM "
-        "(SELECT id, row_number() OVER w AS n, sum(octet_length(sql)) OVER w AS size "
-        "FROM query WINDOW w AS (PARTITION BY account ORDER BY started DESC, id DESC "
-        "ROWS UNBOUNDED PRECEDING)) q WHERE n > $2::bigint OR size > $3::bigint))",
-        3, v);
+    return forget(db, days > 0 ? age : NULL, NULL, err);
 }

@@ -17,13 +17,14 @@
 #include "portal/quick/use.h"
 #include "portal/quick/word.h"
 
-#define SPARE    5.0 /* seconds that the command has to end by itself */
-#define OLD      1.0 /* seconds after which it gives its place to a new one */
-#define JSON_MAX (64u << 20)
-#define CHUNK    (64u << 20)    /* bytes that may be written before the limit is seen */
-#define SLACK    (512ull << 20) /* libraries, stacks */
-#define USE      4.0 /* seconds of lately that make a new command a second older */
-#define BUSY     "too many queries run now: try again in a moment, or send it as a job"
+#define SPARE      5.0 /* seconds that the command has to end by itself */
+#define OLD        1.0 /* seconds after which it gives its place to a new one */
+#define JSON_MAX   (64u << 20)
+#define CHUNK      (64u << 20)    /* bytes that may be written before the limit is seen */
+#define SLACK      (512ull << 20) /* libraries, stacks */
+#define USE        4.0 /* seconds of lately that make a new command a second older */
+#define LOOK_EVERY (16u << 20)
+#define BUSY       "too many queries run now: try again in a moment, or send it as a job"
 
 static peri_queue_t queue =
     PERI_QUEUE({.waiting = 512, .waiting_of = 64, .patience = PERI_QUICK_PATIENCE});
@@ -36,6 +37,8 @@ typedef struct {
     peri_quickrun_t q;   /* strings in the arena, limits filled in */
     int input, output;   /* -1: none (any more) */
     double started;
+    uint64_t looked; /* at the disk, when so much was written */
+    bool full;
     atomic_ullong written;
     atomic_bool hungry; /* the request waits for more */
     atomic_bool over;   /* the rest is there: */
@@ -76,11 +79,23 @@ static void end_unstarted(item_t *i, const peri_err_t *err)
 
 /* ---- the thread ---- */
 
+/* Answers lie on the portal's disk, where nobody has a quota. */
+static void look_at_disk(item_t *i, uint64_t written)
+{
+    uint64_t left;
+    if (i->full || written - i->looked < LOOK_EVERY) return;
+    i->looked = written;
+    if (peri_quickfolder_room(i->output, LOOK_EVERY, &left)) return;
+    i->full = true;
+    atomic_store(&i->turn.stop, true);
+}
+
 static void on_tick(void *arg, uint64_t written)
 {
     item_t *i = arg;
     if (!i->turn.old && peri_now() > i->started + OLD) peri_queue_age(&queue, &i->turn);
     if (atomic_load(&i->written) == written) return;
+    look_at_disk(i, written);
     atomic_store(&i->written, written);
     atomic_store(&i->turn.held, written);
     if (atomic_exchange(&i->hungry, false)) peri_portal_news(i->turn.id);
@@ -160,6 +175,10 @@ static void judge(item_t *i, const peri_childend_t *end, int tale)
                                   i->q.id)
                             : ""};
     peri_quick_judge(end, &given, i->arena, &i->word, &i->end);
+    if (i->full && i->end.code) {
+        i->end.code = PERI_EFULL;
+        i->end.text = PERI_QUICK_NO_ROOM;
+    }
     if (i->end.code == PERI_ECANCEL && peri_queue_ends(&queue)) {
         i->end.code = PERI_EIO;
         i->end.text = "the portal was stopped while it ran: send it again";
@@ -178,7 +197,8 @@ static int make_folder(item_t *i, const char **folder, peri_binds_t *binds,
                                    .argc = i->q.argc + 1,
                                    .age = peri_use_of(i->turn.account, peri_now()) / USE,
                                    .width = i->q.width,
-                                   .ascii = i->q.ascii};
+                                   .ascii = i->q.ascii,
+                                   .writes = i->q.writes};
     peri_db_t *db = peri_dbpool_get(i->portal->db, err);
     if (!db) return -1;
     /* What is left of the quota is to be exact. */
@@ -197,8 +217,11 @@ static int run_in_folder(item_t *i, const char *folder, peri_err_t *err)
     /* Above those that it gets anyhow. */
     const int tale = low < 0 ? -1 : fcntl(low, F_DUPFD_CLOEXEC, 10);
     if (low >= 0) close(low);
+    uint64_t left;
     i->output = peri_quickfolder_file(i->portal, err);
-    if (tale < 0)
+    if (i->output >= 0 && !peri_quickfolder_room(i->output, 0, &left))
+        peri_err_set(err, PERI_EFULL, PERI_QUICK_NO_ROOM);
+    else if (tale < 0)
         peri_err_set(err, PERI_EBUSY, "no descriptor is left: try again in a moment");
     else if (i->output >= 0)
         rc = run_child(i, folder, tale, &end, err);
@@ -388,6 +411,7 @@ static item_t *item_new(peri_request_t *r, const peri_quickrun_t *q)
     atomic_store(&i->hungry, true);
     i->turn.account = r->actor.account;
     i->turn.alone = q->writes;
+    i->turn.slow = i->q.seconds > conf.seconds;
     i->turn.run = run;
     i->turn.free = item_free;
     memcpy(i->turn.id, q->id, sizeof(i->turn.id));
@@ -406,6 +430,7 @@ int peri_quick_start(peri_request_t *r, const peri_quickrun_t *q, peri_err_t *er
         item_free(&i->turn);
         return rc;
     }
+    peri_request_drop_body(r);
     if (r->ctx_free) r->ctx_free(r->ctx);
     r->ctx = i;
     r->ctx_free = let_go;
@@ -447,6 +472,7 @@ int peri_quick_begin(peri_portal_t *p, peri_err_t *err)
     conf = p->config->quick;
     queue.limits.running = (unsigned)conf.processes;
     queue.limits.old = (unsigned)(conf.processes + 1) / 2;
+    queue.limits.slow = queue.limits.old;
     queue.limits.running_of = (unsigned)conf.per_account;
     queue.limits.held = 16 * (uint64_t)conf.bytes;
     queue.limits.held_of = 4 * (uint64_t)conf.bytes;

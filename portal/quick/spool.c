@@ -5,16 +5,14 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "core/base/util.h"
 #include "portal/quick/folder.h"
 
-#define AT_ONCE    64 /* spools of all accounts */
+#define AT_ONCE    64 /* spools of all accounts, but for the first of each */
 #define AT_ONCE_OF 4
 #define LOOK_EVERY (32 << 20) /* bytes between looks at the disk */
-#define MARGIN     (1ull << 30)
 
 struct peri_spool {
     peri_spool_t *next; /* under the lock */
@@ -35,7 +33,8 @@ static bool enlist(peri_spool_t *s)
         all++;
         hers += o->account == s->account;
     }
-    const bool room = all < AT_ONCE && hers < AT_ONCE_OF;
+    /* A few accounts do not keep out one that sends nothing else. */
+    const bool room = hers < AT_ONCE_OF && (!hers || all < AT_ONCE);
     if (room) {
         s->next = first;
         first = s;
@@ -55,20 +54,15 @@ static void unlist(peri_spool_t *s)
     pthread_mutex_unlock(&lock);
 }
 
-/* What else is on that disk must go on: the database, too. */
 static int look_at_disk(int fd, uint64_t more, peri_err_t *err)
 {
-    struct statvfs fs;
+    uint64_t room;
     char left[16];
-    if (fstatvfs(fd, &fs)) return 0;
-    const uint64_t room = (uint64_t)fs.f_bavail * fs.f_frsize;
-    const uint64_t part = (uint64_t)fs.f_blocks * fs.f_frsize / 64;
-    const uint64_t margin = part < MARGIN ? part : MARGIN;
-    if (room >= more + margin) return 0;
+    if (peri_quickfolder_room(fd, more, &room)) return 0;
     return peri_err_set(err, PERI_EFULL,
                         "the portal's disk has room for %s more: try a smaller file, or "
                         "later, or tell its administrator",
-                        peri_human_bytes(room > margin ? room - margin : 0, left));
+                        peri_human_bytes(room, left));
 }
 
 static int too_large(int64_t max, peri_err_t *err)

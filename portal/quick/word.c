@@ -67,13 +67,28 @@ static const char *cut_of(const json_t *o)
     return NULL;
 }
 
+/* Lines stay: one may show where in the SQL something is wrong. */
+static void clean_lines(const char *s, char *out, size_t max)
+{
+    size_t n = 0;
+    for (;;) {
+        const size_t len = strcspn(s, "\n");
+        peri_text_clean(s, len, out + n, max - n);
+        n += strlen(out + n);
+        s += len;
+        if (!*s || n + 1 >= max) return;
+        out[n++] = *s++;
+        out[n] = '\0';
+    }
+}
+
 static void take_word(judge_t *j, const json_t *o)
 {
     char text[TEXT_MAX + 1];
     const char *s = json_string_value(json_object_get(o, "text"));
     const json_int_t code = json_integer_value(json_object_get(o, "code"));
     const json_t *changed = json_object_get(o, "changed");
-    peri_text_clean(s ? s : "", s ? strlen(s) : 0, text, TEXT_MAX);
+    clean_lines(s ? s : "", text, TEXT_MAX);
     s = peri_arena_strdup(j->arena, text);
     if (code == PERI_ELIMIT) s = without_options(s, j->arena);
     const bool known = code >= PERI_OK && code <= PERI_EINTERNAL;
@@ -165,8 +180,7 @@ void peri_quick_judge(const peri_childend_t *c, const peri_quickgiven_t *given,
                               peri_human_bytes(given->bytes, size)));
         break;
     case PERI_CHILD_NO_SPACE:
-        say(&j, PERI_EIO,
-            "the portal has no room for the answer just now: try again later");
+        say(&j, PERI_EFULL, PERI_QUICK_NO_ROOM);
         break;
     }
 }

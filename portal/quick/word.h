@@ -9,6 +9,9 @@
 #include "portal/quick/child.h"
 #include "portal/quick/run.h"
 
+#define PERI_QUICK_NO_ROOM                                                               \
+    "the portal has no room for the answer just now: try again later"
+
 typedef struct {
     double seconds;         /* that it was given */
     uint64_t memory, bytes; /* ... */

@@ -7,10 +7,10 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/base/util.h"
+#include "core/base/wait.h"
 #include "portal/log.h"
 #include "portal/storage/expire.h"
 #include "portal/storage/ops.h"
@@ -201,11 +201,8 @@ static void wait_for_round(peri_keeper_t *k)
 {
     const double end = peri_now() + ROUND_SECONDS;
     while (!stops(k) && peri_now() < end && !note_doubts(k)) {
-        struct timespec t;
-        clock_gettime(CLOCK_REALTIME, &t);
-        t.tv_sec += DOUBT_SECONDS;
         pthread_mutex_lock(&k->lock);
-        if (!stops(k)) pthread_cond_timedwait(&k->changed, &k->lock, &t);
+        if (!stops(k)) peri_wait_until(&k->changed, &k->lock, peri_now() + DOUBT_SECONDS);
         pthread_mutex_unlock(&k->lock);
     }
 }
@@ -215,11 +212,9 @@ static void *run(void *arg)
     peri_keeper_t *k = arg;
     double swept = -SWEEP_SECONDS;
     while (!stops(k)) {
-        struct timespec t;
-        clock_gettime(CLOCK_REALTIME, &t);
         bool all = peri_now() - swept >= SWEEP_SECONDS;
         if (all) swept = peri_now();
-        peri_keeper_round(k, (double)t.tv_sec, all);
+        peri_keeper_round(k, peri_epoch(), all);
         wait_for_round(k);
     }
     note_doubts(k); /* for the next start */

@@ -200,9 +200,7 @@ int peri_trash_tidy(int root, double older, peri_err_t *err)
 {
     int trash = peri_path_open_private(root, TRASH, err);
     DIR *d = trash >= 0 ? fdopendir(trash) : NULL;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    const double before = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec - older;
+    const double before = peri_epoch() - older;
     if (!d) {
         if (trash >= 0) close(trash);
         return trash >= 0 ? peri_path_errno(err, errno, "read", PERI_PATH_PRIVATE) : -1;

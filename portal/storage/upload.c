@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,65 +18,7 @@
 #define SWEEP_AT_ONCE 100
 #define DISK_MARGIN   ((uint64_t)64 << 20) /* left for the database and others */
 
-/* ---- the threads ---- */
-
-peri_uploads_t *peri_uploads_start(peri_dbpool_t *db, const peri_confstorage_t *conf,
-                                   void (*news)(const char *id), peri_err_t *err)
-{
-    sigset_t block, old;
-    peri_uploads_t *u = peri_xcalloc(1, sizeof(*u));
-    u->db = db;
-    u->conf = conf;
-    u->news = news;
-    u->table = peri_uploadtable_new();
-    pthread_mutex_init(&u->lock, NULL);
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&u->changed, &attr);
-    pthread_condattr_destroy(&attr);
-    /* Signals are for the main thread. */
-    sigfillset(&block);
-    pthread_sigmask(SIG_BLOCK, &block, &old);
-    int rc = 0;
-    while (rc == 0 && u->nthreads < PERI_UPLOAD_THREADS) {
-        rc = pthread_create(&u->thread[u->nthreads], NULL, peri_upload_thread, u);
-        if (rc == 0) u->nthreads++;
-    }
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (rc == 0) return u;
-    peri_err_set(err, PERI_EINTERNAL, "cannot start a thread");
-    peri_uploads_stop(u);
-    return NULL;
-}
-
-void peri_uploads_stop(peri_uploads_t *u)
-{
-    if (!u) return;
-    atomic_store(&u->stop, true);
-    pthread_mutex_lock(&u->lock);
-    pthread_cond_broadcast(&u->changed);
-    pthread_mutex_unlock(&u->lock);
-    for (unsigned i = 0; i < u->nthreads; i++) pthread_join(u->thread[i], NULL);
-    peri_upload_drop_jobs(u);
-    peri_uploadtable_free(u->table);
-    pthread_cond_destroy(&u->changed);
-    pthread_mutex_destroy(&u->lock);
-    free(u);
-}
-
 /* ---- places ---- */
-
-bool peri_upload_id_ok(const char *id)
-{
-    for (int i = 0; i < PERI_UPLOAD_ID; i++) {
-        const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        const char c = id[i];
-        if (dash ? c != '-' : !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
-            return false;
-    }
-    return !id[PERI_UPLOAD_ID];
-}
 
 int peri_upload_dir(const peri_uploads_t *u, int64_t volume, peri_err_t *err)
 {

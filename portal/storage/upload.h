@@ -55,17 +55,16 @@ int peri_upload_create(peri_uploads_t *u, const peri_upload_t *in, const char *l
 int peri_upload_find(peri_db_t *db, const char *id, peri_arena_t *a, peri_upload_t *out,
                      peri_err_t *err);
 /* Those of the account that are not complete, by id from `after` ("" at first) on. db: as
- * above. volume: "ana/persistent", "" if she may not see it any more. received: bytes
- * that have come; nobody is disturbed for it. */
+ * above. volume: "ana/persistent", "" if she may not see it any more. */
 typedef struct {
     peri_upload_t up;
     const char *volume;
     double created;
-    int64_t received;
 } peri_uploadlisted_t;
-int peri_upload_list(peri_uploads_t *u, peri_db_t *db, const char *after, int limit,
-                     peri_arena_t *a, peri_uploadlisted_t **list, size_t *n,
-                     peri_err_t *err);
+int peri_upload_list(peri_db_t *db, const char *after, int limit, peri_arena_t *a,
+                     peri_uploadlisted_t **list, size_t *n, peri_err_t *err);
+/* Bytes in its file; nobody is disturbed for it. */
+int64_t peri_upload_received(const peri_uploads_t *u, const peri_upload_t *up);
 /* The checksum that the whole must have. PERI_EINVAL: another kind was announced. */
 int peri_upload_expect(peri_db_t *db, peri_upload_t *up, const peri_sum_t *sum,
                        peri_err_t *err);

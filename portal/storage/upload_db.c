@@ -12,6 +12,17 @@
     "u.id::text, u.account, u.volume, u.path, u.size, u.overwrite, "                     \
     "coalesce(u.checksum, ''), u.metadata, u.state = 'done', u.expires"
 
+bool peri_upload_id_ok(const char *id)
+{
+    for (int i = 0; i < PERI_UPLOAD_ID; i++) {
+        const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        const char c = id[i];
+        if (dash ? c != '-' : !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+            return false;
+    }
+    return !id[PERI_UPLOAD_ID];
+}
+
 static char *number(char out[24], int64_t v)
 {
     snprintf(out, 24, "%lld", (long long)v);
@@ -56,9 +67,8 @@ int peri_upload_find(peri_db_t *db, const char *id, peri_arena_t *a, peri_upload
     return rc;
 }
 
-int peri_upload_list(peri_uploads_t *u, peri_db_t *db, const char *after, int limit,
-                     peri_arena_t *a, peri_uploadlisted_t **list, size_t *n,
-                     peri_err_t *err)
+int peri_upload_list(peri_db_t *db, const char *after, int limit, peri_arena_t *a,
+                     peri_uploadlisted_t **list, size_t *n, peri_err_t *err)
 {
     char most[24];
     PGresult *q = peri_db_query(
@@ -78,7 +88,6 @@ int peri_upload_list(peri_uploads_t *u, peri_db_t *db, const char *after, int li
         read_row(q, (int)i, a, &l->up);
         l->volume = peri_arena_strdup(a, PQgetvalue(q, (int)i, 10));
         l->created = strtod(PQgetvalue(q, (int)i, 11), NULL);
-        l->received = peri_upload_received(u, &l->up);
     }
     PQclear(q);
     return 0;

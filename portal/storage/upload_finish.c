@@ -1,14 +1,17 @@
-/* upload_finish.c - see upload.h: the threads that make complete uploads files. */
+/* upload_finish.c - see upload.h: the threads that make complete uploads files, and sweep
+ * now and then.
+ */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/base/failpoint.h"
 #include "core/base/util.h"
+#include "core/base/wait.h"
 #include "portal/storage/ops.h"
 #include "portal/storage/upload_priv.h"
 
@@ -84,7 +87,8 @@ void peri_finish_unref(peri_finish_t *f)
     pthread_mutex_unlock(&u->lock);
 }
 
-void peri_upload_drop_jobs(peri_uploads_t *u)
+/* At the end, when neither requests nor threads are left: what was not begun. */
+static void drop_jobs(peri_uploads_t *u)
 {
     while (u->jobs) unref(u->jobs);
 }
@@ -208,14 +212,12 @@ static peri_finish_t *next_job(peri_uploads_t *u)
 static peri_finish_t *wait_for_job(peri_uploads_t *u)
 {
     peri_finish_t *f;
-    while (!(f = next_job(u)) && !atomic_load(&u->stop) && peri_now() < u->sweep_at) {
-        struct timespec t = {.tv_sec = (time_t)u->sweep_at + 1};
-        pthread_cond_timedwait(&u->changed, &u->lock, &t);
-    }
+    while (!(f = next_job(u)) && !atomic_load(&u->stop) && peri_now() < u->sweep_at)
+        peri_wait_until(&u->changed, &u->lock, u->sweep_at);
     return f;
 }
 
-void *peri_upload_thread(void *uploads)
+static void *run(void *uploads)
 {
     peri_uploads_t *u = uploads;
     pthread_mutex_lock(&u->lock);
@@ -240,4 +242,47 @@ void *peri_upload_thread(void *uploads)
     }
     pthread_mutex_unlock(&u->lock);
     return NULL;
+}
+
+/* ---- start and stop ---- */
+
+peri_uploads_t *peri_uploads_start(peri_dbpool_t *db, const peri_confstorage_t *conf,
+                                   void (*news)(const char *id), peri_err_t *err)
+{
+    sigset_t block, old;
+    peri_uploads_t *u = peri_xcalloc(1, sizeof(*u));
+    u->db = db;
+    u->conf = conf;
+    u->news = news;
+    u->table = peri_uploadtable_new();
+    pthread_mutex_init(&u->lock, NULL);
+    pthread_cond_init(&u->changed, NULL);
+    /* Signals are for the main thread. */
+    sigfillset(&block);
+    pthread_sigmask(SIG_BLOCK, &block, &old);
+    int rc = 0;
+    while (rc == 0 && u->nthreads < PERI_UPLOAD_THREADS) {
+        rc = pthread_create(&u->thread[u->nthreads], NULL, run, u);
+        if (rc == 0) u->nthreads++;
+    }
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (rc == 0) return u;
+    peri_err_set(err, PERI_EINTERNAL, "cannot start a thread");
+    peri_uploads_stop(u);
+    return NULL;
+}
+
+void peri_uploads_stop(peri_uploads_t *u)
+{
+    if (!u) return;
+    atomic_store(&u->stop, true);
+    pthread_mutex_lock(&u->lock);
+    pthread_cond_broadcast(&u->changed);
+    pthread_mutex_unlock(&u->lock);
+    for (unsigned i = 0; i < u->nthreads; i++) pthread_join(u->thread[i], NULL);
+    drop_jobs(u);
+    peri_uploadtable_free(u->table);
+    pthread_cond_destroy(&u->changed);
+    pthread_mutex_destroy(&u->lock);
+    free(u);
 }

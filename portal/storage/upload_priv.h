@@ -28,9 +28,6 @@ struct peri_uploads {
 /* A volume's .perigee/uploads; a descriptor or -1. */
 int peri_upload_dir(const peri_uploads_t *u, int64_t volume, peri_err_t *err);
 
-/* upload.c: bytes in its file; nobody is disturbed. */
-int64_t peri_upload_received(const peri_uploads_t *u, const peri_upload_t *up);
-
 /* upload_db.c */
 /* Reserves its size and makes the row: 1; 0: there is one with this id. */
 int peri_uploadrow_insert(peri_db_t *db, const peri_confstorage_t *conf,
@@ -44,10 +41,6 @@ int peri_uploadrow_delete(peri_db_t *db, const peri_upload_t *up, bool reserved,
 int peri_uploadrow_expired(peri_db_t *db, peri_arena_t *a, peri_upload_t *out, int max,
                            peri_err_t *err);
 
-/* upload_finish.c */
-void *peri_upload_thread(void *uploads);
-/* At the end, when neither requests nor threads are left: what was not begun. */
-void peri_upload_drop_jobs(peri_uploads_t *u);
 /* upload.c: one round; called by a thread now and then. */
 void peri_upload_sweep(peri_uploads_t *u);
 

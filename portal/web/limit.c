@@ -1,5 +1,6 @@
 /* limit.c - how many requests an account, or an address without one, may make in a
- * minute.
+ * minute, and how many of an account may be under way: streams and waiting ones stay as
+ * long as their client likes. nginx counts connections, but by address.
  *
  * A bucket each that fills evenly, in a table of fixed size: who comes after long silence
  * may take over the place of another who was silent for as long. The local socket is not
@@ -8,6 +9,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/hash.h"
@@ -16,7 +18,8 @@
 
 #define SLOTS          4096 /* a power of two */
 #define WAYS           4
-#define ANONYMOUS_PART 4 /* of the rate of an account */
+#define ANONYMOUS_PART 4   /* of the rate of an account */
+#define UNDER_WAY_OF   300 /* a quarter of the connections of a door */
 
 typedef struct {
     uint64_t key; /* 0: free */
@@ -70,4 +73,58 @@ void peri_limit_count(peri_request_t *r)
     snprintf(text, sizeof(text), "%.0f", ceil((1 - left) * 60 / rate));
     peri_request_set_header(r, "Retry-After", text);
     peri_problem_make(r, 429, "limited", "too many requests in a minute: slow down");
+}
+
+/* ---- under way ---- */
+
+typedef struct entry {
+    struct entry *next;
+    int64_t account;
+    unsigned n; /* never 0 */
+} entry_t;
+
+static entry_t *under_way; /* under the lock */
+
+static entry_t **entry_of(int64_t account)
+{
+    entry_t **e = &under_way;
+    while (*e && (*e)->account != account) e = &(*e)->next;
+    return e;
+}
+
+void peri_limit_enter(peri_callstate_t *c)
+{
+    const int64_t account = c->r.actor.account;
+    if (!account || c->r.actor.local) return;
+    pthread_mutex_lock(&lock);
+    entry_t **e = entry_of(account);
+    if (!*e) {
+        *e = peri_xcalloc(1, sizeof(**e));
+        (*e)->account = account;
+    }
+    const bool room = (*e)->n < UNDER_WAY_OF;
+    if (room) {
+        (*e)->n++;
+        c->counted = account;
+    }
+    pthread_mutex_unlock(&lock);
+    if (room) return;
+    peri_request_set_header(&c->r, "Retry-After", "10");
+    peri_request_set_header(&c->r, "Connection", "close");
+    peri_problem_make(&c->r, 429, "limited",
+                      "too many requests of this account are under way: close what "
+                      "follows logs or events, or wait");
+}
+
+void peri_limit_leave(peri_callstate_t *c)
+{
+    if (!c->counted) return;
+    pthread_mutex_lock(&lock);
+    entry_t **e = entry_of(c->counted), *one = *e;
+    if (--one->n == 0) {
+        *e = one->next;
+        free(one);
+    }
+    pthread_mutex_unlock(&lock);
+    c->counted = 0;
 }

@@ -1,5 +1,4 @@
 /* problem.c - errors as RFC 9457 problems. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -82,17 +81,4 @@ void peri_problem_of(peri_request_t *r, const peri_err_t *err)
         peri_log(PERI_LOG_WARN, "%s %s: %s request=%s where=%s", r->method, r->path,
                  err->text, r->id, err->where);
     peri_problem_make(r, status, r->problem ? r->problem_word : kinds[i].word, err->text);
-}
-
-int peri_request_fail(peri_request_t *r, peri_err_t *err, int status, const char *word,
-                      const char *fmt, ...)
-{
-    char text[sizeof(err->text)];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
-    r->problem = status;
-    r->problem_word = word;
-    return peri_err_set(err, PERI_EINVAL, "%s", text);
 }

@@ -138,6 +138,13 @@ json_t *peri_request_json(peri_request_t *r, const char *keys, peri_err_t *err)
     return NULL;
 }
 
+void peri_request_drop_body(peri_request_t *r)
+{
+    peri_buf_free(&((peri_callstate_t *)r)->body);
+    r->body = "";
+    r->body_len = 0;
+}
+
 int peri_json_text(const json_t *o, const char *key, bool need, size_t max,
                    const char **out, peri_err_t *err)
 {
@@ -215,6 +222,19 @@ void peri_request_etag(peri_request_t *r, const char *tag)
     if (have && list_has(have, tag) &&
         (!strcmp(r->method, "GET") || !strcmp(r->method, "HEAD")))
         r->status = 304;
+}
+
+int peri_request_fail(peri_request_t *r, peri_err_t *err, int status, const char *word,
+                      const char *fmt, ...)
+{
+    char text[sizeof(err->text)];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    r->problem = status;
+    r->problem_word = word;
+    return peri_err_set(err, PERI_EINVAL, "%s", text);
 }
 
 int peri_request_match(peri_request_t *r, const char *tag, peri_err_t *err)

@@ -111,6 +111,9 @@ int peri_request_number(const peri_request_t *r, const char *name, int64_t min,
 /* The body as a JSON object without keys that are not in `keys` (space-separated); it
  * lives as long as the request. An empty body is an empty object. */
 json_t *peri_request_json(peri_request_t *r, const char *keys, peri_err_t *err);
+/* The body goes now, not when the request ends: of one that waits and does not look at it
+ * again. What was made of it stays. */
+void peri_request_drop_body(peri_request_t *r);
 /* Fields of it. Wrong types and control characters are errors that name the key. Absent
  * (or null): NULL with need false, an error with need true. max: bytes of UTF-8. */
 int peri_json_text(const json_t *o, const char *key, bool need, size_t max,

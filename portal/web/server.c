@@ -187,6 +187,7 @@ static void begin(call_t *c)
     peri_err_t err = {0};
     peri_who(c->server, r);
     if (!r->status) peri_limit_count(r);
+    if (!r->status) peri_limit_enter(c);
     if (!r->status) peri_route_find(c->server->tables, r);
     if (!r->status) peri_who_check(r);
     if (!r->status && r->route->body && r->route->body->begin(r, &err)) fail(r, &err);
@@ -248,6 +249,7 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **state,
     call_t *c = *state;
     if (!c) return;
     peri_waiting_remove(&c->waiter);
+    peri_limit_leave(c);
     if (c->r.ctx_free) c->r.ctx_free(c->r.ctx);
     drop_answer(&c->r);
     peri_buf_free(&c->body);

@@ -5,9 +5,9 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/base/util.h"
+#include "core/base/wait.h"
 #include "portal/portal.h"
 
 #define RECENT 64   /* news that are remembered */
@@ -53,8 +53,7 @@ static void *run(void *arg)
             else if (w->until < next)
                 next = w->until;
         }
-        struct timespec t = {(time_t)next, (long)((next - (double)(time_t)next) * 1e9)};
-        pthread_cond_timedwait(&w_all.changed, &w_all.lock, &t);
+        peri_wait_until(&w_all.changed, &w_all.lock, next);
     }
     pthread_mutex_unlock(&w_all.lock);
     return NULL;
@@ -62,11 +61,7 @@ static void *run(void *arg)
 
 void peri_waiting_start(void)
 {
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&w_all.changed, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&w_all.changed, NULL);
     w_all.running = true;
     if (pthread_create(&w_all.thread, NULL, run, NULL)) w_all.running = false;
 }

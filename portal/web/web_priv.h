@@ -26,6 +26,7 @@ typedef struct {
     bool too_large;
     size_t wasted; /* bytes of a body that came after it was refused */
     peri_waiter_t waiter;
+    int64_t counted; /* of this account's that are under way; 0: of nobody's */
 } peri_callstate_t;
 
 /* routes.c: sets r->route and r->param, or a problem. */
@@ -36,6 +37,10 @@ void peri_who(const peri_server_t *s, peri_request_t *r);
 void peri_who_check(peri_request_t *r);
 /* limit.c: counts the request; a problem (429) if there were too many. */
 void peri_limit_count(peri_request_t *r);
+/* limit.c: it is one of those of its account that are under way, until _leave; a problem
+ * (429) if there are too many. */
+void peri_limit_enter(peri_callstate_t *c);
+void peri_limit_leave(peri_callstate_t *c);
 
 /* problem.c */
 void peri_problem_make(peri_request_t *r, int status, const char *word,

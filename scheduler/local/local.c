@@ -269,10 +269,17 @@ out:
     pthread_mutex_unlock(&l->lock);
 }
 
+static int local_check(const json_t *conf, peri_err_t *err)
+{
+    peri_local_t l = {0};
+    return peri_local_configure(&l, conf, err);
+}
+
 const peri_sched_ops_t peri_sched_local_ops = {
     .abi = PERI_SCHED_ABI,
     .name = "local",
     .open = local_open,
+    .check = local_check,
     .close = local_close,
     .caps = local_caps,
     .submit = local_submit,

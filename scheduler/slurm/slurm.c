@@ -440,6 +440,7 @@ __attribute__((visibility("default"))) const peri_sched_ops_t peri_sched_ops = {
     .abi = PERI_SCHED_ABI,
     .name = "slurm",
     .open = slurm_open,
+    .check = check_keys,
     .close = slurm_close,
     .caps = slurm_caps,
     .nodes = slurm_nodes,

@@ -321,6 +321,9 @@ class Open(Accounts):
         self.status(program.post("/account/tokens", {"name": "x", "scopes": ["sql"], "days": 1}), 403)
         weak = b.ok("POST", "/account/tokens", {"name": "w", "scopes": ["sql"], "days": 1})
         program_weak = Person(self.portal, token=weak["token"])
+        me = program_weak.ok("GET", "/account")
+        self.assertEqual(sorted(me), ["door", "name", "scopes", "token"])
+        self.assertEqual((me["name"], me["scopes"]), ("tok", ["sql"]))
         self.status(program_weak.delete(f"/account/tokens/{strong['id']}"), 403)
         self.status(program_weak.delete(f"/account/tokens/{weak['id']}"), 204)  # its own
         self.status(program.post("/account/password", {"old": PASSWORD, "new": OTHER}), 403)

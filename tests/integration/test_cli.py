@@ -92,12 +92,40 @@ class Surface(harness.Case):
         said = set(re.findall(option, page))
         self.assertEqual(known - said, set(), "not in the manual")
         self.assertEqual(said - known - LONG_FORMS, set(), "in the manual only")
+        synopsis = page.split(".SH SYNOPSIS")[1].split(".SH DESCRIPTION")[0]
         for (name,) in self.commands:
             self.assertIn(f'.SH "PERIGEE {name.upper()}"', page)
+            self.assertRegex(synopsis, rf"\b{name}\b")
 
     def test_doctor_script(self):
-        p = subprocess.run([f"{SOURCE}/scripts/doctor"], capture_output=True, timeout=60)
+        p = subprocess.run([f"{SOURCE}/scripts/doctor"], capture_output=True, text=True, timeout=60)
         self.assertEqual(p.returncode, 0, p.stdout)
+        looked = {line.split()[0] for line in p.stdout.splitlines() if line.startswith("  ")}
+        needed = re.findall(r"IMPORTED_TARGET ([\w-]+)\)", text_of(f"{SOURCE}/CMakeLists.txt"))
+        self.assertGreater(len(needed), 10)
+        self.assertEqual(set(needed) - looked, set())
+
+    def test_links(self):
+        """Every page is in the map, and what a page links to is there, to the heading."""
+        pages = {p: text_of(p) for p in glob.glob(f"{SOURCE}/**/*.md", recursive=True)
+                 if "/build/" not in p and "/node_modules/" not in p}
+        seen = set()
+        for page, text in pages.items():
+            text = re.sub(r"```.*?```", "", text, flags=re.S)
+            for link in re.findall(r"\]\(([^)\s]+)\)", text):
+                if re.match(r"\w+:", link):
+                    continue
+                to, _, heading = link.partition("#")
+                to = os.path.normpath(os.path.join(os.path.dirname(page), to)) if to else page
+                self.assertTrue(os.path.exists(to), f"{page}: {link}")
+                if heading:
+                    titles = re.findall(r"^#+ (.*)", pages[to], flags=re.M)
+                    self.assertIn(heading, [re.sub(r"[^\w -]", "", t.lower()).replace(" ", "-")
+                                            for t in titles], f"{page}: {link}")
+                if os.path.basename(page) == "README.md":
+                    seen.add(to)
+        known = {p for p in pages if p.startswith(f"{SOURCE}/docs/") and p != f"{SOURCE}/docs/README.md"}
+        self.assertEqual(known - seen, set(), "no README.md has a link to them")
 
     def test_no_bytes_of_the_machine(self):
         """No path of the machine it was built on in the text files of the repository."""

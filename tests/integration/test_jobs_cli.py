@@ -419,6 +419,37 @@ class Restarts(Service):
         self.assertNotEqual(done.status, 0)
         self.assertIn("wrong.yaml:1:1", done.err)
 
+    def test_mistakes_of_a_section(self):
+        """What the parser cannot know is told by the doctor and by reload, and ends nothing."""
+        self.ok("up")
+        pid = self.status()["daemon"]["pid"]
+        for wrong, word in (("mail: {server: smtp.example.org, from: a@example.org}", "smtp://HOST"),
+                            ("mail: {server: 'smtp://[::1]', from: a@example.org, user: a, "
+                             "password_file: /nope}", "/nope"),
+                            ("oidc: [{name: a, issuer: 'http://example.org', client_id: a}]", "https"),
+                            ("schedulers: {local: {core: 4}}", 'did you mean "cores"?'),
+                            ("schedulers: {local: {memory: 16 XB}}", "16GB"),
+                            ("schedulers: {nosuch: {}}", "perigee-nosuch.so")):
+            path = self.w.write("section.yaml", f"{self.rights}{wrong}\n")
+            for words in (("reload",), ("doctor",)):
+                done = self.w.run(*words, "--config", path)
+                self.assertGreater(done.status, 0, done)
+                self.assertIn(word, done.err + done.out)
+            self.assertEqual((self.status()["daemon"]["pid"], self.w.run("status").status), (pid, 0))
+            self.ok("wait", "-q", self.submit("--", "true"))
+        # Without its plugin the rest works; it is said.
+        self.ok("down")
+        self.assertIn("perigee-nosuch.so", self.ok("up", "--config", path).err)
+        self.ok("wait", "-q", self.submit("--", "true"))
+        self.ok("down")
+        # Of an earlier start nothing is told.
+        for wrong in ("cores: none", "tasks: none"):
+            path = self.w.write("section.yaml", f"{self.rights}schedulers: {{local: {{{wrong}}}}}\n")
+            done = self.w.run("up", "--config", path)
+            self.assertEqual(done.status, 1, done)
+        self.assertIn('"tasks"', done.err)
+        self.assertNotIn('"cores"', done.err)
+
 
 if __name__ == "__main__":
     harness.main()

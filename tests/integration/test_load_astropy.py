@@ -317,7 +317,7 @@ stars</DESCRIPTION>{fields}<DATA>{data}</DATA></TABLE>{after}</RESOURCE></VOTABL
         refuse("declares entities", text=bomb)
         refuse("declares entities", text='<!DOCTYPE VOTABLE [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
                                          "<VOTABLE>&x;</VOTABLE>")
-        refuse("is no VOTable", text="<html><body>VOTABLE</body></html>")
+        refuse("is a web page", text="<html><body>VOTABLE</body></html>")
         refuse("truncated", text=harness.text_of(self.votable(field, cells))[:-60].replace("</TABLE>", ""))
         refuse("mismatched tag", data="<TABLEDATA><TR></TABLEDATA>")
         refuse("has no table with FIELDs", fields="")

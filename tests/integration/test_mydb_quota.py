@@ -11,6 +11,8 @@ import subprocess
 import time
 import unittest
 
+import h5py
+
 import harness
 from harness import Workplace
 from portal_world import Portal
@@ -20,6 +22,7 @@ SIZE = r"[0-9.]+ [kMG]?B"
 SENTENCE = re.compile(rf"would take ({SIZE})( more)?, and ({SIZE}) are left of ({SIZE}) in "
                       rf"(\S+) \(({SIZE}) too few\); (mydb\.\w+) is (as it was|not made)")
 MAKE = "CREATE TABLE mydb.t AS SELECT range AS i, random() AS x FROM range(1000)"
+LARGE = MAKE.replace("1000", "70000")  # 0.6 MB; rows are added to a copy of it
 FILL = "SELECT range AS i, random() AS x FROM range(200000)"  # 3.2 MB that cannot be made smaller
 
 
@@ -91,6 +94,19 @@ class Local(unittest.TestCase):
         self.assertEqual(less.status, 0, less.err)
         self.assertEqual(self.query("DROP TABLE mydb.t", left=0).status, 0)
 
+    def test_added(self):
+        """To a copy of a table's file: it is there twice meanwhile, and counts once."""
+        made = self.query(LARGE, left=10**6)
+        self.assertEqual(made.status, 0, made.err)
+        before = content(self.folder)
+        self.refused(self.query("INSERT INTO mydb.t VALUES (1, 2)", left=0), before=before)
+        self.refused(self.query(f"INSERT INTO mydb.t {FILL}", left=500000), before=before)
+        self.refused(self.load(self.csv(100000), "t", "--append", left=500000), before=before)
+        done = self.query("INSERT INTO mydb.t VALUES (1, 2)", left=100000)
+        self.assertEqual(done.status, 0, done.err)
+        with h5py.File(os.path.join(self.folder, "t.h5")) as f:
+            self.assertIn("compact_size", f.attrs)
+
     def test_statements_before_it_stay(self):
         done = self.query(f"{MAKE}; INSERT INTO mydb.t SELECT 7, 7; INSERT INTO mydb.t {FILL}; DROP TABLE mydb.t",
                           left=500000)
@@ -105,7 +121,17 @@ class Local(unittest.TestCase):
         self.addCleanup(subprocess.run, ["umount", self.folder], check=True)
         made = self.query(MAKE)
         self.assertEqual(made.status, 0, made.err)
-        before = content(self.folder)
+        self.full(content(self.folder))
+        self.assertEqual(self.query("DROP TABLE mydb.t").status, 0)
+        # With room for the copy and some of the new rows; and with room for a part of the copy.
+        for pad in (0, 1000000):
+            made = self.query(LARGE)
+            self.assertEqual(made.status, 0, made.err)
+            self.w.write("mydb/pad", "x" * pad)
+            self.full(content(self.folder))
+            self.assertEqual(self.query("DROP TABLE mydb.t").status, 0)
+
+    def full(self, before):
         more = FILL.replace("200000", "1000000")
         for sql in (f"CREATE TABLE mydb.u AS {more}", f"INSERT INTO mydb.t {more}"):
             with self.subTest(sql=sql):

@@ -174,7 +174,8 @@ class TheServer(unittest.TestCase):
         token = dora.ok("POST", "/account/tokens", {"name": "t", "scopes": ["files:read"], "days": 3})
         dora.fails(400, "POST", "/account/tokens", {"name": "t", "scopes": ["root"], "days": 3})
         weak = self.who(Person(self.portal, "dora", token=token["token"]))
-        weak.fails(403, "GET", "/account")
+        weak.ok("GET", "/account")  # whose it is
+        weak.fails(403, "GET", "/account/sessions")
         ana.fails(403, "POST", "/account/tokens", {"name": "t", "scopes": ["sql"], "days": 3})
         dora.ok("GET", "/account/tokens")
         dora.ok("DELETE", f"/account/tokens/{token['id']}")
@@ -402,6 +403,8 @@ class TheServer(unittest.TestCase):
                                 '"what": "created"}]', cut="rows", state="cut", seconds=0.5)
         ana.ok("GET", "/queries?q=select&limit=1")
         self.assertEqual(ana.ok("GET", f"/queries/{one}")["cut"], "rows")
+        self.assertEqual(ana.ok("GET", f"/queries/{one[:8]}")["id"], one)
+        ana.fails(404, "GET", f"/queries/{one[:3]}")
         ana.ok("POST", f"/queries/{one}/job?check=1", {})
         job = ana.ok("POST", f"/queries/{one}/job", {"into": "x.csv", "ranks": 1})
         ana.ok("POST", f"/jobs/{job['number']}/cancel")

@@ -340,7 +340,7 @@ class Memory(World):
         self.assertIn("SELECT count(*) AS groups FROM groups", shown)
         self.assertRegex(gil.ok("history", "show", failed["id"]), "(?s)failed.*nonsense")
         self.assertRegex(gil.ok("history", "run", counted["id"][:8], "--format", "csv"), r"^groups\n\d+\n$")
-        gil.fails(1, "none of your queries begins with", "history", "show", "0000fff")
+        gil.fails(1, "you have asked no query 0000fff", "history", "show", "0000fff")
         gil.fails(2, "no ID", "history", "show", "xyz")
         gil.fails(2, "no ID", "history", "rm", "12")
         self.ana.fails(1, "no query", "history", "show", first["id"])
@@ -352,6 +352,14 @@ class Memory(World):
         self.assertEqual(len(gil.json("history", "--all")), 602)
         self.assertIn("SELECT 17\n", gil.ok("history", "show", next(
             q["id"] for q in gil.json("history", "--all") if q["sql"] == "SELECT 17")[:18]))
+        self.database("INSERT INTO query (account, id, sql, state) SELECT a.id, ('abcd' || n || '000-0000-4000-8000-"
+                      "000000000000')::uuid, 'SELECT ' || n, 'done' FROM account a, generate_series(1, 2) n "
+                      "WHERE a.name = 'gil'")
+        gil.fails(2, "more than one of your queries begins with abcd: give more", "history", "rm", "abcd")
+        self.assertIn("SELECT 2\n", gil.ok("history", "show", "ABCD2"))
+        self.ana.fails(1, "no query", "history", "show", "abcd2")
+        self.assertEqual(gil.ok("history", "rm", "abcd1"), "query abcd1 is forgotten\n")
+        gil.fails(1, "no query", "history", "show", "abcd1000-0000-4000-8000-000000000000")
 
     def test_saved(self):
         hal = self.newcomer("hal")
@@ -372,6 +380,21 @@ class Memory(World):
         job = hal.run("query", "-q", "--job", "--saved", "more", "--param", "m=21").out.strip()
         hal.ok("wait", job, timeout=120)
         self.assertEqual(hal.ok("results", job, "result.csv"), "m,s\n42,x\n")
+        # A team's: its members see and run it, and only its owner changes it.
+        self.ana.fails(1, "no saved query", "saved", "show", "hal/more")
+        hal.fails(1, "in no team halos", "saved", "share", "more", "halos")
+        hal.ok("team", "create", "halos")
+        hal.ok("team", "invite", "halos", "ana")
+        self.ana.ok("team", "accept", "halos")
+        hal.fails(1, "no saved query", "saved", "share", "mor", "halos")
+        self.assertIn("is shared with the team halos", hal.ok("saved", "share", "more", "team:halos"))
+        self.assertRegex(self.ana.ok("saved"), r'more +hal +halos .*m=2 s="x"')
+        self.assertEqual(self.ana.ok("query", "-q", "--format", "csv", "--saved", "hal/more"), "m,s\n4,x\n")
+        self.ana.fails(1, "hal/more is a query of hal: only hal shares it", "saved", "unshare", "hal/more")
+        hal.ok("query", "-q", "--save", "more", "--param", "m=3", "--param", "s=x", "SELECT $m * 2 AS m, $s AS s")
+        self.assertEqual(self.ana.ok("query", "-q", "--format", "csv", "--saved", "hal/more"), "m,s\n6,x\n")
+        self.assertIn("yours alone", hal.ok("saved", "unshare", "more"))
+        self.ana.fails(1, "no saved query", "query", "--saved", "hal/more")
         self.assertIn("is deleted", hal.ok("saved", "rm", "more"))
         hal.fails(1, "no saved query", "saved", "rm", "more")
 

@@ -2,6 +2,7 @@
 """Tables and queries over HTTP at a real portal: what was asked is kept, paged, searched and becomes a
 job; queries are saved under names, with parameters, for a team.
 """
+import glob
 import hashlib
 import json
 import os
@@ -340,6 +341,31 @@ class Restored(Tables):
         ben = Person(other, "ben", token=self.ben.token)
         self.assertEqual(ben.get(f"/queries/{one}").status, 404)
         self.assertEqual(ben.put("/saved-queries/kept", {"sql": "SELECT 3"}).status, 201)
+
+    def test_deleted_meanwhile(self):
+        """While the first file is copied the last one goes."""
+        self.ana.ok("PUT", "/files/ana/persistent/z", "z")
+        last, = glob.glob(self.portal.state + "/volumes/*/z")
+        first = last[:-1] + "a"
+        with open(first, "wb") as f:
+            f.truncate(1 << 30)
+        place = self.portal.work.file("meanwhile")
+        end = time.monotonic() + 60
+
+        def delete():
+            while not glob.glob(place + "/.new-*/volumes/*/.a.*") and time.monotonic() < end:
+                time.sleep(0.001)
+            os.unlink(last)
+
+        t = threading.Thread(target=delete)
+        t.start()
+        done = self.portal.run("backup", place)
+        t.join()
+        os.unlink(first)
+        self.assertIn("vanished", done.err)
+        self.assertEqual(done.status, 0, done)
+        self.assertTrue(glob.glob(place + "/*/volumes/*/a"))
+        self.assertFalse(glob.glob(place + "/*/volumes/*/z"))
 
 
 CSV = b"id,name,mag,seen\n1,Alkaid,1.85,2020-01-02\n2,,0.03,\n9007199254740993,Vega,-1.5,1999-12-31\n"

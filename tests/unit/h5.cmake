@@ -1,4 +1,5 @@
 peri_unit_test(h5_types peri_h5 m)
+peri_unit_test(h5_heap peri_h5 m)
 peri_unit_test(h5_layouts peri_h5 Threads::Threads)
 peri_unit_test(h5_errors peri_h5)
 

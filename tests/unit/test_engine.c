@@ -340,6 +340,44 @@ static void tables_of_stages(void **state)
     peri_table_unref(t);
 }
 
+/* Keys of groups: an ENUM of 2^bits - 2 values, and an error where a value is none. */
+static void keys_of_groups(void **state)
+{
+    (void)state;
+    static const char *const types[] = {"TINYINT",  "SMALLINT",  "INTEGER",  "BIGINT",
+                                        "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"};
+    peri_err_t err = {0};
+    peri_limits_t limits = {.threads = 1, .memory = 1u << 30};
+    peri_session_t *s = peri_session_new(&limits, &err);
+    assert_non_null(s);
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        char from[160], bad[160];
+        snprintf(from, sizeof(from), "(SELECT CAST(i AS %s) AS k FROM range(6) t(i))",
+                 types[i]);
+        expect(s, "list(enum_code(peri_key3(k)))", from, "[0, 1, 2, 3, 4, 5]");
+        expect(s, "list(enum_code(peri_key12(k, -3)))", from, "[3, 4, 5, 6, 7, 8]");
+        expect(s, "list(enum_code(peri_key8(CASE WHEN k % 2 = 0 THEN k END)))", from,
+               "[0, NULL, 2, NULL, 4, NULL]");
+        for (int value = 6; value < 9; value++) {
+            snprintf(bad, sizeof(bad), "SELECT peri_key3(CAST(%d AS %s))::VARCHAR", value,
+                     types[i]);
+            expect_error(s, bad, PERI_EINVAL, "outside of the bounds");
+        }
+        snprintf(bad, sizeof(bad), "SELECT peri_key3(CAST(0 AS %s), 1)::VARCHAR",
+                 types[i]);
+        expect_error(s, bad, PERI_EINVAL, "outside of the bounds");
+        if (*types[i] == 'U') continue;
+        snprintf(bad, sizeof(bad), "SELECT peri_key3(CAST(-1 AS %s))::VARCHAR", types[i]);
+        expect_error(s, bad, PERI_EINVAL, "outside of the bounds");
+    }
+    expect(s, "enum_code(peri_key12(4093))", "range(1)", "4093");
+    expect_error(s, "SELECT peri_key12(4094)::VARCHAR", PERI_EINVAL, "make the index");
+    expect_error(s, "SELECT peri_key12(18446744073709551615)::VARCHAR", PERI_EINVAL,
+                 "make the index");
+    expect_error(s, "SELECT peri_key13(1)::VARCHAR", PERI_EINVAL, "peri_key13");
+    peri_session_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(values_of_every_column),
@@ -349,6 +387,7 @@ int main(void)
                                        cmocka_unit_test(interrupts_end_it),
                                        cmocka_unit_test(nothing_gets_out),
                                        cmocka_unit_test(limits_are_told),
+                                       cmocka_unit_test(keys_of_groups),
                                        cmocka_unit_test(tables_of_stages)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

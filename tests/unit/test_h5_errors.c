@@ -2,6 +2,7 @@
  * missing filters, requests out of range. */
 #include "test_h5_fixture.h"
 
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 static void spew(const char *name, const void *data, size_t n)
@@ -262,12 +263,37 @@ static void test_limits(void **state)
 /* ---- what may be read ---- */
 
 /* A file in root/ with one dataset `x`, made by `how` to lead to ../secret/. */
-enum { LINK, VIRTUAL, NESTED, EXTERNAL, ABSOLUTE, SYMLINK, NHOW };
+enum {
+    LINK,
+    VIRTUAL,
+    NESTED,
+    EXTERNAL,
+    ABSOLUTE,
+    SYMLINK,
+    NAMELESS,         /* an open file that was removed, as raw data */
+    NAMELESS_VIRTUAL, /* ... as an HDF5 file */
+    NHOW
+};
+
+/* "/proc/self/fd/N" of a copy that has no name; N stays open. */
+static char *nameless(const char *file)
+{
+    char path[64];
+    size_t n = 0;
+    const int fd = memfd_create("copy", MFD_CLOEXEC);
+    char *text = slurp(file, &n);
+    assert_int_equal(write(fd, text, n), n);
+    free(text);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return strdup(path);
+}
 
 static void make_escape(int how)
 {
     hsize_t n = 10;
-    char *abs = strdup(fx_path("secret/s.h5"));
+    char *abs = strdup(fx_path("secret/s.h5")), *open_copy = NULL;
+    if (how == NAMELESS) open_copy = nameless("secret/raw");
+    if (how == NAMELESS_VIRTUAL) open_copy = nameless("secret/s.h5");
     if (how == SYMLINK) assert_int_equal(symlink(abs, fx_path("root/inside.h5")), 0);
     hid_t f = fx_create("root/esc.h5"), sp = H5Screate_simple(1, &n, NULL);
     hid_t p = H5Pcreate(H5P_DATASET_CREATE);
@@ -290,8 +316,14 @@ static void make_escape(int how)
     case EXTERNAL:
         H5Pset_external(p, fx_path("secret/raw"), 0, 40);
         break;
+    case NAMELESS:
+        H5Pset_external(p, open_copy, 0, 40);
+        break;
+    case NAMELESS_VIRTUAL:
+        H5Pset_virtual(p, sp, open_copy, "x", sp);
+        break;
     }
-    if (how == VIRTUAL || how == NESTED || how == EXTERNAL)
+    if (how == VIRTUAL || how == NESTED || how == EXTERNAL || open_copy)
         fx_write(f, "x", H5T_STD_I32LE, 1, &n, p, 0, NULL);
     H5Pclose(p), H5Sclose(sp), H5Fclose(f);
     if (how == NESTED) {
@@ -300,6 +332,7 @@ static void make_escape(int how)
         H5Fclose(f);
     }
     free(abs);
+    free(open_copy);
 }
 
 static void test_root(void **state)
@@ -324,6 +357,7 @@ static void test_root(void **state)
         assert_non_null(pf);
         refuse_set(pf, "x", PERI_EDENIED, "outside");
         peri_h5file_unref(pf);
+        if (how == NAMELESS_VIRTUAL) continue; /* HDF5 does not take this one */
         /* Without a limit it is read. */
         pf = fx_open("root/esc.h5");
         peri_h5set_t *s = fx_set(pf, "x");

@@ -54,7 +54,7 @@ static void test_csv_types(void **state)
 static void test_csv_shapes(void **state)
 {
     (void)state;
-    expect("a.csv", "a;b\n1,5;x\n", "a VARCHAR, b VARCHAR|1,5,x");
+    expect("a.csv", "a;b\n1,5;x\n", "a DOUBLE, b VARCHAR|1.5,x");
     expect("a.txt", "# a comment\n#  ra   dec\n 1.5   -2\n2.5 3 \n",
            "ra DOUBLE, dec BIGINT|1.5,-2|2.5,3");
     expect("a.csv",

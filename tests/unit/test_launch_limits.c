@@ -1,13 +1,17 @@
 /* test_launch_limits.c - memory, time, signals, and what a program leaves behind.
  *
- * This program is also the one that eats memory: "--eat MB", "--ask MB" (at once, without
- * touching it).
+ * This program is also the one that eats memory: "--eat MB", and holds it until it is
+ * seen;
+ * "--ask MB" (at once, without touching it).
  */
 #include <dirent.h>
 #include <sys/prctl.h>
 
 #include "jobs/task/sweep.h"
 #include "test_launch_fixture.h"
+
+/* The sanitizers' own memory is a program's memory, too. */
+#define ROOM (PERIGEE_SANITIZED ? 400 : 150)
 
 static int eat(const char *mb)
 {
@@ -19,6 +23,7 @@ static int eat(const char *mb)
         memset(held[i], (int)i + 1, 1 << 20);
         if (i % 20 == 0) poll(NULL, 0, 10);
     }
+    if (n > ROOM) poll(NULL, 0, 60000);
     puts("ate it all");
     fflush(stdout);
     poll(NULL, 0, 1500);
@@ -53,15 +58,12 @@ static void command_self(place_t *p, const char *option, const char *mb)
     place_sh(p, text);
 }
 
-/* The sanitizers' own memory is a program's memory, too. */
-#define ROOM (PERIGEE_SANITIZED ? 400 : 150)
-
 static void over_memory_as(uid_t uid)
 {
     place_t p;
     place_open_as(&p, NULL, uid);
     p.l.memory = ROOM * 1000000ull;
-    command_self(&p, "--eat", "2000");
+    command_self(&p, "--eat", PERIGEE_SANITIZED ? "600" : "350");
     place_run(&p);
     place_expect(&p, PERI_EXIT_MEMORY,
                  PERIGEE_SANITIZED ? "used more than the 400 MB of memory it asked for"

@@ -264,13 +264,49 @@ static void describes_nothing_wrong(void **state)
     db_says(&err, PERI_ENOTFOUND, "no table \"u\"");
     snprintf(path, sizeof(path), "%s/v.view.sql", s.folder);
     db_write(path, "SELECT 1");
-    assert_int_equal(describe(&s, "v", "{\"description\":\"x\"}", &err), -1);
-    db_says(&err, PERI_ECONFLICT, "is a view");
+    assert_int_equal(describe(&s, "v", "{\"columns\":{\"a\":{\"unit\":\"x\"}}}", &err),
+                     -1);
+    db_says(&err, PERI_EUNSUPP, "is a view");
     assert_int_equal(peri_mydb_view_text(&s, "v", &sql, &err), 0);
+    assert_string_equal(sql, "SELECT 1");
     free(sql);
     stat(file, &after);
     assert_int_equal(before.st_ino, after.st_ino);
     free(file);
+}
+
+static void check_view(const peri_schema_t *s, const char *description)
+{
+    peri_err_t err = {0};
+    json_t *v = peri_mydb_show(s, "v", &err);
+    assert_non_null(v);
+    assert_string_equal(text(v, "description"), description);
+    assert_string_equal(text(v, "sql"), "SELECT 1 -- one\n");
+    json_decref(v);
+}
+
+static void describes_a_view(void **state)
+{
+    (void)state;
+    peri_err_t err;
+    char path[600], *sql;
+    peri_schema_t s = db_schema(db_folder());
+    make(&s, "t", 5, 42);
+    snprintf(path, sizeof(path), "%s/v.view.sql", s.folder);
+    db_write(path, "SELECT 1 -- one\n");
+    check_view(&s, "");
+    assert_int_equal(
+        describe(&s, "v", "{\"description\":\"One, \u00e4\\n\\r\\n  -- two\\n\"}", &err),
+        0);
+    check_view(&s, "One, \xc3\xa4\n\n  -- two");
+    assert_int_equal(peri_mydb_view_text(&s, "v", &sql, &err), 0);
+    assert_string_equal(sql, "-- One, \xc3\xa4\n-- \n--   -- two\nSELECT 1 -- one\n");
+    free(sql);
+    assert_int_equal(describe(&s, "v", "{}", &err), 0);
+    check_view(&s, "One, \xc3\xa4\n\n  -- two");
+    assert_int_equal(describe(&s, "v", "{\"description\":\"\"}", &err), 0);
+    check_view(&s, "");
+    assert_int_equal(db_count(&s, ".new-"), 0);
 }
 
 /* A column that is a link into another table would have that one changed, in its place.
@@ -383,6 +419,7 @@ int main(void)
         cmocka_unit_test(lists_what_crashes),
         cmocka_unit_test(describes),
         cmocka_unit_test(describes_nothing_wrong),
+        cmocka_unit_test(describes_a_view),
         cmocka_unit_test(changes_no_other_file),
         cmocka_unit_test(reads_one_version),
         cmocka_unit_test(tells_of_another_version),

@@ -224,10 +224,48 @@ static void renames_never_wait_in_a_circle(void **state)
     int b = peri_mydb_lock(&s, "b", &err);
     if (b < 0) fail_msg("%s", err.text);
     peri_mydb_patience = 60;
-    peri_mydb_unlock(b);
-    peri_mydb_unlock(a);
+    peri_mydb_unlock(&s, "b", b);
+    peri_mydb_unlock(&s, "a", a);
     end(child, 0);
     db_is(&s, "a", "x");
+}
+
+static void make_t(const peri_schema_t *s, int fd)
+{
+    close(fd);
+    db_must_put(s, "t", "y");
+}
+
+/* Who can only read the folder cannot open the file of a lock; when nobody changes
+ * anything there is none, also of those who died. */
+static void locks_are_for_writers(void **state)
+{
+    (void)state;
+    peri_err_t err = {0};
+    struct stat st;
+    char path[600], dead[600];
+    peri_schema_t s = db_schema(db_folder());
+    db_must_put(&s, "t", "x");
+    snprintf(path, sizeof(path), "%s/.lock-t", s.folder);
+    snprintf(dead, sizeof(dead), "%s/.lock-u", s.folder);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(chmod(s.folder, 0775), 0);
+    close(open(dead, O_WRONLY | O_CREAT, 0644));
+    int lock = peri_mydb_lock(&s, "t", &err);
+    assert_true(lock >= 0);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0220);
+    peri_mydb_sweep(&s, "t");
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(access(dead, F_OK), -1);
+
+    /* One that waits, and whose file goes: it has another one then. */
+    pid_t child = start(make_t, &s, lock);
+    usleep(200000);
+    peri_mydb_unlock(&s, "t", lock);
+    end(child, 0);
+    db_is(&s, "t", "y");
+    assert_int_equal(access(path, F_OK), -1);
 }
 
 /* Of many who make a new table one does. */
@@ -269,6 +307,7 @@ int main(void)
         cmocka_unit_test(is_old_or_new),
 #endif
         cmocka_unit_test(renames_never_wait_in_a_circle),
+        cmocka_unit_test(locks_are_for_writers),
         cmocka_unit_test(one_makes_it),
     };
     return cmocka_run_group_tests(tests, fx_setup, fx_teardown);

@@ -153,6 +153,30 @@ static void pruning(void **state)
     has(id, "true");
 }
 
+/* Large ones are counted when they come: an hour of them would fill the disk. */
+static void flood(void **state)
+{
+    (void)state;
+    enum { MANY = 80 };
+    char id[PERI_UUID_LEN + 1], other[PERI_UUID_LEN + 1], text[200];
+    const int64_t kim = account("kim"), lee = account("lee");
+    char *large = malloc(1000001);
+    memset(large, 'x', 1000000);
+    large[1000000] = '\0';
+    ask(lee, "SELECT 1", other);
+    assert_ok(peri_history_end(fx->db, other, &done, err));
+    for (int i = 0; i < MANY; i++) {
+        ask(kim, large, id);
+        assert_ok(peri_history_end(fx->db, id, &done, err));
+    }
+    free(large);
+    snprintf(text, sizeof(text), "SELECT count(*) FROM query WHERE account = %lld",
+             (long long)kim);
+    assert_int_equal(count(text), PERI_HISTORY_BYTES / 1000000 + 1);
+    has(id, "true");
+    has(other, "true");
+}
+
 /* ---- who sees it ---- */
 
 static int64_t seen_by(int64_t who, const char *text)
@@ -246,8 +270,8 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(its_life), cmocka_unit_test(odd_text),
+        cmocka_unit_test(its_life),    cmocka_unit_test(odd_text),
         cmocka_unit_test(after_death), cmocka_unit_test(pruning),
-        cmocka_unit_test(rights)};
+        cmocka_unit_test(flood),       cmocka_unit_test(rights)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "core/base/util.h"
+#include "portal/queue/queue.h"
 #include "portal/quick/child.h"
 #include "portal/quick/use.h"
 #include "portal/quick/word.h"
@@ -239,10 +240,107 @@ static void use(void **s)
     assert_true(peri_use_of(5000, 120) == 9);
 }
 
+/* ---- turns ---- */
+
+static atomic_bool finish;
+
+static void run_turn(peri_turn_t *t)
+{
+    (void)t;
+    while (!atomic_load(&finish)) usleep(1000);
+}
+
+static void free_turn(peri_turn_t *t)
+{
+    (void)t;
+}
+
+static bool put(peri_queue_t *q, peri_turn_t *t, int64_t account)
+{
+    *t = (peri_turn_t){.account = account, .run = run_turn, .free = free_turn};
+    return peri_queue_put(q, t);
+}
+
+static void expect_state(peri_turn_t *t, peri_queue_t *q, peri_turnstate_t state)
+{
+    for (int i = 0; i < 5000; i++) {
+        pthread_mutex_lock(&q->lock);
+        const bool is = t->state == state;
+        pthread_mutex_unlock(&q->lock);
+        if (is) return;
+        usleep(1000);
+    }
+    fail_msg("a turn is not in state %d", (int)state);
+}
+
+/* Accounts 1 and 2 take all that they can get: 3 and 4 get on all the same. */
+static void crowded(void **state)
+{
+    (void)state;
+    static peri_queue_t q = PERI_QUEUE({.running = 2,
+                                        .running_of = 1,
+                                        .waiting = 3,
+                                        .waiting_of = 2,
+                                        .held = 100,
+                                        .held_of = 80,
+                                        .patience = 30});
+    peri_turn_t t[8];
+    assert_true(put(&q, &t[0], 1) && put(&q, &t[1], 2));
+    assert_true(put(&q, &t[2], 1) && put(&q, &t[3], 1) && put(&q, &t[4], 2));
+    assert_false(put(&q, &t[5], 1));
+    assert_false(put(&q, &t[5], 2));
+    assert_true(put(&q, &t[5], 3));
+    for (int i = 2; i < 6; i++) peri_queue_leave(&q, &t[i]);
+    atomic_store(&finish, true);
+    expect_state(&t[0], &q, PERI_TURN_OVER);
+    expect_state(&t[1], &q, PERI_TURN_OVER);
+
+    /* What they have got and do not fetch. */
+    atomic_store(&t[0].held, 70);
+    atomic_store(&t[1].held, 70);
+    assert_true(put(&q, &t[2], 1) && put(&q, &t[3], 4));
+    expect_state(&t[3], &q, PERI_TURN_OVER);
+    expect_state(&t[2], &q, PERI_TURN_WAITS);
+    peri_queue_leave(&q, &t[0]);
+    expect_state(&t[2], &q, PERI_TURN_OVER);
+    for (int i = 1; i < 4; i++) peri_queue_leave(&q, &t[i]);
+    assert_null(q.first);
+}
+
+/* Those that may take hours leave places for those that do not. */
+static void slow_ones(void **state)
+{
+    (void)state;
+    static peri_queue_t q = PERI_QUEUE({.running = 2,
+                                        .running_of = 2,
+                                        .slow = 1,
+                                        .waiting = 9,
+                                        .waiting_of = 9,
+                                        .patience = 30});
+    peri_turn_t t[3];
+    atomic_store(&finish, false);
+    for (int i = 0; i < 3; i++) {
+        t[i] = (peri_turn_t){
+            .account = i + 1, .slow = i < 2, .run = run_turn, .free = free_turn};
+        assert_true(peri_queue_put(&q, &t[i]));
+    }
+    expect_state(&t[0], &q, PERI_TURN_RUNS);
+    expect_state(&t[2], &q, PERI_TURN_RUNS);
+    expect_state(&t[1], &q, PERI_TURN_WAITS);
+    atomic_store(&finish, true);
+    expect_state(&t[1], &q, PERI_TURN_OVER);
+    for (int i = 0; i < 3; i++) {
+        expect_state(&t[i], &q, PERI_TURN_OVER);
+        peri_queue_leave(&q, &t[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(words), cmocka_unit_test(wordless), cmocka_unit_test(children),
-        cmocka_unit_test(no_program), cmocka_unit_test(use)};
+        cmocka_unit_test(words),    cmocka_unit_test(wordless),
+        cmocka_unit_test(children), cmocka_unit_test(no_program),
+        cmocka_unit_test(use),      cmocka_unit_test(crowded),
+        cmocka_unit_test(slow_ones)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

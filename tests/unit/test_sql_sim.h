@@ -179,7 +179,10 @@ static int64_t sim_ready(void *arg, int id, void *handle, const peri_pred_t *pre
 static peri_plan_t *sim_plan(duckdb_connection con, const char *sql, int nranks,
                              uint64_t broadcast, int64_t limit, peri_err_t *err)
 {
-    peri_resolver_t r = {con, sim_resolve, sim_bind, sim_is_ready ? sim_ready : NULL};
+    peri_resolver_t r = {.arg = con,
+                         .resolve = sim_resolve,
+                         .bind = sim_bind,
+                         .ready = sim_is_ready ? sim_ready : NULL};
     peri_planopts_t o = {nranks, broadcast, limit};
     return peri_plan_new(con, sql, &r, &o, err);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/base/buf.h"
+#include "core/base/util.h"
 #include "core/mydb/statement.h"
 #include "core/mydb/token.h"
 
@@ -448,6 +449,44 @@ static void parameters(void **state)
     check_bind("SELECT $m", "{\"m\": 9223372036854775807}", "SELECT 9223372036854775807");
 }
 
+/* Texts of a megabyte that are many names: what they cost grows with their length, not
+ * with its square, which would be gigabytes and hours. */
+static void many_names(void **state)
+{
+    (void)state;
+    enum { MANY = 150000 };
+    char key[24];
+    const char *out;
+    peri_err_t err;
+    peri_script_t script;
+    peri_buf_t b;
+    peri_arena_t *a = peri_arena_new();
+    peri_buf_init(&b, 1 << 20);
+    peri_buf_puts(&b, "CREATE TABLE x (");
+    for (int i = 0; i < MANY; i++) peri_buf_puts(&b, i ? ",a" : "a");
+    peri_buf_puts(&b, ") AS SELECT 1");
+    assert_int_equal(peri_script_parse(b.data, b.len, a, &script, &err), 0);
+    assert_int_equal(script.v[0].ncolumns, MANY);
+    assert_int_equal(strlen(script.v[0].sql), strlen("SELECT * FROM (") + b.len +
+                                                  strlen("\n) AS peri_new(") +
+                                                  MANY * strlen("\"a\", ") - 2 + 1);
+
+    const double began = peri_now();
+    json_t *params = json_object();
+    peri_buf_clear(&b);
+    for (int i = 0; i < MANY / 2; i++) {
+        snprintf(key, sizeof(key), "p%d", i);
+        json_object_set_new(params, key, json_integer(1));
+        peri_buf_printf(&b, "$P%d ", i);
+    }
+    assert_int_equal(peri_script_bind(b.data, b.len, params, a, &out, &err), 0);
+    assert_int_equal(strlen(out), MANY);
+    assert_true(peri_now() - began < 30);
+    json_decref(params);
+    peri_buf_free(&b);
+    peri_arena_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -456,7 +495,7 @@ int main(void)
         cmocka_unit_test(updates),    cmocka_unit_test(deletes),
         cmocka_unit_test(tables),     cmocka_unit_test(places),
         cmocka_unit_test(lines),      cmocka_unit_test(limits),
-        cmocka_unit_test(parameters),
+        cmocka_unit_test(parameters), cmocka_unit_test(many_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

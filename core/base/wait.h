@@ -1,0 +1,12 @@
+/* wait.h - waiting for a condition, but not longer than until a time of peri_now(): that
+ * clock is never set, so nobody waits longer because somebody has set the other one.
+ */
+#ifndef CORE_BASE_WAIT_H
+#define CORE_BASE_WAIT_H
+
+#include <pthread.h>
+
+/* As pthread_cond_timedwait: 0 if it was woken, perhaps for nothing, else ETIMEDOUT. */
+int peri_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, double until);
+
+#endif
