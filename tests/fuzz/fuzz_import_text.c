@@ -18,12 +18,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const char *low, *high;
 static peri_guess_t guess;
 static peri_custom_t custom;
+static bool utf8; /* all of it */
 
 static void check(const peri_cell_t *c)
 {
     if (c->p < low || c->p + c->n > high) abort();
     peri_guess_look(&guess, c);
     peri_custom_look(&custom, c, 1, true);
+}
+
+/* Opened in place, the row is as good as it was. */
+static void check_row(const peri_row_t *row)
+{
+    if (!row->n) return;
+    const peri_cell_t *first = row->cells, *last = first + row->n - 1;
+    if (utf8 && !peri_utf8_valid(first->p, (size_t)(last->p + last->n - first->p)))
+        abort();
+    for (size_t i = 0; i < row->n; i++) check(&row->cells[i]);
 }
 
 static void cut_rows(const peri_dialect_t *d, char *p, char *end)
@@ -36,6 +47,7 @@ static void cut_rows(const peri_dialect_t *d, char *p, char *end)
             p + half.used > part)
             abort();
         if (half.used) {
+            check_row(&half);
             p += half.used;
             peri_row_free(&half);
             continue;
@@ -44,7 +56,7 @@ static void cut_rows(const peri_dialect_t *d, char *p, char *end)
         if (peri_row_cut(d, p, end, true, &row)) break;
         if (!row.used || !row.n) abort();
         (void)peri_row_is_rule(row.cells, row.n);
-        for (size_t i = 0; i < row.n; i++) check(&row.cells[i]);
+        check_row(&row);
         for (size_t i = 0; i < row.n; i++)
             peri_custom_take(&custom, &row.cells[i], false);
         p += row.used;
@@ -95,6 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!text) return 0;
     low = text;
     high = text + size;
+    utf8 = peri_utf8_valid((const char *)data, size);
     peri_guess_init(&guess);
     peri_custom_init(&custom);
     for (size_t i = 0; i < sizeof(dialects) / sizeof(dialects[0]); i++) {
@@ -104,6 +117,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(text, data, size);
     peri_row_delimiter(text, size, size & 1, size & 2);
     if (memcmp(text, data, size)) abort();
+    peri_buf_t quoted;
+    peri_buf_init(&quoted, 4 * size + 16);
+    peri_json_quote_long(text, size, &quoted);
+    if (quoted.failed || quoted.len < size) abort();
+    peri_buf_free(&quoted);
     size_t n = peri_json_extent(text, size);
     if (n > size) abort();
     if (peri_utf8_valid(text, size)) peri_json_members(text, size, on_member, NULL, &why);
