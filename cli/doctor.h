@@ -30,6 +30,9 @@ struct statfs;
 /* How much room there is in it. */
 void peri_doctor_space(peri_doctor_t *d, const char *what, const char *path,
                        const struct statfs *fs);
+/* Warns if jobs go to other machines, which may not see it. */
+void peri_doctor_shared(peri_doctor_t *d, const char *what, const char *path,
+                        const struct statfs *fs);
 
 typedef void peri_check_f(peri_doctor_t *d);
 

@@ -108,6 +108,15 @@ static bool needs_shared(const peri_config_t *c)
     return false;
 }
 
+void peri_doctor_shared(peri_doctor_t *d, const char *what, const char *path,
+                        const struct statfs *fs)
+{
+    if (!needs_shared(d->conf) || shared_kind((long)fs->f_type)) return;
+    peri_doctor_say(d, PERI_DOCTOR_WARNING, what,
+                    "on a cluster, name a folder on shared storage in the configuration",
+                    "%s is on a disk of this machine: do all nodes see it?", path);
+}
+
 /* A file server with another time than ours makes files look older or newer than they
  * are.
  */
@@ -151,12 +160,7 @@ void peri_check_spool(peri_doctor_t *d)
                         "make it, or name another one with 'spool'", "%s cannot be made",
                         path);
     } else {
-        const char *kind = shared_kind((long)fs.f_type);
-        if (needs_shared(d->conf) && !kind)
-            peri_doctor_say(d, PERI_DOCTOR_WARNING, "spool",
-                            "on a cluster, set 'spool' to a folder on shared storage",
-                            "%s is on a disk of this machine: do all nodes see it?",
-                            path);
+        peri_doctor_shared(d, "spool", path, &fs);
         peri_doctor_space(d, "spool", path, &fs);
         if (made && access(path, W_OK) == 0) check_server_clock(d);
     }
@@ -316,6 +320,22 @@ void peri_check_sandbox(peri_doctor_t *d)
 
 /* ---- the daemon ---- */
 
+/* Descriptors that the catalogue could not read. */
+static void check_datasets(peri_doctor_t *d, peri_client_t *c)
+{
+    peri_err_t err = {0};
+    json_t *j = peri_client_get(c, ASK_TIME, NULL, &err, "/admin/datasets"), *one;
+    size_t i;
+    json_array_foreach(json_object_get(j, "descriptors"), i, one)
+    {
+        const char *why = peri_json_str(one, "error");
+        if (*why)
+            peri_doctor_say(d, PERI_DOCTOR_WARNING, "datasets",
+                            "docs/dataset.md; until then it stays as it was", "%s", why);
+    }
+    json_decref(j);
+}
+
 void peri_check_daemon(peri_doctor_t *d)
 {
     const char *given = getenv("PERIGEE_SOCKET");
@@ -345,6 +365,7 @@ void peri_check_daemon(peri_doctor_t *d)
         peri_doctor_say(d, PERI_DOCTOR_PROBLEM, "perigeed", NULL,
                         "its scheduler %s does not answer: %s", peri_json_str(b, "name"),
                         peri_json_str(b, "text"));
+    if (s) check_datasets(d, c);
     json_decref(s);
     peri_client_free(c);
 }

@@ -56,8 +56,10 @@ void peri_check_storage(peri_doctor_t *d)
         peri_doctor_say(d, PERI_DOCTOR_PROBLEM, "storage",
                         "make it, or name another folder in the section storage",
                         "%s cannot be made", path);
-    else
+    else {
+        peri_doctor_shared(d, "storage", path, &fs);
         peri_doctor_space(d, "storage", path, &fs);
+    }
     if (made && access(path, X_OK) == 0) check_writing(d, path);
     free(there);
 }

@@ -106,7 +106,7 @@ static int establish(peri_db_t *db, peri_err_t *err)
     snprintf(text, sizeof(text), "%s",
              db->conn ? PQerrorMessage(db->conn) : "out of memory");
     one_line(text);
-    return peri_err_set(err, PERI_EIO, "cannot connect to the database: %s", text);
+    return peri_err_set(err, PERI_EIO, PERI_DB_AWAY "%s", text);
 }
 
 peri_db_t *peri_db_connect(const char *conninfo, peri_err_t *err)

@@ -347,6 +347,11 @@ class Jobs(Service):
         self.assertEqual((health["perigeed"], health["mpi"], health["programs"], health["storage"]),
                          ("ok", "ok", "ok", "ok"), done.out)
         self.assertEqual((done.status, report["ok"]), (0, True), done.out)
+        os.makedirs(f"{self.state}/datasets", exist_ok=True)
+        wrong = self.w.write("state/datasets/wrong.yaml", "name: wrong\nroots: /x\n")
+        self.addCleanup(os.remove, wrong)
+        self.ok("reload", "--all")
+        until(lambda: "wrong.yaml:2:1" in self.w.run("doctor").out, what="the catalogue's look")
         web = self.rights or "web: {listen: off}\n"
         path = self.w.write("elsewhere.yaml", web + "storage: {folder: /proc/volumes}\n"
                             "quick: {memory: 900TB}\n")
