@@ -254,8 +254,7 @@ static int begin_change(const peri_load_t *o, job_t *j, peri_err_t *err)
     if (!j->change && err->code == PERI_ECONFLICT && !o->append && !o->overwrite &&
         peri_mydb_kind(j->table.schema, j->table.name) == PERI_MYDB_TABLE)
         peri_err_set(err, PERI_ECONFLICT,
-                     "there is a %s.%s already: \"append\" adds rows to it, "
-                     "\"overwrite\" replaces it",
+                     "there is a %s.%s already: append to it, or overwrite it",
                      j->table.schema->name, j->table.name);
     if (!j->change) return -1;
     if (!o->append) return 0;

@@ -56,15 +56,7 @@ static void put_value(peri_buf_t *b, const char *key, const char *value)
     free(word);
 }
 
-/* The portal sees bytes, not a name. */
-static const char *format_of(const load_t *o)
-{
-    peri_err_t ignored = {0};
-    peri_format_t f;
-    if (o->format || !o->file || !strcmp(o->file, "-")) return o->format;
-    return peri_format_from_path(o->file, &f, &ignored) ? NULL : peri_format_name(f);
-}
-
+/* For its ending, which tells the format, and for sentences. */
 static const char *name_of(const load_t *o)
 {
     if (o->name || !o->file || !strcmp(o->file, "-")) return o->name;
@@ -97,7 +89,7 @@ static char *load_path(const load_t *o, peri_err_t *err)
     peri_buf_init(&b, URL_MAX);
     peri_buf_puts(&b, url);
     free(url);
-    if (format_of(o)) put_value(&b, "format", format_of(o));
+    if (o->format) put_value(&b, "format", o->format);
     if (o->path) put_value(&b, "path", o->path);
     if (o->append) put_value(&b, "append", "1");
     if (o->overwrite) put_value(&b, "overwrite", "1");

@@ -44,13 +44,16 @@ int peri_wait_fail(const peri_writer_t *w, peri_err_t *err)
 
 /* ---- rows ---- */
 
+bool peri_wait_needed(const peri_writer_t *w)
+{
+    for (size_t c = 0; c < w->ncols; c++)
+        if (peri_binary_unsure(&w->fields[c], w->ops->numbers)) return true;
+    return false;
+}
+
 peri_wait_t *peri_wait_new(peri_writer_t *w, int *rc, peri_err_t *err)
 {
-    bool any = false;
     *rc = 0;
-    for (size_t c = 0; c < w->ncols; c++)
-        any = any || peri_binary_unsure(&w->fields[c], w->ops->numbers);
-    if (!any) return NULL;
     peri_wait_t *t = peri_xcalloc(1, sizeof(*t));
     duckdb_logical_type *types = peri_xcalloc(w->ncols + 1, sizeof(*types)),
                         mark = duckdb_create_logical_type(DUCKDB_TYPE_BOOLEAN);

@@ -10,7 +10,9 @@
 
 #include "core/out/format.h"
 
-/* Has the result such columns? NULL if not; *rc is -1 if it has, but there is no file. */
+/* Has the result such columns? */
+bool peri_wait_needed(const peri_writer_t *w);
+/* It has. *rc is -1 if there is no file for the rows. */
 peri_wait_t *peri_wait_new(peri_writer_t *w, int *rc, peri_err_t *err);
 /* The chunk that the fields are bound to, to w->wait. */
 int peri_wait_put(peri_writer_t *w, duckdb_data_chunk chunk, peri_err_t *err);

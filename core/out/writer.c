@@ -223,8 +223,9 @@ static int open_format(peri_writer_t *w, peri_err_t *err)
 static int begin(peri_writer_t *w, peri_err_t *err)
 {
     int rc;
+    if (!peri_wait_needed(w)) return open_format(w, err);
     w->wait = peri_wait_new(w, &rc, err);
-    return w->wait ? rc : open_format(w, err);
+    return rc;
 }
 
 /* A file of a library, for the stream. */
@@ -275,7 +276,7 @@ bool peri_writer_can_extend(peri_format_t fmt, const char *path,
 {
     peri_writer_t *w = new_writer(fmt);
     bool can = w->ops->extends && copy_columns(w, cols, ncols, NULL) == 0 &&
-               w->ops->extends(w, path);
+               !peri_wait_needed(w) && w->ops->extends(w, path);
     peri_writer_free(w);
     return can;
 }

@@ -151,6 +151,8 @@ bool peri_meant_syntax(const char *sql, size_t len, size_t at, char *out, size_t
     static const char *const fills[] = {"SELECT", "WHERE", "BY", "AND", "OR", "ON", NULL};
     char word[WORD], before[WORD];
     if (at > len) return false;
+    if (len > 4 && !strncasecmp(sql + len - 4, ".sql", 4) && !memchr(sql, ' ', len))
+        return snprintf(out, size, "a file of SQL is run by perigee query -f FILE") > 0;
     words_at(sql, len, at, word, before);
     const char *meant = nearly(word);
     if (!meant) meant = nearly(before);

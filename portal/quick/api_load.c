@@ -27,8 +27,8 @@
 #define FROM_MAX   (64u << 10) /* bytes of a body that names a file */
 #define ANSWER_MAX (64u << 20)
 
-static const char *const formats[] = {"csv",     "tsv",  "json", "ndjson",
-                                      "parquet", "hdf5", "fits", "votable"};
+static const char *const formats[] = {"csv",  "tsv",  "json",    "ndjson", "parquet",
+                                      "hdf5", "fits", "votable", "mrt"};
 #define NFORMATS (sizeof(formats) / sizeof(formats[0]))
 
 typedef struct {
@@ -59,11 +59,10 @@ static int put_format(peri_request_t *r, peri_words_t *w, peri_err_t *err)
     if (!format || !*format) return 0;
     while (i < NFORMATS && strcmp(formats[i], format) != 0) i++;
     if (i == NFORMATS)
-        return peri_err_set(
-            err, PERI_EINVAL,
-            "\"format\" is csv, tsv, json, ndjson, parquet, hdf5, fits or "
-            "votable, not \"%.60s\"",
-            format);
+        return peri_err_set(err, PERI_EINVAL,
+                            "\"format\" is csv, tsv, json, ndjson, parquet, hdf5, fits, "
+                            "votable or mrt, not \"%.60s\"",
+                            format);
     peri_words_option(w, "format", format);
     return 0;
 }

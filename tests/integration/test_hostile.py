@@ -23,6 +23,7 @@ CONFIG = """limits: {requests_per_minute: 0}
 quick:
   seconds: 20
   bytes: 4MB
+  upload: 100MB
   processes: 3
   per_account: 2
 """
@@ -153,6 +154,8 @@ class Texts(unittest.TestCase):
         a = bob.get("/queries?q=" + quote("1 " * 190))
         self.assertEqual(a.status, 400)
         self.assertIn("words", a.json["detail"])
+        a = bob.get("/queries?before=1e999_00000000-0000-0000-0000-000000000000")
+        self.assertIn("the page before", a.json["detail"])
         self.assertLess(time.monotonic() - started, 10)
 
 
@@ -243,6 +246,25 @@ class Connections(unittest.TestCase):
                 for s in streams:
                     s.close()
             self.assertTrue(settle(lambda d=door: ana.ask("GET", "/account", door=d).status == 200, 40))
+
+    def test_bodies_of_one_account(self):
+        """All that she sends at once has the size of one file at most; others send theirs."""
+        def begin(who, length):
+            s = socket.socket(socket.AF_UNIX)
+            self.addCleanup(s.close)
+            s.settimeout(10)
+            s.connect(portal.socket("transfer"))
+            s.sendall((f"PUT /api/v1/tables/mydb/body?format=csv HTTP/1.1\r\nHost: p\r\nContent-Length: {length}\r\n"
+                       f"Authorization: Bearer {who.token}\r\n\r\n").encode())
+            return s
+        first = begin(ana, 60 << 20)
+        time.sleep(1)
+        second = begin(ana, 60 << 20)
+        self.assertEqual(second.recv(12), b"HTTP/1.1 429")
+        self.assertIn(b"together", second.recv(65536))
+        self.assertEqual(bob.put("/tables/mydb/body?format=csv", "a\n1\n", door="transfer").status, 201)
+        self.assertEqual(bob.delete("/tables/mydb/body").status, 204)
+        first.close()
 
 
 class Disk(unittest.TestCase):

@@ -108,7 +108,7 @@ def documented():
     lines = [re.split(r" *(?<!\\)\| *", line.strip("| ")) for line in text.splitlines() if line.startswith("| ")]
     start = next(i for i, line in enumerate(lines) if line[0] == "SQL type")
     head, rows = lines[start], {}
-    for line in lines[start + 1:]:
+    for line in lines[start + 2:]:
         if len(line) != len(head):
             break
         rows[line[0].strip("`")] = dict(zip(head[1:], line[1:]))
@@ -127,7 +127,7 @@ class Types(harness.Case):
         cls.ref.exec("SET timezone = 'UTC'")
 
     def query(self, sql, *options):
-        done = self.w.run("query", "-q", "-n", 1, *options, sql)
+        done = self.w.run("query", "-q", "-n", 1, *options, "-", stdin=sql.encode())
         self.assertEqual(done.status, 0, f"{sql[:300]}\n{done.err}")
 
     def write(self, table, ending):
@@ -276,11 +276,10 @@ class Types(harness.Case):
             self.assertEqual(done.status, 1)
             self.assertIn(says, done.err)
         wide = ", ".join(f"(n * {i}) % 13 AS c{i}" for i in range(2000))
-        self.trip(f"SELECT range AS n, {wide.replace('(n', '(range')} FROM range(3)", {},
-                  [f for f in FORMATS if f != "fits"])
+        self.trip(f"SELECT n, {wide} FROM (SELECT range AS n FROM range(3))", {}, ["csv"])
         self.refused("fits", "SELECT * FROM mydb.edge", "at most 999 columns, this result has 2001")
         self.trip("SELECT 1 AS n, repeat('é\"★', 1000000) AS s", {"s": "VARCHAR"},
-                  [f for f in FORMATS if f != "fits"])
+                  ["csv", "tsv", "json", "parquet", "vot"])
         self.refused("fits", "SELECT * FROM mydb.edge", "choose hdf5 or parquet")
 
     def test_refused(self):

@@ -35,6 +35,8 @@ static void syntax(void **state)
     check("SELECT a FROM mydb^..t", "schema.table");
     check("SELECT a FROM t ^WITH (NOLOCK)", "NOLOCK");
     check("^SELCT 1", "SELECT meant");
+    check("^heavy.sql", "query -f FILE");
+    check("SELECT ^) FROM a.sql", NULL);
     check("SELECT a FORM ^t", "FROM meant");
     check("SELECT a FROM t wher ^a > 1", "WHERE meant");
     check("SELECT a FROM t ^ODER BY a", "ORDER meant");
