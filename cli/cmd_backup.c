@@ -2,10 +2,10 @@
  * in a folder, and back.
  *
  * A backup is FOLDER/TIME: database.dump (pg_dump's own format), perigee.yaml, volumes/,
- * jobs/. It is made under another name and renamed when it is whole. The database is
- * written down first: every file that it knows of is copied after. Files that have not
- * changed since the backup before are links to it, so that each is whole and only news
- * cost space.
+ * jobs/, datasets/ (descriptors in the state folder). It is made under another name and
+ * renamed when it is whole. The database is written down first: every file that it knows
+ * of is copied after. Files that have not changed since the backup before are links to
+ * it, so that each is whole and only news cost space.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -32,10 +32,9 @@ static const char backup_help[] =
     "Usage: perigee backup [OPTION...] FOLDER\n"
     "\n"
     "Copies everything that must not be lost into FOLDER/TIME: the database (accounts,\n"
-    "teams, rights, jobs), the configuration, all volumes, the jobs' folders. Perigee "
-    "may\n"
-    "run meanwhile. Files that have not changed since the last backup in FOLDER take no\n"
-    "space again.\n"
+    "teams, rights, jobs), the configuration, all volumes, the jobs' folders, the\n"
+    "descriptors of datasets in the state folder. Perigee may run meanwhile. Files that\n"
+    "have not changed since the last backup in FOLDER take no space again.\n"
     "\n"
     "      --config FILE  the configuration, as for 'perigee up'\n"
     "      --no-files     only the database and the configuration\n"
@@ -119,6 +118,19 @@ static int copy_tree(const char *from, const char *to, const char *before,
     return rc;
 }
 
+enum { VOLUMES, JOBS, DATASETS, NFOLDERS };
+static const char *const names[NFOLDERS] = {"volumes", "jobs", "datasets"};
+
+/* Where they lie here; the caller frees the last one. */
+static char *folders_of(const peri_config_t *c, const char *out[NFOLDERS])
+{
+    char *datasets = peri_xasprintf("%s/datasets", c->state);
+    out[VOLUMES] = c->storage.folder;
+    out[JOBS] = c->spool;
+    out[DATASETS] = datasets;
+    return datasets;
+}
+
 /* ---- backup ---- */
 
 static int is_backup(const struct dirent *d)
@@ -171,16 +183,17 @@ static int keep_config(const peri_config_t *c, const char *to, peri_err_t *err)
 static int copy_files(const peri_config_t *c, const char *to, const char *before,
                       peri_err_t *err)
 {
-    const char *const from[] = {c->storage.folder, c->spool};
-    static const char *const name[] = {"volumes", "jobs"};
+    const char *from[NFOLDERS];
+    char *datasets = folders_of(c, from);
     int rc = 0;
-    for (int i = 0; i < 2 && rc == 0; i++) {
-        char *into = peri_xasprintf("%s/%s", to, name[i]);
-        char *old = before ? peri_xasprintf("%s/%s", before, name[i]) : NULL;
+    for (int i = 0; i < NFOLDERS && rc == 0; i++) {
+        char *into = peri_xasprintf("%s/%s", to, names[i]);
+        char *old = before ? peri_xasprintf("%s/%s", before, names[i]) : NULL;
         rc = copy_tree(from[i], into, old, err);
         free(into);
         free(old);
     }
+    free(datasets);
     return rc;
 }
 
@@ -284,8 +297,7 @@ static int load(const peri_config_t *c, const char *backup_folder, peri_err_t *e
 
 static int restore(const peri_config_t *c, const char *from, peri_err_t *err)
 {
-    const char *const to[] = {c->storage.folder, c->spool};
-    static const char *const name[] = {"volumes", "jobs"};
+    const char *to[NFOLDERS];
     peri_daemon_t d;
     if (need("pg_restore", "postgresql-client", err) || need("rsync", "rsync", err) ||
         peri_daemon_folder(c, err))
@@ -298,12 +310,14 @@ static int restore(const peri_config_t *c, const char *from, peri_err_t *err)
     if (rc == 0) rc = check_ground(c, from, err);
     /* The files first: a database that knows of files that are not there would be worse.
      */
-    for (int i = 0; i < 2 && rc == 0; i++) {
-        char *source = peri_xasprintf("%s/%s", from, name[i]);
+    char *datasets = folders_of(c, to);
+    for (int i = 0; i < NFOLDERS && rc == 0; i++) {
+        char *source = peri_xasprintf("%s/%s", from, names[i]);
         rc = peri_mkdirs(to[i], err);
         if (rc == 0) rc = copy_tree(source, to[i], NULL, err);
         free(source);
     }
+    free(datasets);
     if (rc == 0) rc = load(c, from, err);
     if (rc == 0) puts("Everything is back: 'perigee up' starts it.");
     close(lock);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/client.h"
 #include "cli/dataset_json.h"
 #include "cli/dataset_portal.h"
 #include "core/base/util.h"
@@ -12,7 +13,7 @@
 #include "core/table/dataset.h"
 
 static const char help_text[] =
-    "Usage: perigee dataset list\n"
+    "Usage: perigee dataset ls\n"
     "       perigee dataset add [--replace] FILE.yaml\n"
     "       perigee dataset remove NAME\n"
     "       perigee dataset describe [--json] NAME|FILE.yaml\n"
@@ -24,7 +25,8 @@ static const char help_text[] =
     "tables they hold (docs/dataset.md). Its tables are then called DATASET.TABLE in "
     "SQL.\n"
     "search and show ask the portal: what its catalogue has that you may use, with\n"
-    "columns, units, statistics and sample queries; TEXT is looked for in all of it.\n"
+    "columns, units, statistics and sample queries; TEXT is looked for in all of it. ls\n"
+    "(or list) shows what FROM can name: at a portal its datasets, else this machine's.\n"
     "`check` opens every file of every table, reports what is wrong and exits with 1 if\n"
     "anything is.\n"
     "\n"
@@ -43,14 +45,32 @@ typedef struct {
     const char *tag;
 } options_t;
 
+/* Those of the portal; this machine's are for queries with --here. */
+static int list_both(const options_t *o)
+{
+    char **here;
+    size_t n;
+    const int status = peri_dataset_search(NULL, NULL, o->json);
+    if (peri_catalog_list(&here, &n, NULL) < 0) return status;
+    fflush(stdout);
+    for (size_t i = 0; i < n; i++)
+        fprintf(stderr, "%s%s%s", i ? ", " : "For queries with --here: ", here[i],
+                i + 1 == n ? "\n" : "");
+    peri_catalog_free_names(here, n);
+    return status;
+}
+
 /* Each takes the names behind the verb and returns the exit status. */
 
 static int do_list(int n, char **names, const options_t *o)
 {
-    (void)n, (void)names, (void)o;
+    (void)n, (void)names;
     char **all;
     size_t count;
     peri_err_t err = {0};
+    const int away = peri_client_is_away(&err);
+    if (away < 0) return peri_cli_fail(&err);
+    if (away) return list_both(o);
     if (peri_catalog_list(&all, &count, &err) < 0) return peri_cli_fail(&err);
     size_t width = 0;
     for (size_t i = 0; i < count; i++)
@@ -219,9 +239,13 @@ static const struct {
     const char *name;
     int (*run)(int n, char **names, const options_t *o);
     int min, max; /* names behind it */
-} verbs[] = {{"list", do_list, 0, 0},        {"add", do_add, 1, 1000},
-             {"remove", do_remove, 1, 1000}, {"describe", do_describe, 1, 1000},
-             {"check", do_check, 1, 1000},   {"search", do_search, 0, 1},
+} verbs[] = {{"ls", do_list, 0, 0},
+             {"list", do_list, 0, 0},
+             {"add", do_add, 1, 1000},
+             {"remove", do_remove, 1, 1000},
+             {"describe", do_describe, 1, 1000},
+             {"check", do_check, 1, 1000},
+             {"search", do_search, 0, 1},
              {"show", do_show, 1, 1}};
 
 #define NVERBS (sizeof(verbs) / sizeof(*verbs))
@@ -274,9 +298,8 @@ int peri_cmd_dataset(int argc, char **argv)
         }
     }
     if (optind == argc) {
-        fprintf(stderr,
-                "perigee: dataset needs one of list, add, remove, describe, check, "
-                "search, show.\n");
+        fprintf(stderr, "perigee: dataset needs one of ls, add, remove, describe, check, "
+                        "search, show.\n");
         return peri_cli_usage("dataset");
     }
     peri_h5_init(NULL);

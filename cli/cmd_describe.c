@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/client.h"
 #include "cli/harmless.h"
 #include "core/base/arena.h"
 #include "core/base/util.h"
@@ -194,6 +195,24 @@ static int describe(request_t *r, const char *text, peri_err_t *err)
     return rc;
 }
 
+/* Who is logged in to a portal may take its tables for this machine's. */
+static void point_to_portal(const char *name, peri_err_t *err)
+{
+    peri_err_t why = {0};
+    const char *dot = strchr(name, '.');
+    if (err->code != PERI_ENOTFOUND || peri_names_a_file(name) ||
+        peri_client_is_away(&why) != 1)
+        return;
+    const int n = dot ? (int)(dot - name) : (int)strlen(name);
+    char *text = peri_xstrdup(err->text);
+    peri_err_set(
+        err, err->code,
+        "%s. This is about this machine; at the portal: 'perigee table show %s', "
+        "'perigee dataset show %.*s'",
+        text, name, n, name);
+    free(text);
+}
+
 static int run(request_t *r, int n, char **names)
 {
     peri_h5_init(NULL);
@@ -201,7 +220,10 @@ static int run(request_t *r, int n, char **names)
     for (int i = 0; i < n; i++) {
         peri_err_t err = {0};
         if (i > 0 && !r->json) printf("\n");
-        if (describe(r, names[i], &err) < 0) status = peri_cli_fail(&err);
+        if (describe(r, names[i], &err) < 0) {
+            point_to_portal(names[i], &err);
+            status = peri_cli_fail(&err);
+        }
     }
     if (r->json && status == 0) {
         json_dumpf(r->all, stdout, JSON_INDENT(2));

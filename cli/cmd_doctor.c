@@ -27,10 +27,11 @@ static const char help_text[] =
     "  perigee doctor\n";
 
 static peri_check_f *const checks[] = {
-    peri_check_programs, peri_check_machine,    peri_check_parallel, peri_check_filters,
-    peri_check_build,    peri_check_state,      peri_check_spool,    peri_check_clock,
-    peri_check_postgres, peri_check_schedulers, peri_check_sandbox,  peri_check_daemon,
-    peri_check_user,     peri_check_helper,     peri_check_web};
+    peri_check_programs, peri_check_machine, peri_check_parallel, peri_check_filters,
+    peri_check_build,    peri_check_state,   peri_check_spool,    peri_check_storage,
+    peri_check_quick,    peri_check_clock,   peri_check_postgres, peri_check_schedulers,
+    peri_check_sandbox,  peri_check_daemon,  peri_check_user,     peri_check_helper,
+    peri_check_web};
 
 static const char *const names[] = {"ok", "warning", "problem"};
 

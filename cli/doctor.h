@@ -24,6 +24,16 @@ void peri_doctor_say(peri_doctor_t *d, peri_health_t health, const char *what,
                      const char *remedy, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
 
+/* The folder, or the nearest one above it that exists; the caller frees. */
+char *peri_doctor_existing(const char *path);
+struct statfs;
+/* How much room there is in it. */
+void peri_doctor_space(peri_doctor_t *d, const char *what, const char *path,
+                       const struct statfs *fs);
+/* Warns if jobs go to other machines, which may not see it. */
+void peri_doctor_shared(peri_doctor_t *d, const char *what, const char *path,
+                        const struct statfs *fs);
+
 typedef void peri_check_f(peri_doctor_t *d);
 
 /* doctor_machine.c: programs, tools, filters, cores, clock. */
@@ -32,6 +42,8 @@ peri_check_f peri_check_programs, peri_check_parallel, peri_check_filters,
 /* doctor_service.c: folders, PostgreSQL, schedulers, the daemon. */
 peri_check_f peri_check_state, peri_check_spool, peri_check_postgres,
     peri_check_schedulers, peri_check_sandbox, peri_check_daemon;
+/* doctor_storage.c: files and tables of accounts, quick queries. */
+peri_check_f peri_check_storage, peri_check_quick;
 /* doctor_web.c: the user that it runs as, nginx, its address, its certificate. */
 peri_check_f peri_check_user, peri_check_web;
 /* doctor_helper.c: jobs as their Unix users. */

@@ -26,8 +26,7 @@
 #define SPACE_LOW  5000000000ull
 #define SPACE_GONE 200000000ull
 
-/* The folder, or the nearest one above it that exists. */
-static char *existing(const char *path)
+char *peri_doctor_existing(const char *path)
 {
     char *p = peri_xstrdup(path);
     while (access(p, F_OK) && strrchr(p, '/') && strcmp(p, "/") != 0) {
@@ -37,8 +36,8 @@ static char *existing(const char *path)
     return p;
 }
 
-static void say_space(peri_doctor_t *d, const char *what, const char *path,
-                      const struct statfs *fs)
+void peri_doctor_space(peri_doctor_t *d, const char *what, const char *path,
+                       const struct statfs *fs)
 {
     char left[16];
     uint64_t space = (uint64_t)fs->f_bavail * (uint64_t)fs->f_bsize;
@@ -62,7 +61,7 @@ void peri_check_state(peri_doctor_t *d)
                         "name a shorter one with 'socket' in the configuration",
                         "its path has more than %zu characters: %s",
                         sizeof(a.sun_path) - 1, d->conf->socket);
-    char *there = existing(path);
+    char *there = peri_doctor_existing(path);
     if (stat(path, &st)) {
         bool may = access(there, W_OK | X_OK) == 0;
         peri_doctor_say(d, may ? PERI_DOCTOR_OK : PERI_DOCTOR_PROBLEM, "state",
@@ -80,7 +79,7 @@ void peri_check_state(peri_doctor_t *d)
                         "%s is open to others (mode %04o)", path,
                         (unsigned)st.st_mode & 07777);
     } else if (statfs(path, &fs) == 0) {
-        say_space(d, "state", path, &fs);
+        peri_doctor_space(d, "state", path, &fs);
     }
     free(there);
 }
@@ -107,6 +106,15 @@ static bool needs_shared(const peri_config_t *c)
     for (size_t i = 0; i < c->nschedulers; i++)
         if (strcmp(c->schedulers[i].name, "local") != 0) return true;
     return false;
+}
+
+void peri_doctor_shared(peri_doctor_t *d, const char *what, const char *path,
+                        const struct statfs *fs)
+{
+    if (!needs_shared(d->conf) || shared_kind((long)fs->f_type)) return;
+    peri_doctor_say(d, PERI_DOCTOR_WARNING, what,
+                    "on a cluster, name a folder on shared storage in the configuration",
+                    "%s is on a disk of this machine: do all nodes see it?", path);
 }
 
 /* A file server with another time than ours makes files look older or newer than they
@@ -141,7 +149,7 @@ static void check_server_clock(peri_doctor_t *d)
 void peri_check_spool(peri_doctor_t *d)
 {
     const char *path = d->conf->spool;
-    char *there = existing(path);
+    char *there = peri_doctor_existing(path);
     struct statfs fs;
     bool made = access(path, F_OK) == 0;
     if (statfs(there, &fs)) {
@@ -152,13 +160,8 @@ void peri_check_spool(peri_doctor_t *d)
                         "make it, or name another one with 'spool'", "%s cannot be made",
                         path);
     } else {
-        const char *kind = shared_kind((long)fs.f_type);
-        if (needs_shared(d->conf) && !kind)
-            peri_doctor_say(d, PERI_DOCTOR_WARNING, "spool",
-                            "on a cluster, set 'spool' to a folder on shared storage",
-                            "%s is on a disk of this machine: do all nodes see it?",
-                            path);
-        say_space(d, "spool", path, &fs);
+        peri_doctor_shared(d, "spool", path, &fs);
+        peri_doctor_space(d, "spool", path, &fs);
         if (made && access(path, W_OK) == 0) check_server_clock(d);
     }
     free(there);
@@ -317,6 +320,22 @@ void peri_check_sandbox(peri_doctor_t *d)
 
 /* ---- the daemon ---- */
 
+/* Descriptors that the catalogue could not read. */
+static void check_datasets(peri_doctor_t *d, peri_client_t *c)
+{
+    peri_err_t err = {0};
+    json_t *j = peri_client_get(c, ASK_TIME, NULL, &err, "/admin/datasets"), *one;
+    size_t i;
+    json_array_foreach(json_object_get(j, "descriptors"), i, one)
+    {
+        const char *why = peri_json_str(one, "error");
+        if (*why)
+            peri_doctor_say(d, PERI_DOCTOR_WARNING, "datasets",
+                            "docs/dataset.md; until then it stays as it was", "%s", why);
+    }
+    json_decref(j);
+}
+
 void peri_check_daemon(peri_doctor_t *d)
 {
     const char *given = getenv("PERIGEE_SOCKET");
@@ -346,6 +365,7 @@ void peri_check_daemon(peri_doctor_t *d)
         peri_doctor_say(d, PERI_DOCTOR_PROBLEM, "perigeed", NULL,
                         "its scheduler %s does not answer: %s", peri_json_str(b, "name"),
                         peri_json_str(b, "text"));
+    if (s) check_datasets(d, c);
     json_decref(s);
     peri_client_free(c);
 }

@@ -49,6 +49,7 @@ json_t *peri_client_post(peri_client_t *c, const peri_post_t *p, peri_err_t *err
                               .timeout = p->timeout > 0 ? p->timeout : TRY_TIME};
     double until = peri_now() + TRY_FOR;
     json_t *got = NULL;
+    peri_err_t told = {0};
     bool lost = false; /* an answer: the request may have been heard */
     for (int tries = 0;; tries++) {
         peri_answer_t a;
@@ -63,7 +64,9 @@ json_t *peri_client_post(peri_client_t *c, const peri_post_t *p, peri_err_t *err
         lost = lost || (rc != 0 && a.heard);
         peri_answer_free(&a);
         if (!again || peri_now() + pause > until || peri_cli_interrupted()) break;
-        fprintf(stderr, "perigee: %s; trying again\n", err->text);
+        if (strcmp(told.text, err->text) != 0)
+            fprintf(stderr, "perigee: %s; trying again\n", err->text);
+        told = *err;
         for (double end = peri_now() + pause;
              peri_now() < end && !peri_cli_interrupted();)
             usleep(50000);

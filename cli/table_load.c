@@ -56,7 +56,7 @@ static int open_stdin(peri_err_t *err)
         if (fd >= 0) return fd;
     }
     const char *dir = getenv("TMPDIR");
-    int fd = open(dir && *dir ? dir : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int fd = peri_file_nameless(dir && *dir ? dir : "/tmp");
     char *block = peri_xmalloc(1 << 20);
     bool full = fd < 0;
     ssize_t n = 0;
@@ -129,6 +129,16 @@ static void print_columns(const peri_import_t *i)
     peri_grid_free(g);
     for (size_t k = 0; k < nnotes; k++) fprintf(stderr, "Note: %s\n", notes[k]);
     fputc('\n', stderr);
+}
+
+/* The same for programs: "notes" of the table's object. */
+static void put_notes(const peri_import_t *i, json_t *o)
+{
+    size_t n;
+    const char *const *notes = peri_import_notes(i, &n);
+    json_t *list = json_array();
+    for (size_t k = 0; k < n; k++) json_array_append_new(list, json_string(notes[k]));
+    json_object_set_new(o, "notes", list);
 }
 
 /* ---- rows ---- */
@@ -244,8 +254,7 @@ static int begin_change(const peri_load_t *o, job_t *j, peri_err_t *err)
     if (!j->change && err->code == PERI_ECONFLICT && !o->append && !o->overwrite &&
         peri_mydb_kind(j->table.schema, j->table.name) == PERI_MYDB_TABLE)
         peri_err_set(err, PERI_ECONFLICT,
-                     "there is a %s.%s already: \"append\" adds rows to it, "
-                     "\"overwrite\" replaces it",
+                     "there is a %s.%s already: append to it, or overwrite it",
                      j->table.schema->name, j->table.name);
     if (!j->change) return -1;
     if (!o->append) return 0;
@@ -285,10 +294,12 @@ static int tell(const peri_load_t *o, const job_t *j, bool replaced, double seco
     char count[32];
     json_t *now = peri_mydb_show(j->table.schema, j->table.name, err);
     if (!now) return -1;
-    if (o->json)
+    if (o->json) {
+        put_notes(j->file, now);
         peri_talk_print(now);
-    else
+    } else {
         peri_table_print_line(now);
+    }
     char *text = peri_xasprintf("%s rows %s %s.%s", peri_human_count(j->rows, count),
                                 o->append ? "added to" : "in", j->table.schema->name,
                                 j->table.name);

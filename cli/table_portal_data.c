@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/harmless.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/stream.h"
@@ -55,15 +56,7 @@ static void put_value(peri_buf_t *b, const char *key, const char *value)
     free(word);
 }
 
-/* The portal sees bytes, not a name. */
-static const char *format_of(const load_t *o)
-{
-    peri_err_t ignored = {0};
-    peri_format_t f;
-    if (o->format || !o->file || !strcmp(o->file, "-")) return o->format;
-    return peri_format_from_path(o->file, &f, &ignored) ? NULL : peri_format_name(f);
-}
-
+/* For its ending, which tells the format, and for sentences. */
 static const char *name_of(const load_t *o)
 {
     if (o->name || !o->file || !strcmp(o->file, "-")) return o->name;
@@ -96,7 +89,7 @@ static char *load_path(const load_t *o, peri_err_t *err)
     peri_buf_init(&b, URL_MAX);
     peri_buf_puts(&b, url);
     free(url);
-    if (format_of(o)) put_value(&b, "format", format_of(o));
+    if (o->format) put_value(&b, "format", o->format);
     if (o->path) put_value(&b, "path", o->path);
     if (o->append) put_value(&b, "append", "1");
     if (o->overwrite) put_value(&b, "overwrite", "1");
@@ -185,6 +178,20 @@ static json_t *send_place(peri_client_t *c, const load_t *o, const char *path,
     return j;
 }
 
+static void print_notes(const json_t *j)
+{
+    const json_t *note;
+    size_t i;
+    fflush(stdout);
+    json_array_foreach(json_object_get(j, "notes"), i, note)
+    {
+        fputs("Note: ", stderr);
+        peri_harmless_print(stderr,
+                            json_string_value(note) ? json_string_value(note) : "");
+        fputc('\n', stderr);
+    }
+}
+
 static int load(const load_t *o)
 {
     peri_err_t err = {0};
@@ -197,6 +204,7 @@ static int load(const load_t *o)
         peri_table_print_preview(j);
     else if (j && !o->json)
         peri_table_print_line(j);
+    if (j && !o->json && !o->preview && !o->quiet) print_notes(j);
     free(path);
     return peri_talk_end(c, j, &err, o->json, NULL);
 }

@@ -38,7 +38,8 @@ static ssize_t copy_some(copy_t *c)
         ssize_t n = copy_file_range(c->from, NULL, c->to, NULL, PIECE, 0);
         if (n > 0) return n;
         /* Two file systems, or one that cannot; some then say that this is the end. */
-        if (n < 0 && errno != EXDEV && errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
+        if (n < 0 && errno != EXDEV && errno != EINVAL && errno != ENOSYS &&
+            errno != EOPNOTSUPP)
             return -1;
         c->piece = peri_xmalloc(PIECE);
     }

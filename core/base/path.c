@@ -158,6 +158,17 @@ int peri_mkdirs(const char *path, peri_err_t *err)
     return rc;
 }
 
+int peri_file_nameless(const char *folder)
+{
+    int fd = open(folder, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR)) return fd;
+    char *name = peri_xasprintf("%s/.nameless-XXXXXX", folder);
+    fd = mkostemp(name, O_CLOEXEC);
+    if (fd >= 0) unlink(name);
+    free(name);
+    return fd;
+}
+
 char *peri_state_dir(void)
 {
     const char *s = getenv("PERIGEE_STATE");

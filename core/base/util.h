@@ -45,6 +45,9 @@ void peri_folder_sweep(const char *path);
 int peri_path_sync(const char *path);
 /* Rename only onto nothing: -1 with errno, EEXIST if something is there. */
 int peri_rename_new(const char *from, const char *to);
+/* A file without a name in a folder, for reading and writing; not all file systems make
+ * one, so it may have had a name for a moment. -1 with errno. */
+int peri_file_nameless(const char *folder);
 /* mkdir -p */
 int peri_mkdirs(const char *path, peri_err_t *err);
 

@@ -24,6 +24,7 @@ struct peri_aheadblock {
     void **values;      /* one a projected column; NULL where the file lacks it */
     uint64_t *capacity; /* bytes allocated for each */
     void **memory;
+    bool none;       /* no row can match */
     uint8_t **masks; /* NULL where the file has none; else its last bytes of `memory` */
     peri_err_t err;
 };
@@ -62,38 +63,66 @@ static bool is_worth_it(const peri_scan_t *s)
     return true;
 }
 
+static int decode_column(peri_scan_t *s, peri_scanner_t *me, peri_aheadblock_t *b,
+                         size_t k, peri_err_t *err)
+{
+    uint64_t n = me->end - me->row;
+    const peri_scancol_t *sc = &me->file->cols[k];
+    const peri_column_t *c = &s->rel->table->columns[sc->column];
+    if (sc->set == SIZE_MAX) return 0;
+    uint64_t size = n * c->width * peri_type_size(c->type);
+    uint64_t bytes = size + (sc->mask != SIZE_MAX ? n * c->width : 0);
+    if (bytes > b->capacity[k]) {
+        free(b->memory[k]);
+        b->memory[k] = malloc(bytes);
+        b->capacity[k] = b->memory[k] ? bytes : 0;
+        if (!b->memory[k])
+            return peri_err_set(err, PERI_ELIMIT,
+                                "not enough memory to decode %llu bytes ahead",
+                                (unsigned long long)bytes);
+    }
+    b->values[k] = b->memory[k];
+    if (n > UINT32_MAX || peri_scanner_read(s, me, k, (uint32_t)n, b->values[k], err))
+        return -1;
+    if (sc->mask != SIZE_MAX) {
+        b->masks[k] = (uint8_t *)b->memory[k] + size;
+        if (peri_scanner_read_mask(s, me, k, (uint32_t)n, b->masks[k], err)) return -1;
+    }
+    if (atomic_load_explicit(&s->session->interrupted, memory_order_relaxed))
+        return peri_err_set(err, PERI_ECANCEL, "cancelled");
+    return 0;
+}
+
+/* Do the tests, whose columns are decoded, leave no row of the block? */
+static bool none_matches(const peri_scan_t *s, const peri_aheadblock_t *b)
+{
+    uint8_t keep[PERI_VECTOR_ROWS];
+    const uint64_t rows = b->end - b->row;
+    for (uint64_t at = 0; at < rows; at += PERI_VECTOR_ROWS) {
+        const uint32_t n =
+            rows - at < PERI_VECTOR_ROWS ? (uint32_t)(rows - at) : PERI_VECTOR_ROWS;
+        memset(keep, 1, n);
+        for (size_t i = 0; i < s->tests.n; i++) {
+            const peri_rowtest_t *t = &s->tests.v[i];
+            const char *values = b->values[t->k];
+            if (values)
+                peri_rowtest_keep(t, values + at * peri_type_size(t->type), n, keep);
+        }
+        if (memchr(keep, 1, n)) return false;
+    }
+    return s->tests.n > 0;
+}
+
 static int decode(peri_scan_t *s, peri_scanner_t *me, peri_aheadblock_t *b,
                   peri_err_t *err)
 {
-    uint64_t n = me->end - me->row;
-    for (size_t k = 0; k < s->ncolumns; k++) {
-        const peri_scancol_t *sc = &me->file->cols[k];
-        const peri_column_t *c = &s->rel->table->columns[sc->column];
-        b->values[k] = NULL;
-        b->masks[k] = NULL;
-        if (sc->set == SIZE_MAX) continue;
-        uint64_t size = n * c->width * peri_type_size(c->type);
-        uint64_t bytes = size + (sc->mask != SIZE_MAX ? n * c->width : 0);
-        if (bytes > b->capacity[k]) {
-            free(b->memory[k]);
-            b->memory[k] = malloc(bytes);
-            b->capacity[k] = b->memory[k] ? bytes : 0;
-            if (!b->memory[k])
-                return peri_err_set(err, PERI_ELIMIT,
-                                    "not enough memory to decode %llu bytes ahead",
-                                    (unsigned long long)bytes);
-        }
-        b->values[k] = b->memory[k];
-        if (n > UINT32_MAX || peri_scanner_read(s, me, k, (uint32_t)n, b->values[k], err))
-            return -1;
-        if (sc->mask != SIZE_MAX) {
-            b->masks[k] = (uint8_t *)b->memory[k] + size;
-            if (peri_scanner_read_mask(s, me, k, (uint32_t)n, b->masks[k], err))
-                return -1;
-        }
-        if (atomic_load_explicit(&s->session->interrupted, memory_order_relaxed))
-            return peri_err_set(err, PERI_ECANCEL, "cancelled");
-    }
+    memset(b->values, 0, s->ncolumns * sizeof(*b->values));
+    memset(b->masks, 0, s->ncolumns * sizeof(*b->masks));
+    for (size_t i = 0; i < s->tests.n; i++)
+        if (decode_column(s, me, b, s->tests.v[i].k, err)) return -1;
+    b->none = none_matches(s, b);
+    for (size_t k = 0; k < s->ncolumns && !b->none; k++)
+        if (!b->values[k] && decode_column(s, me, b, k, err)) return -1;
     return 0;
 }
 
@@ -222,6 +251,11 @@ void peri_readahead_done(peri_readahead_t *r, peri_aheadblock_t *b)
     b->state = EMPTY;
     pthread_cond_broadcast(&r->changed);
     pthread_mutex_unlock(&r->lock);
+}
+
+bool peri_aheadblock_none(const peri_aheadblock_t *b)
+{
+    return b->none;
 }
 
 uint32_t peri_aheadblock_file(const peri_aheadblock_t *b)

@@ -28,6 +28,8 @@ typedef struct {
     peri_index_t *index; /* or NULL */
     peri_ranges_t share;
     uint64_t share_rows;
+    const peri_pred_t *preds; /* rows that fail them may be left out */
+    size_t npreds;
     peri_session_t *session;
 } peri_scanrel_t;
 

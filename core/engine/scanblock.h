@@ -4,9 +4,9 @@
 #ifndef CORE_ENGINE_SCANBLOCK_H
 #define CORE_ENGINE_SCANBLOCK_H
 
+#include "core/engine/filter.h"
 #include "core/engine/scan.h"
 
-#define PERI_VECTOR_ROWS 2048u
 /* Rows of a block where chunks are small or there are none: large enough that taking one
  * costs nothing, small enough that the last ones are spread over all threads. */
 #define PERI_BLOCK_ROWS 131072u
@@ -33,7 +33,8 @@ typedef struct {
     size_t ncolumns;
     peri_scanout_t *outs;
     size_t nouts;
-    _Atomic int readers; /* DuckDB threads that read this scan */
+    peri_rowtests_t tests; /* of projected columns */
+    _Atomic int readers;   /* DuckDB threads that read this scan */
     _Atomic bool ahead_tried;
     peri_readahead_t *_Atomic ahead;
     pthread_mutex_t lock; /* guards what follows */
@@ -72,6 +73,41 @@ int peri_scanner_read(const peri_scan_t *s, peri_scanner_t *me, size_t k, uint32
 int peri_scanner_read_mask(const peri_scan_t *s, peri_scanner_t *me, size_t k, uint32_t n,
                            uint8_t *out, peri_err_t *err);
 
+/* What one DuckDB thread keeps between calls. */
+typedef struct {
+    peri_scan_t *scan; /* NULL until the first call */
+    peri_scanner_t me;
+    struct peri_aheadblock *block; /* decoded ahead; NULL = this thread decodes itself */
+    uint64_t blocks;               /* taken so far */
+    uint8_t *flags;                /* of masks */
+    uint64_t flags_size;
+    char *values; /* of a column of which some rows are taken */
+    uint64_t values_size;
+    /* Values of the vector's rows that were read for tests; a second read of small chunks
+     * would decode them again. NULL before the first. */
+    uint64_t (*tested)[PERI_VECTOR_ROWS];
+    bool has_tested;
+    peri_rowpay_t pay;
+    uint8_t keep[PERI_VECTOR_ROWS];
+    uint16_t kept[PERI_VECTOR_ROWS];
+} peri_scanlocal_t;
+
+/* Rows of a vector: n from the thread's place on, or some of these. */
+typedef struct {
+    uint32_t n, count;
+    const uint16_t *some; /* count of them; NULL: all */
+} peri_rows_t;
+
+/* ---- what DuckDB gets (fill.c) ---- */
+
+/* Of r->n rows from the thread's place on those that may match: r->some and r->count. */
+int peri_scan_choose(peri_scanlocal_t *l, peri_rows_t *r, peri_err_t *err);
+/* Is it an ARRAY in DuckDB, perhaps of one value? */
+bool peri_scan_is_array(const peri_column_t *c);
+/* The values of these rows. */
+int peri_scan_fill(peri_scanlocal_t *l, const peri_rows_t *r, duckdb_data_chunk out,
+                   peri_err_t *err);
+
 /* ---- decoding ahead, for plans that DuckDB runs on one thread (readahead.c) ---- */
 
 /* Start threads that decode blocks ahead, in order; NULL if that is not worth it here. */
@@ -85,6 +121,8 @@ void peri_readahead_done(peri_readahead_t *r, peri_aheadblock_t *b);
 uint32_t peri_aheadblock_file(const peri_aheadblock_t *b);
 peri_frow_t peri_aheadblock_row(const peri_aheadblock_t *b);
 peri_frow_t peri_aheadblock_end(const peri_aheadblock_t *b);
+/* None of its rows can match, and only columns that were tested have values. */
+bool peri_aheadblock_none(const peri_aheadblock_t *b);
 /* Values of projected column k from the block's first row; NULL = the file lacks it. */
 const void *peri_aheadblock_values(const peri_aheadblock_t *b, size_t k);
 /* Its flags as of peri_scanner_read_mask; NULL = the file has no mask of it. */

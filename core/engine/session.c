@@ -182,6 +182,16 @@ int peri_session_set_share(peri_session_t *s, int id, const peri_ranges_t *share
     return 0;
 }
 
+int peri_session_set_filter(peri_session_t *s, int id, const peri_pred_t *preds, size_t n,
+                            peri_err_t *err)
+{
+    if (id < 0 || id >= PERI_MAX_RELATIONS || !s->relations[id])
+        return peri_err_set(err, PERI_EINTERNAL, "there is no relation %d", id);
+    s->relations[id]->preds = preds;
+    s->relations[id]->npreds = n;
+    return 0;
+}
+
 void peri_session_progress(const peri_session_t *s, peri_progress_t *out)
 {
     out->rows = atomic_load_explicit(&s->rows, memory_order_relaxed);

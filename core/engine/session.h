@@ -44,6 +44,11 @@ int peri_session_add_key(peri_session_t *s, unsigned bits, peri_err_t *err);
 int peri_session_set_share(peri_session_t *s, int id, const peri_ranges_t *share,
                            peri_err_t *err);
 
+/* Rows that cannot satisfy all of these conditions may be left out (borrowed as long as
+ * the session lives). */
+int peri_session_set_filter(peri_session_t *s, int id, const peri_pred_t *preds, size_t n,
+                            peri_err_t *err);
+
 typedef struct {
     uint64_t rows, rows_all; /* scanned so far; in all shares */
     uint64_t bytes;          /* fetched from files (compressed): the sum of */

@@ -22,16 +22,6 @@ static void attr_close(attr_t *a)
     peri_h5_leave();
 }
 
-void peri_h5_attrs_close(peri_h5file_t *f)
-{
-    if (!f->attrs_path) return;
-    H5Oclose(f->attrs_of);
-    peri_h5file_unref(f->attrs_in);
-    free(f->attrs_path);
-    f->attrs_path = NULL;
-    f->attrs_in = NULL;
-}
-
 /* Of an object many attributes are asked for, one after the other, most of which are not
  * there: it stays open, and is found by its path once. */
 static hid_t object_of(peri_h5file_t *f, const char *path, peri_err_t *err)

@@ -210,6 +210,16 @@ peri_h5file_t *peri_h5file_ref(peri_h5file_t *f)
     return f;
 }
 
+void peri_h5_attrs_close(peri_h5file_t *f)
+{
+    if (!f->attrs_path) return;
+    H5Oclose(f->attrs_of);
+    peri_h5file_unref(f->attrs_in);
+    free(f->attrs_path);
+    f->attrs_path = NULL;
+    f->attrs_in = NULL;
+}
+
 void peri_h5file_unref(peri_h5file_t *f)
 {
     if (!f || atomic_fetch_sub(&f->refs, 1) != 1) return;

@@ -80,9 +80,7 @@ struct peri_h5file {
 int peri_h5file_pread(const peri_h5file_t *f, void *buf, size_t n, uint64_t off,
                       peri_err_t *err);
 
-/* ---- attr.c ---- */
-
-/* Close the object whose attributes were read last. Under the lock. */
+/* Close the object whose attributes were read last (attr.c). Under the lock. */
 void peri_h5_attrs_close(peri_h5file_t *f);
 
 /* ---- link.c ---- */

@@ -13,8 +13,9 @@
 
 /* Those that tell themselves by a sure mark come first; csv takes any text. */
 static const peri_readops_t *const formats[] = {
-    &peri_read_fits, &peri_read_hdf5,   &peri_read_parquet, &peri_read_votable,
-    &peri_read_json, &peri_read_ndjson, &peri_read_tsv,     &peri_read_csv,
+    &peri_read_fits,    &peri_read_hdf5, &peri_read_parquet,
+    &peri_read_votable, &peri_read_mrt,  &peri_read_json,
+    &peri_read_ndjson,  &peri_read_tsv,  &peri_read_csv,
 };
 #define NFORMATS (sizeof(formats) / sizeof(formats[0]))
 
@@ -148,9 +149,6 @@ static int refuse_others(const char *name, const char *head, size_t n, peri_err_
             what = texts[i].what;
     if (what && !memcmp(head, "PK\3\4", 4) && memmem(head, n, "[Content_Types].xml", 19))
         what = "an Excel workbook, or another document of Office: save the sheet as CSV";
-    if (memmem(head, n, "Byte-by-byte Description", 24))
-        what = "a table with a Byte-by-byte Description: VizieR gives it as VOTable or "
-               "TSV, too, and astropy reads it (ascii.mrt) and writes FITS";
     if (!what) return 0;
     return peri_err_set(err, PERI_EFORMAT, "%s is %s", name, what);
 }
@@ -173,7 +171,7 @@ const peri_readops_t *peri_readops_choose(const peri_reader_t *r, bool *unpack,
         peri_err_set(err, PERI_EFORMAT, "%s has nothing in it", r->name);
         return NULL;
     }
-    if (!said && refuse_others(r->name, head, n, err)) return NULL;
+    if (refuse_others(r->name, head, n, err)) return NULL;
     const peri_readops_t *seen = by_content(head, n);
     if (!ops && !seen) {
         peri_err_set(err, PERI_EFORMAT,
@@ -181,7 +179,8 @@ const peri_readops_t *peri_readops_choose(const peri_reader_t *r, bool *unpack,
                      r->name, peri_import_formats());
         return NULL;
     }
-    if (!ops) ops = seen;
+    /* csv is any text: also what is said, or named .dat, without a look into it. */
+    if (!ops || (ops == &peri_read_csv && seen == &peri_read_mrt)) ops = seen;
     /* An ending that lies: what a mark says is sure. */
     if (!said && seen && seen != ops && seen->sure && !(seen->text && ops->text)) {
         peri_err_set(

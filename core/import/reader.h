@@ -103,7 +103,7 @@ void peri_reader_note(peri_reader_t *r, const char *fmt, ...)
 
 extern const peri_readops_t peri_read_csv, peri_read_tsv, peri_read_json,
     peri_read_ndjson, peri_read_parquet, peri_read_hdf5, peri_read_fits,
-    peri_read_votable;
+    peri_read_votable, peri_read_mrt;
 
 /* ---- formats.c ---- */
 

@@ -81,6 +81,20 @@ static bool look_like_names(const peri_row_t *row)
     return true;
 }
 
+/* "mass [Msun]" between blanks is one cell. They lie behind each other in one text. */
+static void join_units(peri_row_t *row)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < row->n; i++) {
+        const peri_cell_t *c = &row->cells[i];
+        if (n && c->n > 2 && *c->p == '[' && c->p[c->n - 1] == ']')
+            row->cells[n - 1].n = (size_t)(c->p + c->n - row->cells[n - 1].p);
+        else
+            row->cells[n++] = *c;
+    }
+    row->n = n;
+}
+
 /* The line of #, if it has n words. The last one counts in any case, others if they look
  * like names. */
 static const peri_topname_t *of_line(peri_arena_t *a, const peri_topline_t *line,
@@ -88,11 +102,11 @@ static const peri_topname_t *of_line(peri_arena_t *a, const peri_topline_t *line
 {
     peri_row_t row = {0};
     peri_topname_t *names = NULL;
-    const char *p = line->text + strspn(line->text, "# ");
-    char *copy = peri_arena_strdup(a, p);
+    char *copy = peri_arena_strdup(a, line->text + strspn(line->text, "# "));
     const size_t len = strlen(copy);
-    if (len && !peri_row_cut(d, copy, copy + len, true, &row) && row.n == n &&
-        (any || look_like_names(&row))) {
+    const bool cut = len && !peri_row_cut(d, copy, copy + len, true, &row);
+    if (cut && row.n != n && d->delimiter == ' ') join_units(&row);
+    if (cut && row.n == n && (any || look_like_names(&row))) {
         names = peri_arena_calloc(a, n, sizeof(*names));
         for (size_t i = 0; i < n; i++) peri_topname_split(a, &row.cells[i], &names[i]);
     }

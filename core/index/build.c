@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 
 #include "core/base/util.h"
-#include "core/base/wait.h"
+#include "core/base/timedwait.h"
 #include "core/index/scan.h"
 
 #define TELL_EVERY 0.1 /* seconds */
@@ -259,7 +259,7 @@ static bool watch(build_t *b, const peri_index_opts_t *opts)
     for (;;) {
         const double until = peri_now() + TELL_EVERY;
         int rc = 0;
-        while (b->alive > 0 && rc == 0) rc = peri_wait_until(&b->tick, &b->lock, until);
+        while (b->alive > 0 && rc == 0) rc = peri_timed_wait(&b->tick, &b->lock, until);
         bool over = b->alive == 0;
         pthread_mutex_unlock(&b->lock);
         uint64_t units = __atomic_load_n(&b->meter.rows, __ATOMIC_RELAXED);

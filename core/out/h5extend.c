@@ -12,7 +12,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "core/base/copyfile.h"
 #include "core/h5/h5.h"
@@ -216,9 +215,18 @@ static int put_compact_size(hid_t file, uint64_t bytes)
     return rc < 0 ? -1 : 0;
 }
 
+/* Whether such columns are numbers or text is for all rows to say (wait.h). */
+static bool has_unsure(const peri_writer_t *w)
+{
+    for (size_t c = 0; c < w->ncols; c++)
+        if (peri_binary_unsure(&w->fields[c], w->ops->numbers)) return true;
+    return false;
+}
+
 bool peri_h5_can_extend(peri_writer_t *w, const char *path)
 {
     hsize_t rows, size = 0;
+    if (has_unsure(w)) return false;
     hdf5_t *h = peri_h5_state_new(w);
     peri_h5_lock();
     h->file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);

@@ -56,10 +56,13 @@ peri_wait_t *peri_wait_new(peri_writer_t *w, int *rc, peri_err_t *err)
 {
     *rc = 0;
     peri_wait_t *t = peri_xcalloc(1, sizeof(*t));
-    duckdb_logical_type *types = peri_xcalloc(w->ncols, sizeof(*types));
+    duckdb_logical_type *types = peri_xcalloc(w->ncols + 1, sizeof(*types)),
+                        mark = duckdb_create_logical_type(DUCKDB_TYPE_BOOLEAN);
     for (size_t c = 0; c < w->ncols; c++) types[c] = w->cols[c].type;
+    types[w->ncols] = mark; /* the chunks may have one */
     peri_buf_init(&t->bytes, w->text.max);
-    t->rows = peri_rows_new(types, w->ncols, err);
+    t->rows = peri_rows_new(types, w->ncols + w->opts.marks, err);
+    duckdb_destroy_logical_type(&mark);
     free(types);
     if (!t->rows)
         *rc = -1;

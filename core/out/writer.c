@@ -309,6 +309,14 @@ static int fail(peri_writer_t *w, const peri_err_t *e, peri_err_t *err)
     return -1;
 }
 
+static void count_marks(peri_writer_t *w, duckdb_vector marks, idx_t n)
+{
+    const bool *is = duckdb_vector_get_data(marks);
+    uint64_t *valid = duckdb_vector_get_validity(marks);
+    for (idx_t i = 0; i < n; i++)
+        w->marked += is[i] && (!valid || duckdb_validity_row_is_valid(valid, i));
+}
+
 static int write_rows(peri_writer_t *w, duckdb_data_chunk chunk, peri_err_t *err)
 {
     idx_t n = duckdb_data_chunk_get_size(chunk);
@@ -329,14 +337,6 @@ static int end_wait(peri_writer_t *w, peri_err_t *err)
     int rc = open_format(w, err) || peri_wait_end(t, w, write_rows, err) ? -1 : 0;
     peri_wait_free(t);
     return rc;
-}
-
-static void count_marks(peri_writer_t *w, duckdb_vector marks, idx_t n)
-{
-    const bool *is = duckdb_vector_get_data(marks);
-    uint64_t *valid = duckdb_vector_get_validity(marks);
-    for (idx_t i = 0; i < n; i++)
-        w->marked += is[i] && (!valid || duckdb_validity_row_is_valid(valid, i));
 }
 
 int peri_writer_chunk(peri_writer_t *w, duckdb_data_chunk chunk, peri_err_t *err)

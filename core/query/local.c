@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "core/base/util.h"
-#include "core/base/wait.h"
+#include "core/base/timedwait.h"
 #include "core/query/private.h"
 
 #define TICK 0.1 /* seconds */
@@ -31,7 +31,7 @@ static void *watch(void *p)
     watch_t *w = p;
     pthread_mutex_lock(&w->lock);
     while (!w->done) {
-        peri_wait_until(&w->wake, &w->lock, peri_now() + TICK);
+        peri_timed_wait(&w->wake, &w->lock, peri_now() + TICK);
         if (w->done) break;
         peri_progress_t progress;
         peri_session_progress(w->q->session, &progress);

@@ -52,7 +52,7 @@ int peri_query_no_schema(peri_query_t *q, const char *name, peri_err_t *err)
     else
         peri_err_set(
             err, PERI_ENOTFOUND,
-            "there is no dataset called %s, and no schema. \"perigee dataset list\" "
+            "there is no dataset called %s, and no schema. \"perigee dataset ls\" "
             "shows the datasets, \"perigee table ls\" your tables and those that "
             "others share with you",
             name);
@@ -81,7 +81,11 @@ static size_t places_of(const peri_schemas_t *all, const char *table, char *out,
     *out = '\0';
     for (size_t i = 0; own && i < peri_schemas_count(all) && n < PLACES; i++) {
         const peri_schema_t *s = peri_schemas_at(all, i);
-        if (peri_mydb_kind(s, name) && used + strlen(s->name) + strlen(name) + 4 < size)
+        bool again = false; /* a folder that has several names */
+        for (size_t k = 0; k < i; k++)
+            again |= !strcmp(peri_schemas_at(all, k)->folder, s->folder);
+        if (!again && peri_mydb_kind(s, name) &&
+            used + strlen(s->name) + strlen(name) + 4 < size)
             used +=
                 (size_t)sprintf(out + used, "%s%s.%s", n++ ? ", " : "", s->name, name);
     }
@@ -106,7 +110,7 @@ int peri_query_no_table(peri_query_t *q, const char *table, peri_err_t *err)
                             places);
     return peri_err_set(
         err, PERI_ENOTFOUND,
-        "no table \"%s\": write dataset.table (perigee dataset list shows the datasets) "
+        "no table \"%s\": write dataset.table (perigee dataset ls shows the datasets) "
         "or "
         "mydb.table, choose one with --context DATASET, or name a file, as in FROM "
         "'file.hdf5:/Group'",

@@ -61,8 +61,8 @@ static int pack_relation(const peri_query_t *q, const rel_t *r, int rank, int nr
         /* Of files on nodes the root cannot tell whether there is an index. */
         peri_put_u64(out, r->placed ? q->spec.use_index : r->index != NULL);
         peri_put_u64(out, r->placed);
+        pack_preds(r, out);
         if (r->placed) {
-            pack_preds(r, out);
             pack_ranges(&r->shares[rank], out);
         } else {
             peri_ranges_share(&r->kept, r->align, rank, nranks, &share);
@@ -174,13 +174,16 @@ static int unpack_relation(peri_query_t *q, size_t id, peri_reader_t *r, peri_er
     rel->virtuals = (unsigned)peri_get_u64(r);
     if (peri_get_u64(r)) rel->index = peri_index_open_table(rel->table);
     rel->placed = peri_get_u64(r) != 0;
-    if (rel->placed) unpack_preds(q, rel, r);
+    unpack_preds(q, rel, r);
     unpack_ranges(rel->table, r, rel->placed ? &rel->whole : &rel->kept);
     if (r->failed)
         return peri_err_set(err, PERI_EINTERNAL, "a message between ranks was damaged");
     if (rel->placed) peri_relation_prune(rel, q->spec.use_index);
     if (peri_session_add_relation(q->session, (int)id, rel->table, rel->index,
                                   rel->virtuals, err))
+        return -1;
+    if (q->spec.use_index &&
+        peri_session_set_filter(q->session, (int)id, rel->preds, rel->npreds, err))
         return -1;
     return peri_session_set_share(q->session, (int)id, &rel->kept, err);
 }

@@ -473,6 +473,10 @@ int peri_query_take_share(peri_query_t *q, int rank, int nranks, peri_err_t *err
         rc = peri_session_set_share(q->session, (int)i, r->placed ? &r->kept : &share,
                                     err);
         peri_ranges_free(&share);
+        /* Without the index nothing is left out, so that what it leaves out can be seen.
+         */
+        if (rc == 0 && q->spec.use_index)
+            rc = peri_session_set_filter(q->session, (int)i, r->preds, r->npreds, err);
     }
     return rc;
 }

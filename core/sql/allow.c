@@ -8,7 +8,7 @@
 
 #include "core/base/util.h"
 #include "core/sql/ast.h"
-#include "core/sql/hints.h"
+#include "core/sql/meant.h"
 
 static const struct fn {
     const char *name;
@@ -91,7 +91,7 @@ static const struct {
 } ADVICE[] = {
     {"arrow_*", "name HDF5 files in FROM"},
     {"currval", "number rows with row_number() OVER ()"},
-    {"duckdb_*", "use 'perigee dataset list' and 'perigee describe'"},
+    {"duckdb_*", "use 'perigee dataset ls' and 'perigee describe'"},
     {"getenv", "a query sees tables only, not its surroundings"},
     {"glob", "a pattern in FROM names many files: FROM 'snap_*.hdf5:/Group'"},
     {"json_execute_serialized_sql", "write the query itself"},
@@ -132,6 +132,17 @@ bool peri_fn_is_volatile(const json_t *expr)
            peri_fn_kind(peri_ast_str(expr, "function_name")) == PERI_FN_VOLATILE;
 }
 
+static int is_volatile(json_t *node, void *arg)
+{
+    (void)arg;
+    return peri_fn_is_volatile(node) ? -1 : 0;
+}
+
+bool peri_expr_volatile(json_t *expr)
+{
+    return peri_ast_walk(expr, is_volatile, NULL) != 0;
+}
+
 static bool in_list(const char *s, const char *const *list, size_t n)
 {
     for (size_t i = 0; i < n && list[i]; i++)
@@ -157,7 +168,7 @@ static int refuse_function(const char *what, const char *name, peri_err_t *err)
     if (advice)
         return peri_err_set(err, PERI_EDENIED, "the %s '%s' is refused: %s", what, name,
                             advice);
-    const char *instead = peri_hint_function(name);
+    const char *instead = peri_meant_function(name);
     if (instead)
         return peri_err_set(err, PERI_EDENIED,
                             "the %s '%s' is not among those that are allowed; write %s",

@@ -24,6 +24,7 @@ peri_fnkind_t peri_fn_kind(const char *name); /* whatever the case */
 /* A call of an aggregate (not as a window). */
 bool peri_fn_is_aggregate(const json_t *expr);
 bool peri_fn_is_volatile(const json_t *expr); /* a call of such */
+bool peri_expr_volatile(json_t *expr);        /* has one in it */
 
 /* 0, or PERI_EDENIED naming what is refused, or PERI_ELIMIT. */
 int peri_sql_allowed(json_t *query, peri_err_t *err);

@@ -17,7 +17,7 @@
 #include "core/base/util.h"
 #include "core/sql/ast.h"
 #include "core/sql/duck.h"
-#include "core/sql/hints.h"
+#include "core/sql/meant.h"
 
 /* ---- errors with a place ---- */
 
@@ -31,7 +31,7 @@ static int syntax_error(const char *sql, const char *message, long position,
     if (position < 0)
         return peri_err_set(err, PERI_EINVAL, "the SQL is not valid: %s", message);
     char hint[160], text[512];
-    if (peri_hint_syntax(sql, len, at, hint, sizeof hint)) {
+    if (peri_meant_syntax(sql, len, at, hint, sizeof hint)) {
         snprintf(text, sizeof text, "%s; %s", message, hint);
         message = text;
     }

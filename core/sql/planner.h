@@ -128,7 +128,6 @@ bool peri_from_rowwise(peri_planner_t *p, json_t *select, bool *leaves);
 uint64_t peri_leaves_bytes(const peri_planner_t *p, const bool *leaves);
 /* Is the expression free of aggregates, windows and subqueries that smuggle them out? */
 bool peri_expr_rowwise(peri_planner_t *p, json_t *expr);
-bool peri_expr_volatile(json_t *expr);
 
 /* ---- local.c: make what is not partitioned whole, at ROOT or on ALL ranks ---- */
 

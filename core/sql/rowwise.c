@@ -82,17 +82,6 @@ bool peri_expr_rowwise(peri_planner_t *p, json_t *expr)
     return peri_ast_walk_block(expr, not_rowwise, p) == 0;
 }
 
-static int is_volatile(json_t *node, void *arg)
-{
-    (void)arg;
-    return peri_fn_is_volatile(node) ? -1 : 0;
-}
-
-bool peri_expr_volatile(json_t *expr)
-{
-    return peri_ast_walk(expr, is_volatile, NULL) != 0;
-}
-
 /* ---- which relation stays partitioned ---- */
 
 static uint64_t relation_bytes(const peri_rel_t *rel)

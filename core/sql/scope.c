@@ -4,7 +4,7 @@
  * one), but used columns are noted by name over the whole statement: a superset is
  * enough, and no rule of DuckDB's binder has to be repeated for it.
  */
-#include "core/sql/hints.h"
+#include "core/sql/meant.h"
 #include "core/sql/planner.h"
 
 #include <stdio.h>
@@ -492,5 +492,5 @@ void peri_message_clean(const peri_planner_t *p, peri_err_t *err)
     }
     if (b.data) snprintf(err->text, sizeof err->text, "%s", b.data);
     peri_buf_free(&b);
-    peri_hint_binder(err);
+    peri_meant_column(err);
 }

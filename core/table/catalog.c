@@ -161,7 +161,7 @@ static int no_such_dataset(const char *name, peri_err_t *err)
                      "there is no dataset called %s; did you mean %s?", name, near);
     else
         peri_err_set(err, PERI_ENOTFOUND,
-                     "there is no dataset called %s. \"perigee dataset list\" shows all, "
+                     "there is no dataset called %s. \"perigee dataset ls\" shows all, "
                      "\"perigee dataset add FILE.yaml\" adds one",
                      name);
     peri_catalog_free_names(names, n);

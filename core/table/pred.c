@@ -206,3 +206,59 @@ bool peri_pred_may_match_str(const peri_pred_t *p, const char *value)
     }
     return p->nvalues == 0;
 }
+
+/* ---- bounds ---- */
+
+static bool has_low(peri_op_t op)
+{
+    return op == PERI_OP_GT || op == PERI_OP_GE || op == PERI_OP_EQ || op == PERI_OP_IN;
+}
+
+static bool has_high(peri_op_t op)
+{
+    return op == PERI_OP_LT || op == PERI_OP_LE || op == PERI_OP_EQ || op == PERI_OP_IN;
+}
+
+bool peri_pred_bounds_int(const peri_pred_t *p, __int128 *min, __int128 *max)
+{
+    const __int128 far = (__int128)1 << 100;
+    *min = far;
+    *max = -far;
+    for (size_t i = 0; i < p->nvalues; i++) {
+        const peri_const_t *c = &p->values[i];
+        __int128 low = c->i, high = c->i;
+        if (c->kind == PERI_CONST_REAL) { /* where integers are exact as doubles */
+            if (!(fabs(c->d) < 4503599627370496.0)) return false;
+            low = (__int128)floor(c->d) - 1;
+            high = (__int128)ceil(c->d) + 1;
+        } else if (c->kind == PERI_CONST_STR || low > far || low < -far) {
+            return false;
+        } else {
+            low += p->op == PERI_OP_GT;
+            high -= p->op == PERI_OP_LT;
+        }
+        if (low < *min) *min = low;
+        if (high > *max) *max = high;
+    }
+    if (!has_low(p->op)) *min = -far;
+    if (!has_high(p->op)) *max = far;
+    return p->nvalues > 0 && (has_low(p->op) || has_high(p->op));
+}
+
+bool peri_pred_bounds_real(const peri_pred_t *p, bool is_float, double *min, double *max)
+{
+    *min = INFINITY;
+    *max = -INFINITY;
+    for (size_t i = 0; i < p->nvalues; i++) {
+        const peri_const_t *c = &p->values[i];
+        if (c->kind == PERI_CONST_REAL ? isnan(c->d) : c->kind != PERI_CONST_INT)
+            return false;
+        span_t s = c->kind == PERI_CONST_INT ? span_of_int(c->i) : span_of_double(c->d);
+        if (is_float) s = span_as_float(s);
+        *min = fmin(*min, s.lo);
+        *max = fmax(*max, s.hi);
+    }
+    if (!has_low(p->op)) *min = -INFINITY;
+    if (!has_high(p->op)) *max = INFINITY;
+    return p->nvalues > 0 && (has_low(p->op) || has_high(p->op));
+}

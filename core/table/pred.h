@@ -60,6 +60,10 @@ bool peri_pred_may_match_real(const peri_pred_t *p, double min, double max,
 /* Three joint conditions: is there a number for which all components may match? */
 bool peri_pred_may_match_joint(const peri_pred_t p[3], const double min[3],
                                const double max[3]);
+/* All values that may match lie in [*min, *max]; false: no such bounds are known. Reals:
+ * but for NaN. */
+bool peri_pred_bounds_int(const peri_pred_t *p, __int128 *min, __int128 *max);
+bool peri_pred_bounds_real(const peri_pred_t *p, bool is_float, double *min, double *max);
 bool peri_pred_may_match_str(const peri_pred_t *p, const char *value);
 
 #endif

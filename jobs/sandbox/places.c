@@ -98,6 +98,15 @@ static bool is_ours(const char *path)
     return false;
 }
 
+/* The system's own folders are there anyhow; of /etc only some of it, not the descriptors
+ * of datasets. */
+static bool is_there(const char *path)
+{
+    struct stat st;
+    return is_ours(path) &&
+           (strncmp(path, "/etc/", 5) != 0 || stat(path, &st) || !S_ISREG(st.st_mode));
+}
+
 static int by_depth(const void *a, const void *b)
 {
     return strcmp(((const peri_place_in_t *)a)->to, ((const peri_place_in_t *)b)->to);
@@ -109,8 +118,7 @@ int peri_sandbox_open(const peri_sandbox_t *s, const char *task, const char *res
     out->v = peri_arena_calloc(arena, s->nbinds + s->nread + 2, sizeof(*out->v));
     out->n = 0;
     for (size_t i = 0; i < s->nread; i++) {
-        /* The system's own folders are there anyhow. */
-        int fd = is_ours(s->read[i]) ? -1 : open(s->read[i], O_PATH | O_CLOEXEC);
+        int fd = is_there(s->read[i]) ? -1 : open(s->read[i], O_PATH | O_CLOEXEC);
         if (fd >= 0 && put(out, fd, s->read[i], false)) return cannot(s->read[i], err);
     }
     qsort(out->v, out->n, sizeof(*out->v), by_depth);

@@ -39,10 +39,12 @@ static void one_line(char *s)
         if (*p == '\n' || *p == '\t') *p = ' ';
 }
 
+#define DISK_FULL "53100"
+
 static bool passes(const char *sqlstate)
 {
     /* Connection, server going down or coming up, serialization and deadlock, resources
-     * (a full disk too: 53100), files, a standby, too long, a lock. */
+     * (a full disk too), files, a standby, too long, a lock. */
     static const char *const again[] = {"08",    "57P0",  "40",    "53",   "58",
                                         "25006", "57014", "55P03", "25P03"};
     for (size_t i = 0; i < sizeof(again) / sizeof(again[0]); i++)
@@ -60,6 +62,11 @@ static int fail(peri_db_t *db, const PGresult *r, peri_err_t *err)
     one_line(text);
     if (PQstatus(db->conn) != CONNECTION_OK)
         return peri_err_set(err, PERI_EIO, "the connection to the database was lost: %s",
+                            text);
+    if (state && !strcmp(state, DISK_FULL))
+        return peri_err_set(err, PERI_EIO,
+                            "the disk of the portal's database is full; its "
+                            "administrator must make room (%s)",
                             text);
     if (!state || passes(state))
         return peri_err_set(err, PERI_EIO, "the database cannot do it now: %s", text);
@@ -99,7 +106,7 @@ static int establish(peri_db_t *db, peri_err_t *err)
     snprintf(text, sizeof(text), "%s",
              db->conn ? PQerrorMessage(db->conn) : "out of memory");
     one_line(text);
-    return peri_err_set(err, PERI_EIO, "cannot connect to the database: %s", text);
+    return peri_err_set(err, PERI_EIO, PERI_DB_AWAY "%s", text);
 }
 
 peri_db_t *peri_db_connect(const char *conninfo, peri_err_t *err)

@@ -25,6 +25,7 @@ void peri_dbpool_free(peri_dbpool_t *p);
 peri_db_t *peri_dbpool_get(peri_dbpool_t *p, peri_err_t *err);
 void peri_dbpool_put(peri_dbpool_t *p, peri_db_t *db); /* rolls back what is open */
 /* One outside the pool, for LISTEN. */
+#define PERI_DB_AWAY "cannot connect to the database: " /* how its error begins */
 peri_db_t *peri_db_connect(const char *conninfo, peri_err_t *err);
 void peri_db_close(peri_db_t *db);
 PGconn *peri_db_conn(peri_db_t *db);

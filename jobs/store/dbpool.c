@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "core/base/util.h"
-#include "core/base/wait.h"
+#include "core/base/timedwait.h"
 #include "jobs/store/db_priv.h"
 
 #define WAIT_SECONDS 60
@@ -50,7 +50,7 @@ static int reserve(peri_dbpool_t *p, peri_db_t **db, peri_err_t *err)
     int rc = 0;
     pthread_mutex_lock(&p->lock);
     while (p->nused == p->max && rc != ETIMEDOUT)
-        rc = peri_wait_until(&p->given_back, &p->lock, until);
+        rc = peri_timed_wait(&p->given_back, &p->lock, until);
     bool got = p->nused < p->max;
     if (got) {
         p->nused++;

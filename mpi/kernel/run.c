@@ -40,7 +40,8 @@ static peri_queryspec_t input_spec(const peri_run_t *run, const char *sql)
 {
     peri_queryspec_t s = *run->spec;
     s.sql = sql;
-    s.into = NULL;
+    s.into = s.extends = NULL;
+    s.marks = false;
     s.explain = false;
     s.limit = -1;
     s.shown_sql = NULL;

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "core/base/util.h"
-#include "core/base/wait.h"
+#include "core/base/timedwait.h"
 #include "mpi/kernel/run_private.h"
 
 #define TICK      0.05 /* seconds */
@@ -54,7 +54,7 @@ static void *watch(void *arg)
     peri_watcher_t *w = arg;
     pthread_mutex_lock(&w->lock);
     while (!w->end) {
-        peri_wait_until(&w->wake, &w->lock, peri_now() + TICK);
+        peri_timed_wait(&w->wake, &w->lock, peri_now() + TICK);
         if (w->end) break;
         pthread_mutex_unlock(&w->lock);
         look(w->run);

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "core/base/util.h"
-#include "core/base/wait.h"
+#include "core/base/timedwait.h"
 #include "portal/account/mail.h"
 #include "portal/account/mail_message.h"
 #include "portal/account/secret_file.h"
@@ -262,7 +262,7 @@ static void *run(void *arg)
         const double next = peri_now() + round_of(s);
         pthread_mutex_lock(&s->lock);
         while (!atomic_load(&s->stop) && peri_now() < next)
-            peri_wait_until(&s->changed, &s->lock, next);
+            peri_timed_wait(&s->changed, &s->lock, next);
         pthread_mutex_unlock(&s->lock);
     }
     return NULL;

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 
 #include "core/base/util.h"
-#include "core/base/wait.h"
+#include "core/base/timedwait.h"
 #include "portal/catalogue/ask.h"
 #include "portal/catalogue/catalogue.h"
 #include "portal/log.h"
@@ -262,7 +262,7 @@ static bool wait_for_work(peri_harvester_t *h)
     const double until = peri_now() + LOOK_EVERY;
     pthread_mutex_lock(&lock);
     while (!asked && !atomic_load(&h->stop))
-        if (peri_wait_until(&rung, &lock, until)) break;
+        if (peri_timed_wait(&rung, &lock, until)) break;
     const bool all = asked;
     asked = false;
     pthread_mutex_unlock(&lock);

@@ -11,7 +11,7 @@
 
 #include "core/base/failpoint.h"
 #include "core/base/util.h"
-#include "core/base/wait.h"
+#include "core/base/timedwait.h"
 #include "portal/access/access.h"
 #include "portal/jobs/deliver_move.h"
 #include "portal/log.h"
@@ -45,7 +45,7 @@ static bool wait_for_work(double seconds, bool *woken)
 {
     const double until = peri_now() + seconds;
     pthread_mutex_lock(&lock);
-    while (!asked && !stopping && peri_wait_until(&rung, &lock, until) == 0) {
+    while (!asked && !stopping && peri_timed_wait(&rung, &lock, until) == 0) {
     }
     *woken = asked;
     asked = false;

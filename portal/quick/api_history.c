@@ -2,6 +2,7 @@
  * them. Row-level security shows everybody her own only.
  */
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,10 +61,10 @@ static int read_cursor(peri_request_t *r, const char *v[2], peri_err_t *err)
     char *end;
     v[0] = peri_arena_strndup(r->arena, s, n);
     v[1] = line + 1;
-    strtod(v[0], &end);
-    return *end ? peri_err_set(err, PERI_EINVAL,
-                               "\"before\" is the \"next\" of the page before")
-                : 0;
+    return !isfinite(strtod(v[0], &end)) || *end
+               ? peri_err_set(err, PERI_EINVAL,
+                              "\"before\" is the \"next\" of the page before")
+               : 0;
 }
 
 static json_t *take_next(const peri_request_t *r, json_t *list, size_t n)

@@ -27,8 +27,8 @@
 #define FROM_MAX   (64u << 10) /* bytes of a body that names a file */
 #define ANSWER_MAX (64u << 20)
 
-static const char *const formats[] = {"csv",     "tsv",  "json", "ndjson",
-                                      "parquet", "hdf5", "fits", "votable"};
+static const char *const formats[] = {"csv",  "tsv",  "json",    "ndjson", "parquet",
+                                      "hdf5", "fits", "votable", "mrt"};
 #define NFORMATS (sizeof(formats) / sizeof(formats[0]))
 
 typedef struct {
@@ -59,11 +59,10 @@ static int put_format(peri_request_t *r, peri_words_t *w, peri_err_t *err)
     if (!format || !*format) return 0;
     while (i < NFORMATS && strcmp(formats[i], format) != 0) i++;
     if (i == NFORMATS)
-        return peri_err_set(
-            err, PERI_EINVAL,
-            "\"format\" is csv, tsv, json, ndjson, parquet, hdf5, fits or "
-            "votable, not \"%.60s\"",
-            format);
+        return peri_err_set(err, PERI_EINVAL,
+                            "\"format\" is csv, tsv, json, ndjson, parquet, hdf5, fits, "
+                            "votable or mrt, not \"%.60s\"",
+                            format);
     peri_words_option(w, "format", format);
     return 0;
 }
@@ -265,7 +264,7 @@ int peri_api_table_put(peri_request_t *r, peri_err_t *err)
     peri_words_t w;
     const bool preview = is_on(r, "preview");
     if (peri_quick_again(r, &rc, err)) {
-        if (rc == 0 && r->json && !preview) r->status = 201;
+        if (rc == 0 && r->fd >= 0 && !preview) r->status = 201;
         return rc;
     }
     body_t *b = r->ctx;

@@ -3,6 +3,7 @@
  * shows: a schema that is not shared is not there. Loading one is in api_load.c.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include "jobs/task/folder.h"
 #include "portal/quick/api.h"
@@ -94,8 +95,11 @@ int peri_api_table_delete(peri_request_t *r, peri_err_t *err)
     int rc;
     call_t c;
     if (peri_quick_again(r, &rc, err)) {
-        if (rc == 0 && r->json) r->status = 204;
-        return rc;
+        if (rc || r->fd < 0) return rc;
+        close(r->fd);
+        r->fd = -1;
+        r->status = 204;
+        return 0;
     }
     const char *name = peri_tableword(r, err);
     if (!name) return -1;

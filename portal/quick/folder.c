@@ -114,22 +114,10 @@ int peri_quickfolder_sweep(const peri_portal_t *p, peri_err_t *err)
     return rc;
 }
 
-/* Not all network systems make files without a name. */
-static int nameless(const char *folder)
-{
-    int fd = open(folder, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
-    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR)) return fd;
-    char *name = peri_xasprintf("%s/rows-XXXXXX", folder);
-    fd = mkostemp(name, O_CLOEXEC);
-    if (fd >= 0) unlink(name);
-    free(name);
-    return fd;
-}
-
 int peri_quickfolder_file(const peri_portal_t *p, peri_err_t *err)
 {
     char *all = peri_xasprintf("%s/quick", p->config->spool);
-    const int fd = nameless(all);
+    const int fd = peri_file_nameless(all);
     if (fd < 0) peri_err_set(err, PERI_EIO, "cannot make a file in %s: %m", all);
     free(all);
     return fd;

@@ -37,8 +37,8 @@ typedef struct {
     uint64_t memory, bytes; /* that it may use; that it may write to stdout */
     unsigned width;         /* columns of the terminal that is written for; 0: any */
     bool ascii;             /* ... that knows no other characters */
-    const char *type; /* content type of its rows, copied; NULL: its stdout is JSON, which
-                         becomes the answer (r->json) when it is all there */
+    const char *type; /* content type of its rows, copied; NULL: its stdout is a JSON object,
+                         which becomes the answer (r->fd) when it is all there */
     const char *name; /* file name for Content-Disposition, copied; or NULL */
     const char *id;   /* a uuid: for cancelling and waiting; copied */
     /* Called once in the end, whatever happens (also if _start fails), by any thread
@@ -53,8 +53,8 @@ typedef struct {
  * later breaks off the connection. A command without rows that changed tables is
  * answered {"changed": [...], "text": ...}. */
 int peri_quick_start(peri_request_t *r, const peri_quickrun_t *q, peri_err_t *err);
-/* True: this call of the handler is a later one, and *rc what to return. r->json or
- * r->stream is there if it is the answer: its status may still be set. */
+/* True: this call of the handler is a later one, and *rc what to return. r->fd,
+ * r->json or r->stream is there if it is the answer: its status may still be set. */
 bool peri_quick_again(peri_request_t *r, int *rc, peri_err_t *err);
 
 /* Ends a command of this account. False: there is none of this id (any more). */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,14 +19,41 @@ struct peri_spool {
     peri_spool_t *next; /* under the lock */
     int64_t account;
     int fd; /* -1: taken */
-    int64_t size, max, looked;
+    int64_t max, looked;
+    atomic_int_least64_t size; /* at least what is announced */
+    int64_t written;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static peri_spool_t *first;
 
-/* False: too many. */
-static bool enlist(peri_spool_t *s)
+/* Bytes of all that an account sends; under the lock. */
+static int64_t bytes_of(int64_t account)
+{
+    int64_t n = 0;
+    for (const peri_spool_t *o = first; o; o = o->next)
+        if (o->account == account) n += atomic_load(&o->size);
+    return n;
+}
+
+static int too_much(int64_t max, peri_err_t *err)
+{
+    char most[16];
+    return peri_err_set(err, PERI_EBUSY,
+                        "what you send at once to become tables has %s at most together: "
+                        "send one file after the other",
+                        peri_human_bytes((uint64_t)max, most));
+}
+
+static int look_at_others(const peri_spool_t *s, peri_err_t *err)
+{
+    pthread_mutex_lock(&lock);
+    const bool much = bytes_of(s->account) > s->max;
+    pthread_mutex_unlock(&lock);
+    return much ? too_much(s->max, err) : 0;
+}
+
+static int enlist(peri_spool_t *s, peri_err_t *err)
 {
     int all = 0, hers = 0;
     pthread_mutex_lock(&lock);
@@ -33,14 +61,18 @@ static bool enlist(peri_spool_t *s)
         all++;
         hers += o->account == s->account;
     }
+    const bool much = bytes_of(s->account) > s->max - atomic_load(&s->size);
     /* A few accounts do not keep out one that sends nothing else. */
     const bool room = hers < AT_ONCE_OF && (!hers || all < AT_ONCE);
-    if (room) {
+    if (room && !much) {
         s->next = first;
         first = s;
     }
     pthread_mutex_unlock(&lock);
-    return room;
+    if (!room)
+        return peri_err_set(err, PERI_EBUSY,
+                            "too many files are sent at once: wait until one is loaded");
+    return much ? too_much(s->max, err) : 0;
 }
 
 static void unlist(peri_spool_t *s)
@@ -83,10 +115,9 @@ peri_spool_t *peri_spool_new(const peri_portal_t *p, int64_t account, int64_t le
     }
     peri_spool_t *s = peri_xcalloc(1, sizeof(*s));
     *s = (peri_spool_t){.account = account, .fd = -1, .max = max};
-    if (!enlist(s)) {
+    atomic_store(&s->size, length > 0 ? length : 0);
+    if (enlist(s, err)) {
         free(s);
-        peri_err_set(err, PERI_EBUSY,
-                     "too many files are sent at once: wait until one is loaded");
         return NULL;
     }
     s->fd = peri_quickfolder_file(p, err);
@@ -100,10 +131,10 @@ peri_spool_t *peri_spool_new(const peri_portal_t *p, int64_t account, int64_t le
 
 int peri_spool_write(peri_spool_t *s, const char *data, size_t len, peri_err_t *err)
 {
-    if (len > (uint64_t)(s->max - s->size)) return too_large(s->max, err);
-    if (s->size - s->looked >= LOOK_EVERY) {
-        s->looked = s->size;
-        if (look_at_disk(s->fd, LOOK_EVERY, err)) return -1;
+    if (len > (uint64_t)(s->max - s->written)) return too_large(s->max, err);
+    if (s->written - s->looked >= LOOK_EVERY) {
+        s->looked = s->written;
+        if (look_at_disk(s->fd, LOOK_EVERY, err) || look_at_others(s, err)) return -1;
     }
     while (len) {
         const ssize_t n = write(s->fd, data, len);
@@ -114,8 +145,9 @@ int peri_spool_write(peri_spool_t *s, const char *data, size_t len, peri_err_t *
                 "the file cannot be kept here: %m");
         data += n;
         len -= (size_t)n;
-        s->size += n;
+        s->written += n;
     }
+    if (s->written > atomic_load(&s->size)) atomic_store(&s->size, s->written);
     return 0;
 }
 

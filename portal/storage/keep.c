@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "core/base/util.h"
-#include "core/base/wait.h"
+#include "core/base/timedwait.h"
 #include "portal/log.h"
 #include "portal/storage/expire.h"
 #include "portal/storage/ops.h"
@@ -202,7 +202,7 @@ static void wait_for_round(peri_keeper_t *k)
     const double end = peri_now() + ROUND_SECONDS;
     while (!stops(k) && peri_now() < end && !note_doubts(k)) {
         pthread_mutex_lock(&k->lock);
-        if (!stops(k)) peri_wait_until(&k->changed, &k->lock, peri_now() + DOUBT_SECONDS);
+        if (!stops(k)) peri_timed_wait(&k->changed, &k->lock, peri_now() + DOUBT_SECONDS);
         pthread_mutex_unlock(&k->lock);
     }
 }

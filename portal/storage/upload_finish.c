@@ -11,7 +11,7 @@
 
 #include "core/base/failpoint.h"
 #include "core/base/util.h"
-#include "core/base/wait.h"
+#include "core/base/timedwait.h"
 #include "portal/storage/ops.h"
 #include "portal/storage/upload_priv.h"
 
@@ -213,7 +213,7 @@ static peri_finish_t *wait_for_job(peri_uploads_t *u)
 {
     peri_finish_t *f;
     while (!(f = next_job(u)) && !atomic_load(&u->stop) && peri_now() < u->sweep_at)
-        peri_wait_until(&u->changed, &u->lock, u->sweep_at);
+        peri_timed_wait(&u->changed, &u->lock, u->sweep_at);
     return f;
 }
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "jobs/store/db.h"
 #include "portal/log.h"
 #include "portal/web/web_priv.h"
 
@@ -80,5 +81,10 @@ void peri_problem_of(peri_request_t *r, const peri_err_t *err)
     if (status >= 500)
         peri_log(PERI_LOG_WARN, "%s %s: %s request=%s where=%s", r->method, r->path,
                  err->text, r->id, err->where);
-    peri_problem_make(r, status, r->problem ? r->problem_word : kinds[i].word, err->text);
+    /* Where it is, and as whom we go there, is for the log. */
+    const bool away = strncmp(err->text, PERI_DB_AWAY, strlen(PERI_DB_AWAY)) == 0;
+    peri_problem_make(r, status, r->problem ? r->problem_word : kinds[i].word,
+                      away ? "the portal's database does not answer at the moment; try "
+                             "again in a few seconds"
+                           : err->text);
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "core/base/util.h"
-#include "core/base/wait.h"
+#include "core/base/timedwait.h"
 #include "portal/portal.h"
 
 #define RECENT 64   /* news that are remembered */
@@ -53,7 +53,7 @@ static void *run(void *arg)
             else if (w->until < next)
                 next = w->until;
         }
-        peri_wait_until(&w_all.changed, &w_all.lock, next);
+        peri_timed_wait(&w_all.changed, &w_all.lock, next);
     }
     pthread_mutex_unlock(&w_all.lock);
     return NULL;

@@ -127,6 +127,28 @@ class Surface(harness.Case):
         known = {p for p in pages if p.startswith(f"{SOURCE}/docs/") and p != f"{SOURCE}/docs/README.md"}
         self.assertEqual(known - seen, set(), "no README.md has a link to them")
 
+    def test_installed(self):
+        """Moved to a folder with another name, everything finds what it needs beside it."""
+        build, first = os.path.dirname(BIN), self.w.file("first")
+        there = self.w.file("a folder \u00fc")
+        subprocess.run(["cmake", "--install", build, "--prefix", first], check=True,
+                       stdout=subprocess.DEVNULL)
+        os.rename(first, there)
+        self.addCleanup(shutil.rmtree, there)
+        env = {k: v for k, v in self.w.env.items() if k != "LD_LIBRARY_PATH"}
+        for name in os.listdir(f"{there}/bin"):
+            p = subprocess.run(["ldd", f"{there}/bin/{name}"], capture_output=True, text=True,
+                               env=env, check=True)
+            self.assertNotIn("not found", p.stdout)
+            self.assertNotIn(build, p.stdout)
+        config = self.w.write("installed.yaml", "web: {listen: off}\nschedulers: {slurm: {}}\n")
+        p = subprocess.run([f"{there}/bin/perigee", "doctor", "--config", config],
+                           capture_output=True, text=True, env=env, check=False)
+        self.assertRegex(p.stdout, "ok +programs .*a folder \u00fc/bin")
+        self.assertRegex(p.stdout, "ok +mpi ")
+        if os.path.exists(f"{BIN}/perigee-slurm.so"):
+            self.assertNotIn("perigee-slurm.so", p.stdout)
+
     def test_no_bytes_of_the_machine(self):
         """No path of the machine it was built on in the text files of the repository."""
         home = os.path.dirname(SOURCE)

@@ -327,6 +327,11 @@ class Plain(Door):
         self.assertEqual(p["code"], "unavailable")
         self.assertGreater(int(answer[1]["Retry-After"]), 0)
         self.assertEqual(self.ask("/")[0], 200)
+        # What nginx complains of has no request in it.
+        for path in ("/l/secretlink", "/api/v1/account/reset?token=secrettoken"):
+            self.assertEqual(self.ask(path)[0], 503)
+        with open(f"{self.state}/web/error.log", encoding="utf-8") as f:
+            self.assertNotIn("secret", f.read())
         self.ok("up")
         self.assertEqual(self.ask("/api/v1/status")[0], 200)
 

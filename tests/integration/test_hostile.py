@@ -3,6 +3,7 @@ nobody fetches, saved queries of others, what a query could change.
 """
 import concurrent.futures
 import http.client
+import io
 import json
 import os
 import resource
@@ -13,6 +14,8 @@ import time
 import unittest
 from urllib.parse import quote
 
+import h5py
+
 import harness
 from portal_world import Portal
 
@@ -20,6 +23,7 @@ CONFIG = """limits: {requests_per_minute: 0}
 quick:
   seconds: 20
   bytes: 4MB
+  upload: 100MB
   processes: 3
   per_account: 2
 """
@@ -113,6 +117,31 @@ class Texts(unittest.TestCase):
                 self.assertIn(f.result().status, (400, 409, 429))
         self.assertLess(grown, 300)
 
+    def test_long_descriptions(self):
+        """What a command says of a table goes through, and is not taken apart in the daemon."""
+        wide = io.BytesIO()
+        with h5py.File(wide, "w") as f:
+            for i in range(300):
+                f.create_dataset(f"c{i}", (1,), "i4").attrs["description"] = "x" * 50000
+        self.assertEqual(ana.put("/tables/mydb/wide", wide.getvalue()).status, 201)
+        before = memory("VmRSS")
+        streams = []
+        for _ in range(2):
+            s = socket.socket(socket.AF_UNIX)
+            streams.append(s)
+            s.settimeout(60)
+            s.connect(portal.socket("web"))
+            s.sendall((f"GET /api/v1/tables/mydb/wide HTTP/1.1\r\nHost: p\r\nAuthorization: Bearer {ana.token}\r\n"
+                       "\r\n").encode())
+        for s in streams:
+            self.assertEqual(s.recv(12), b"HTTP/1.1 200")
+        grown = memory("VmRSS") - before
+        for s in streams:
+            s.close()
+        self.assertEqual(len(ana.ok("GET", "/tables/mydb/wide")["columns"]), 300)
+        self.assertEqual(ana.delete("/tables/mydb/wide").body, b"")
+        self.assertLess(grown, 25)
+
     def test_search(self):
         """Words that are looked for in all that one has asked."""
         portal.database("INSERT INTO query (account, sql, state) SELECT id, (SELECT string_agg('x' || i, ' ') FROM "
@@ -125,6 +154,8 @@ class Texts(unittest.TestCase):
         a = bob.get("/queries?q=" + quote("1 " * 190))
         self.assertEqual(a.status, 400)
         self.assertIn("words", a.json["detail"])
+        a = bob.get("/queries?before=1e999_00000000-0000-0000-0000-000000000000")
+        self.assertIn("the page before", a.json["detail"])
         self.assertLess(time.monotonic() - started, 10)
 
 
@@ -215,6 +246,25 @@ class Connections(unittest.TestCase):
                 for s in streams:
                     s.close()
             self.assertTrue(settle(lambda d=door: ana.ask("GET", "/account", door=d).status == 200, 40))
+
+    def test_bodies_of_one_account(self):
+        """All that she sends at once has the size of one file at most; others send theirs."""
+        def begin(who, length):
+            s = socket.socket(socket.AF_UNIX)
+            self.addCleanup(s.close)
+            s.settimeout(10)
+            s.connect(portal.socket("transfer"))
+            s.sendall((f"PUT /api/v1/tables/mydb/body?format=csv HTTP/1.1\r\nHost: p\r\nContent-Length: {length}\r\n"
+                       f"Authorization: Bearer {who.token}\r\n\r\n").encode())
+            return s
+        first = begin(ana, 60 << 20)
+        time.sleep(1)
+        second = begin(ana, 60 << 20)
+        self.assertEqual(second.recv(12), b"HTTP/1.1 429")
+        self.assertIn(b"together", second.recv(65536))
+        self.assertEqual(bob.put("/tables/mydb/body?format=csv", "a\n1\n", door="transfer").status, 201)
+        self.assertEqual(bob.delete("/tables/mydb/body").status, 204)
+        first.close()
 
 
 class Disk(unittest.TestCase):

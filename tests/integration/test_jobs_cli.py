@@ -344,9 +344,21 @@ class Jobs(Service):
         done = self.w.run("doctor", "--json")
         report = json.loads(done.out)
         health = {c["check"]: c["health"] for c in report["checks"]}
-        self.assertEqual((health["perigeed"], health["mpi"], health["programs"]),
-                         ("ok", "ok", "ok"), done.out)
+        self.assertEqual((health["perigeed"], health["mpi"], health["programs"], health["storage"]),
+                         ("ok", "ok", "ok", "ok"), done.out)
         self.assertEqual((done.status, report["ok"]), (0, True), done.out)
+        os.makedirs(f"{self.state}/datasets", exist_ok=True)
+        wrong = self.w.write("state/datasets/wrong.yaml", "name: wrong\nroots: /x\n")
+        self.addCleanup(os.remove, wrong)
+        self.ok("reload", "--all")
+        until(lambda: "wrong.yaml:2:1" in self.w.run("doctor").out, what="the catalogue's look")
+        web = self.rights or "web: {listen: off}\n"
+        path = self.w.write("elsewhere.yaml", web + "storage: {folder: /proc/volumes}\n"
+                            "quick: {memory: 900TB}\n")
+        done = self.w.run("doctor", "--config", path)
+        self.assertEqual(done.status, 1, done)
+        self.assertRegex(done.out, "problem +storage .*/proc/volumes")
+        self.assertRegex(done.out, "warning +quick .* at the worst")
 
     def test_up_again(self):
         pid = self.status()["daemon"]["pid"]

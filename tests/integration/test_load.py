@@ -164,7 +164,7 @@ class Load(harness.Case):
         a = self.w.write("a.csv", "id,x,name\n1,1.5,a\n2,,b\n")
         self.load(a, "t", "--type", "id=INTEGER")
         before = self.csv("SELECT * FROM mydb.t")
-        self.refuse(a, "t", says='"append" adds')
+        self.refuse(a, "t", says="append to it, or overwrite it")
         b = self.w.write("b.json", '[{"NAME": "c", "id": 3}]')
         self.load("--append", b, "t")
         self.assertEqual(self.csv("SELECT * FROM mydb.t"), before + "3,,c\n")

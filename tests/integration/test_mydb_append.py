@@ -17,8 +17,9 @@ from test_load import SELECT
 from test_mydb_sql import CHANGES, TYPES, rows_text
 
 CHUNK = 65536
-# As many rows as wanted of the columns that test_load has for some thousands.
-ROWS = SELECT.replace("i AS b", "n AS b").replace("range::BIGINT AS i FROM range(ROWS)) ORDER BY b",
+# As many rows as wanted of the columns that test_load has for some thousands; not those whose values decide together
+# what they are in the file.
+ROWS = SELECT.replace("i AS b", "n AS b").replace("(i - 500)::HUGEINT AS huge,", "").replace("range::BIGINT AS i FROM range(ROWS)) ORDER BY b",
                                                   "range AS n, range % 3000 AS i FROM range({}, {}))")
 
 
@@ -237,6 +238,21 @@ class SameFile(World):
         self.assertEqual(self.rows("SELECT min(i) FROM mydb.g"), [["-1"]])
 
 
+    def test_index(self):
+        """An index of the file's chunks is of the old version."""
+        self.do(f"CREATE TABLE g AS SELECT range AS i FROM range({CHUNK + 10})")
+        file = f"{self.path('g')}:/"
+        self.assertEqual(self.w.run("index", file).status, 0)
+        self.assertIn("fresh", self.w.run("index", "--check", file).out)
+        look = f"SELECT i FROM '{file}' WHERE i < 0"
+        self.assertEqual(self.rows(look), [])
+        self.do("INSERT INTO g VALUES (-1)")
+        self.assertTrue(self.is_extended("g"))
+        self.assertIn("stale for 1 of 1 files", self.w.run("index", "--check", file).out)
+        self.assertEqual(self.rows(look), [["-1"]])
+        shutil.rmtree(self.w.file("mydb", ".perigee"))
+
+
 def contiguous(f):
     v = f["d"][:]
     keep = dict(f["d"].attrs)
@@ -311,6 +327,17 @@ class WrittenAnew(World):
                 got, want = self.rows(f"{sums.format('g')} UNION ALL {sums.format('f')}")
                 self.assertEqual(got, want)
                 self.assertEqual(got[0], str(CHUNK + 21))
+
+    def test_wide_numbers(self):
+        """They become text with the first that is too wide; and numbers again."""
+        self.do(f"CREATE TABLE g AS SELECT range::HUGEINT AS h, range::DECIMAL(30,4) AS d FROM range({CHUNK})")
+        self.do("INSERT INTO g VALUES (1, 2)")
+        self.assertFalse(self.is_extended("g"))
+        wide = "170141183460469231731687303715884105727"
+        self.do(f"INSERT INTO g VALUES ({wide}, 12345678901234567890.1234)")
+        self.assertEqual(self.rows("SELECT max(h), max(d), count(*), typeof(max(h)) FROM mydb.g"),
+                         [[wide, "12345678901234567890.1234", str(CHUNK + 2), "HUGEINT"]])
+        self.assertEqual(self.do("UPDATE g SET h = 0 WHERE h > 1e30")[0]["rows"], 1)
 
     def test_grown(self):
         """Chunks get whole while the table is small; many small changes do not make the file much larger."""

@@ -309,6 +309,13 @@ class Tables(World):
         names, rows = self.w.query("SELECT * FROM mydb.o ORDER BY nulls", "--here")
         self.assertEqual(names, ["a b", "c.d", "e.f", "select", "nulls", "row"])
         self.assertEqual(rows, [["1", None, "x", "0", "0", "0"], ["1", "2.0", "ä", "9", "70", "7"]])
+        # Its own column for counting finds another name.
+        self.do("CREATE TABLE c AS SELECT range AS peri_changed, 1 AS peri_changed_ FROM range(9)")
+        self.assertEqual(self.do("UPDATE c SET peri_changed = 5 WHERE peri_changed > 6")[0]["rows"], 2)
+        self.assertEqual(self.do("UPDATE c SET peri_changed_ = NULL FROM (VALUES (5)) s(v) "
+                                 "WHERE peri_changed = s.v")[0]["rows"], 3)
+        self.assertEqual(self.w.query("SELECT count(*), count(peri_changed_) FROM mydb.c", "--here"),
+                         (["count_star()", 'count(peri_changed_)'], [["9", "6"]]))
         self.do('ALTER TABLE o ADD COLUMN idx INTEGER')
         self.refused("UPDATE o SET nulls = 1 FROM (VALUES (1)) s(v)", "called row and idx")
 

@@ -2,6 +2,7 @@
 perigeed and sandbox, each person with a home of her own; and what becomes of a query whose connection, command
 or patience ends.
 """
+import gzip
 import json
 import os
 import pty
@@ -428,6 +429,24 @@ class Own(World):
         self.assertEqual((made["schema"], made["name"], made["rows"]), ("mydb", "stars", 3))
         self.assertEqual(self.csv(ida, "SELECT name, mag FROM mydb.stars ORDER BY id"),
                          'name,mag\nAlpha,1.25\nBeta,\n"Gamma, the third",3.75\n')
+        self.assertEqual(made["notes"], [])
+        # What was taken for something else is told, of a file that is packed, too.
+        with gzip.open(f"{ida.home}/odd.csv.gz", "wt") as f:
+            f.write("id,z\n1,0.5\n2,N/A\n")
+        noted = 'z has "N/A" (line 3), which is taken for no value; the type VARCHAR keeps it'
+        self.assertEqual(ida.json("table", "load", "odd.csv.gz", "odd")["notes"], [noted])
+        self.assertIn("Note: " + noted, ida.run("table", "load", "--overwrite", "odd.csv.gz", "odd").err)
+        self.assertNotIn("Note", ida.run("table", "load", "-q", "--overwrite", "odd.csv.gz", "odd").err)
+        ida.ok("table", "rm", "odd")
+        self.write(ida, "halos.txt", "# id mass [Msun]\n1 2.5\n2 3.5\n")
+        self.assertEqual(ida.json("table", "load", "halos.txt", "halos")["columns"][1]["unit"], "Msun")
+        ida.ok("table", "rm", "halos")
+        self.write(ida, "page.csv", "<html>\n")
+        ida.fails(2, "is a web page", "table", "load", "page.csv", "page")
+        ida.fails(1, "at the portal: 'perigee table show mydb.stars'", "describe", "mydb.stars")
+        self.assertRegex(ida.ok("dataset", "ls"), r"tng +some groups")
+        self.assertEqual([d["name"] for d in ida.json("dataset", "list")], ["tng"])
+        self.assertNotIn("tng", ida.ok("dataset", "ls", env={"PERIGEE_PORTAL": "local"}))
         # A name that is taken; more rows; others instead.
         ida.fails(1, "already|--append", "table", "load", "stars.csv", "stars")
         self.assertRegex(ida.ok("table", "load", "--append", "stars.csv", "stars"), r"mydb\.stars: 6 rows, 4 columns")

@@ -87,7 +87,7 @@ class Tables(unittest.TestCase):
         self.assertRegex(self.ok("describe", "mydb.Stars"), r"d +DECIMAL\(9,3\).*deflate")
         self.fails("describe", "mydb.stas", says="did you mean mydb.stars?")
         self.fails("table", "show", "stas", says="did you mean mydb.stars?")
-        self.w.describe("sky", f"name: sky\nroot: {self.db}\ntables:\n  Stars: {{files: stars.h5, path: /}}\n")
+        self.w.describe("sky", f"name: sky\nroot: {self.db}\ntables:\n  stars: {{files: stars.h5, path: /}}\n")
         self.addCleanup(os.remove, self.w.file("datasets", "sky.yaml"))
         self.fails("query", "SELECT * FROM STARS", says='no table "STARS" without a dataset; did you mean '
                    "mydb.stars, sky.STARS?")

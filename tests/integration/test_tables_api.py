@@ -81,7 +81,10 @@ class History(Tables):
                 self.assertEqual(ask(f"/queries/{one}").status, 404)
             self.assertEqual(who.post(f"/queries/{one}/job").status, 404)
         self.assertEqual(self.portal.nobody.get("/queries").status, 401)
-        for odd in ("x", "1", one[:-1], one.upper() + "%27"):
+        for part in (one[:-1], one[:9], one[:4].upper()):
+            self.assertEqual(self.ana.ok("GET", f"/queries/{part}")["id"], one, part)
+            self.assertEqual(self.ben.get(f"/queries/{part}").status, 404, part)
+        for odd in ("x", "1", one[:3], one.replace("-", ""), one[:8] + "x", one + "0", one.upper() + "%27"):
             self.assertEqual(self.ana.get(f"/queries/{odd}").status, 404, odd)
         self.assertEqual(self.ana.delete(f"/queries/{one}").status, 204)
         self.assertEqual(self.ana.get(f"/queries/{one}").status, 404)
@@ -323,6 +326,10 @@ class Restored(Tables):
         self.ana.ok("PUT", "/saved-queries/kept", Saved.BRIGHT)
         if harness.can_sandbox():
             self.ana.ok("PUT", "/tables/mydb/kept?format=csv", CSV)
+        descriptor = "datasets/kept.yaml"
+        os.makedirs(f"{self.portal.state}/datasets", exist_ok=True)
+        with open(f"{self.portal.state}/{descriptor}", "w", encoding="utf-8") as f:
+            f.write("name: kept\ntables: {t: {files: x.h5, path: /}}\n")
         place = self.portal.work.file("backup")
         done = self.portal.run("backup", place)
         self.assertEqual(done.status, 0, done)
@@ -330,6 +337,7 @@ class Restored(Tables):
         self.addCleanup(other.close)
         done = other.run("restore", os.path.join(place, os.listdir(place)[0]))
         self.assertEqual(done.status, 0, done)
+        self.assertTrue(os.path.exists(f"{other.state}/{descriptor}"))
         other.up()
         ana = Person(other, "ana", token=self.ana.token)
         self.assertEqual(ana.ok("GET", "/saved-queries/kept"), self.ana.ok("GET", "/saved-queries/kept"))
@@ -341,6 +349,21 @@ class Restored(Tables):
         ben = Person(other, "ben", token=self.ben.token)
         self.assertEqual(ben.get(f"/queries/{one}").status, 404)
         self.assertEqual(ben.put("/saved-queries/kept", {"sql": "SELECT 3"}).status, 201)
+
+    def test_database_away(self):
+        """Who asks meanwhile hears that, not where the database is."""
+        with open(f"{self.portal.state}/postgres/data/postmaster.pid", encoding="ascii") as f:
+            postmaster = int(f.readline())
+        daemon = self.portal.pid()
+        os.kill(daemon, signal.SIGSTOP)
+        os.kill(postmaster, signal.SIGKILL)
+        time.sleep(0.3)
+        os.kill(daemon, signal.SIGCONT)
+        heard, end = [], time.monotonic() + 60
+        while time.monotonic() < end and (not heard or heard[-1].status != 200):
+            heard.append(self.ana.get("/account"))
+        self.assertEqual({a.status for a in heard}, {200, 503})
+        self.assertNotIn(b"PGSQL", b"".join(a.body for a in heard))
 
     def test_deleted_meanwhile(self):
         """While the first file is copied the last one goes."""

@@ -1,6 +1,7 @@
 peri_unit_test(h5_types peri_h5 m)
 peri_unit_test(h5_heap peri_h5 m)
-peri_unit_test(h5_layouts peri_h5 Threads::Threads)
+peri_unit_test(h5_layouts peri_h5)
+peri_unit_test(h5_filters peri_h5 Threads::Threads)
 peri_unit_test(h5_errors peri_h5)
 
 # Damaged files through the whole API, each in a child process: no crash, no hang.

@@ -1,5 +1,5 @@
 # portal/storage: paths, operations, quotas, archives.
-foreach(part path ops archive)
+foreach(part path ops copy trash archive)
     peri_unit_test(storage_${part} peri_storage)
 endforeach()
 if(TARGET peri_volume)

@@ -340,6 +340,58 @@ static void tables_of_stages(void **state)
     peri_table_unref(t);
 }
 
+/* Rows that conditions exclude do not come, and those that come have their own values;
+ * whatever columns are read, on one thread and on many. */
+static void conditions_drop_rows(void **state)
+{
+    (void)state;
+    peri_table_t *t = open_table();
+    for (int threads = 1; threads <= 3; threads += 2) {
+        peri_err_t err = {0};
+        peri_session_t *s =
+            open_session(t, threads, PERI_VIRT_ROW | PERI_VIRT_FILE | PERI_VIRT_IDX);
+        peri_const_t low = {.kind = PERI_CONST_INT, .i = 599990},
+                     high = {.kind = PERI_CONST_REAL, .d = 300003.0};
+        const peri_pred_t preds[] = {{.column = "id",
+                                      .component = -1,
+                                      .op = PERI_OP_GE,
+                                      .nvalues = 1,
+                                      .values = &low},
+                                     {.column = "x",
+                                      .component = -1,
+                                      .op = PERI_OP_LE,
+                                      .nvalues = 1,
+                                      .values = &high},
+                                     {.column = "name",
+                                      .component = -1,
+                                      .op = PERI_OP_GE,
+                                      .nvalues = 1,
+                                      .values = &low},
+                                     {.column = "nowhere",
+                                      .component = -1,
+                                      .op = PERI_OP_EQ,
+                                      .nvalues = 1,
+                                      .values = &low}};
+        assert_int_equal(peri_session_set_filter(s, 0, preds, 4, &err), 0);
+        expect(s, "count(id)", "peri_r0", "300010");
+        expect(s, "count(id + x)", "peri_r0", "17");
+        expect(s, "list([id, row, idx] ORDER BY id)[10:11]",
+               "(SELECT * FROM peri_r0 WHERE x > 0)",
+               "[[599999, 599999, 599999], [600000, 0, 600000]]");
+        expect(s,
+               "string_agg(name || pos[2]::INT || coalesce(only0, -1) || file[3], ' ' "
+               "ORDER BY id)",
+               "peri_r0 WHERE x BETWEEN 299999 AND 300001",
+               "n989992550 n9910002550 n01-11 n12-11 n23-11");
+        expect(s, "count(*)", "peri_r0", "900000");
+        assert_int_equal(peri_session_set_filter(s, 0, NULL, 0, &err), 0);
+        expect(s, "count(id + x)", "peri_r0", "900000");
+        assert_int_equal(peri_session_set_filter(s, 1, preds, 4, &err), -1);
+        peri_session_free(s);
+    }
+    peri_table_unref(t);
+}
+
 /* Keys of groups: an ENUM of 2^bits - 2 values, and an error where a value is none. */
 static void keys_of_groups(void **state)
 {
@@ -387,6 +439,7 @@ int main(void)
                                        cmocka_unit_test(interrupts_end_it),
                                        cmocka_unit_test(nothing_gets_out),
                                        cmocka_unit_test(limits_are_told),
+                                       cmocka_unit_test(conditions_drop_rows),
                                        cmocka_unit_test(keys_of_groups),
                                        cmocka_unit_test(tables_of_stages)};
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -149,4 +149,18 @@ static inline void fx_expect_text(peri_h5set_t *s, size_t field, uint64_t row,
     peri_h5cursor_free(c);
 }
 
+static inline int32_t *fx_numbers(size_t n)
+{
+    int32_t *v = malloc(n * 4);
+    for (size_t i = 0; i < n; i++) v[i] = (int32_t)(i / 3 * 7919 % 100003);
+    return v;
+}
+
+static inline hid_t fx_plist(int rank, const hsize_t *chunk)
+{
+    hid_t p = H5Pcreate(H5P_DATASET_CREATE);
+    assert_true(H5Pset_chunk(p, rank, chunk) >= 0);
+    return p;
+}
+
 #endif

@@ -95,6 +95,8 @@ static void names_in_comments(void **state)
     expect("rockstar.txt",
            "#ID M200 X\n#a = 1.0\n#Om = 0.3; Ol = 0.7\n0 1.5 2.5\n1 2.5 3.5\n",
            "ID BIGINT, M200 DOUBLE, X DOUBLE|0,1.5,2.5|1,2.5,3.5");
+    expect("a.txt", "# id mass [Msun/h]  x [Mpc]\n1 2.5 3\n",
+           "id BIGINT, mass DOUBLE [Msun/h], x BIGINT [Mpc]|1,2.5,3");
     expect("a.txt", "# made by hand\n# 1 2 3\n# more of it\n1 2 3\n",
            "more BIGINT, of BIGINT, it BIGINT|1,2,3");
     expect("a.txt", "# 3 halos\n# and words, more words\n1 2 3\n",
@@ -135,6 +137,55 @@ static void notes(void **state)
     expect_notes("a.txt", "name\nM31\nM1\n", "");
 }
 
+#define DASHES "--------------------------------------------------------------------\n"
+
+/* As AAS journals have them; with the columns given, and the rows. */
+static const char *mrt(const char *columns, const char *rows)
+{
+    static char text[4000];
+    snprintf(text, sizeof(text),
+             "Title: Stars\nAuthors: A\nTable: 1\n====================================\n"
+             "Byte-by-byte Description of file: a.txt\n" DASHES
+             "   Bytes Format Units  Label  Explanations\n" DASHES "%s" DASHES
+             "Note (1): of a star\n" DASHES "%s",
+             columns, rows);
+    return text;
+}
+
+static void journals(void **state)
+{
+    (void)state;
+    const char *columns = "   1-  4 I4     ---    ID     Number\n"
+                          "   6-  9 A4     ---    Name   ? Name, which goes\n"
+                          "                              3 lines on\n"
+                          "  11- 15 F5.2   mag    Bmag   [1/9]?=-9.99 Magnitude (1)\n"
+                          "      17 A1     ---    f      Flag\n";
+    expect("a.dat", mrt(columns, "   1 M 31  3.44 1\n  22      -9.99\r\n\n 333 007\n"),
+           "ID BIGINT, Name VARCHAR, Bmag DOUBLE [mag], f VARCHAR|1,M 31,3.44,1|"
+           "22,NULL,NULL,NULL|333,007,NULL,NULL");
+    expect("a.mrt", mrt(columns, ""),
+           "ID VARCHAR, Name VARCHAR, Bmag VARCHAR [mag], f VARCHAR");
+    peri_importopts_t o = {.format = "csv"}; /* a portal is always told one */
+    expect_with(&o, "a.txt", mrt("   1-  2 I2 --- a x\n", "10\n11"), "a BIGINT|10|11");
+    const char *types[] = {"a=TINYINT"};
+    o = (peri_importopts_t){.types = types, .ntypes = 1};
+    const char *text = mrt("   1-  4 I4 --- a x\n", "  10\n 300\n");
+    refuse_with(&o, "a.txt", text, strlen(text), "line 14 of");
+    expect("a.dat",
+           "# Title: x\n# Byte-by-byte Description of file: y\n# " DASHES
+           "#   Bytes Format Units Label Explanations\n# " DASHES "   1-  2 S2 --- s x\n"
+           "   4-  7 f8 d   t y\n# " DASHES "ab 1.5\n 1 2\n",
+           "s VARCHAR, t DOUBLE [d]|ab,1.5|1,2.0");
+    refuse("a.mrt", mrt("   0-  2 I2 --- a x\n", "10\n"), "are no column");
+    refuse("a.mrt", mrt("   9-  2 I2 --- a x\n", "10\n"), "are no column");
+    refuse("a.mrt", mrt("   1-99999999999999999999 I2 --- a x\n", "10\n"),
+           "are no column");
+    refuse("a.mrt", mrt("no columns\n", "10\n"), "no Byte-by-byte Description");
+    refuse("a.mrt", mrt(columns, "Byte-by-byte Description of file: b\n"),
+           "more than one file");
+    refuse("a.mrt", "Byte-by-byte Description", "no Byte-by-byte Description");
+}
+
 static void no_tables(void **state)
 {
     (void)state;
@@ -145,9 +196,8 @@ static void no_tables(void **state)
     refuse("a.csv", "\n <!DOCTYPE html>\n<html>", "web page");
     refuse("a.txt", "\\begin{tabular}", "LaTeX");
     refuse("a.tbl", "\\fixlen = T\n|ra|", "IPAC");
-    refuse("a.dat", "Title: x\nByte-by-byte Description of file: a", "VizieR");
-    peri_importopts_t o = {.format = "csv"};
-    expect_with(&o, "a.csv", "<html>\n", "html VARCHAR");
+    peri_importopts_t o = {.format = "csv"}; /* a portal is always told one */
+    refuse_with(&o, "a.csv", "<html>\n", 7, "web page");
 }
 
 static int setup(void **state)
@@ -171,7 +221,7 @@ int main(void)
         cmocka_unit_test(no_value),         cmocka_unit_test(decimal_commas),
         cmocka_unit_test(units_and_dashes), cmocka_unit_test(names_in_comments),
         cmocka_unit_test(ecsv_of_gaia),     cmocka_unit_test(notes),
-        cmocka_unit_test(no_tables),
+        cmocka_unit_test(journals),         cmocka_unit_test(no_tables),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

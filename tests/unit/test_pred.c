@@ -289,6 +289,71 @@ static void strings(void **state)
     assert_true(peri_pred_may_match_str(&p, "x"));
 }
 
+/* Whatever may match alone lies within the bounds. */
+static void bounds_hold_what_may_match(void **state)
+{
+    (void)state;
+    static const peri_op_t all[] = {PERI_OP_LT, PERI_OP_LE, PERI_OP_EQ,    PERI_OP_GE,
+                                    PERI_OP_GT, PERI_OP_IN, PERI_OP_WITHIN};
+    static const double reals[] = {0,       -0.0,     1,          2.5,  -1e300,
+                                   1e300,   INFINITY, -INFINITY,  NAN,  0.1,
+                                   FLT_MAX, DBL_MAX,  16777217.0, 1e18, -3.7,
+                                   FLT_MIN, DBL_MIN,  1e-320,     7,    8};
+    static const __int128 ints[] = {0,
+                                    1,
+                                    -1,
+                                    7,
+                                    8,
+                                    INT64_MAX,
+                                    INT64_MIN,
+                                    UINT64_MAX,
+                                    (__int128)1 << 53,
+                                    ((__int128)1 << 53) + 1,
+                                    1000000};
+    enum { NR = sizeof(reals) / sizeof(*reals), NI = sizeof(ints) / sizeof(*ints) };
+    int known = 0;
+    srand(11);
+    for (int step = 0; step < 20000; step++) {
+        peri_const_t c[3];
+        peri_pred_t p = {
+            .column = "x", .component = -1, .op = all[step % 7], .values = c};
+        p.nvalues = p.op == PERI_OP_WITHIN ? 3 : p.op == PERI_OP_IN ? 1 + rand() % 3 : 1;
+        for (size_t i = 0; i < p.nvalues; i++)
+            c[i] = rand() % 2 && p.op != PERI_OP_WITHIN ? of_int(ints[rand() % NI])
+                                                        : of_real(reals[rand() % NR]);
+        if (p.op == PERI_OP_WITHIN && rand() % 2) c[0].d = 0;
+        __int128 min, max;
+        double low, high;
+        if (peri_pred_bounds_int(&p, &min, &max)) {
+            known++;
+            for (int i = 0; i < NI; i++)
+                for (int d = -2; d <= 2; d++)
+                    if (peri_pred_may_match_int(&p, ints[i] + d, ints[i] + d))
+                        assert_true(min <= ints[i] + d && ints[i] + d <= max);
+        }
+        for (int f = 0; f < 2; f++) {
+            if (!peri_pred_bounds_real(&p, f, &low, &high)) continue;
+            known++;
+            for (int i = 0; i < NR; i++) {
+                const double around[] = {reals[i], nextafter(reals[i], INFINITY),
+                                         nextafter(reals[i], -INFINITY), reals[i] * 1.5};
+                for (int k = 0; k < 4; k++) {
+                    const double v = f ? (double)(float)around[k] : around[k];
+                    if (!isnan(v) && peri_pred_may_match_real(&p, v, v, 0, f))
+                        assert_true(low <= v && v <= high);
+                }
+            }
+        }
+    }
+    assert_true(known > 10000);
+    const peri_const_t five = of_int(5);
+    const peri_pred_t less = {
+        .column = "x", .component = -1, .op = PERI_OP_LT, .nvalues = 1, .values = &five};
+    __int128 min, max;
+    assert_true(peri_pred_bounds_int(&less, &min, &max));
+    assert_true(max == 4 && min < INT64_MIN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,6 +367,7 @@ int main(void)
         cmocka_unit_test(ranges_and_periods),
         cmocka_unit_test(ranges_of_one_volume),
         cmocka_unit_test(random_ranges_never_skip_wrongly),
+        cmocka_unit_test(bounds_hold_what_may_match),
         cmocka_unit_test(strings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,9 @@
-/* wait.c - see wait.h. */
-#include "core/base/wait.h"
+/* timedwait.c - see timedwait.h. */
+#include "core/base/timedwait.h"
 
 #include <time.h>
 
-int peri_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, double until)
+int peri_timed_wait(pthread_cond_t *cond, pthread_mutex_t *lock, double until)
 {
     const struct timespec t = {(time_t)until,
                                (long)((until - (double)(time_t)until) * 1e9)};

@@ -1,5 +1,5 @@
-/* hints.c - see hints.h. */
-#include "core/sql/hints.h"
+/* meant.c - see meant.h. */
+#include "core/sql/meant.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -47,7 +47,7 @@ static const struct {
     {"varp", "var_pop(x)"},
 };
 
-const char *peri_hint_function(const char *name)
+const char *peri_meant_function(const char *name)
 {
     for (size_t i = 0; i < sizeof FOREIGN / sizeof *FOREIGN; i++)
         if (!strcasecmp(name, FOREIGN[i].name)) return FOREIGN[i].instead;
@@ -140,7 +140,7 @@ static const char *habit(const char *sql, size_t len, size_t at, const char *wor
     return NULL;
 }
 
-bool peri_hint_syntax(const char *sql, size_t len, size_t at, char *out, size_t size)
+bool peri_meant_syntax(const char *sql, size_t len, size_t at, char *out, size_t size)
 {
     static const char *const reserved[] = {
         "ALL",    "ANALYSE", "AND",   "ANY",      "ASC",        "CASE", "CHECK",
@@ -151,6 +151,8 @@ bool peri_hint_syntax(const char *sql, size_t len, size_t at, char *out, size_t 
     static const char *const fills[] = {"SELECT", "WHERE", "BY", "AND", "OR", "ON", NULL};
     char word[WORD], before[WORD];
     if (at > len) return false;
+    if (len > 4 && !strncasecmp(sql + len - 4, ".sql", 4) && !memchr(sql, ' ', len))
+        return snprintf(out, size, "a file of SQL is run by perigee query -f FILE") > 0;
     words_at(sql, len, at, word, before);
     const char *meant = nearly(word);
     if (!meant) meant = nearly(before);
@@ -181,7 +183,7 @@ static bool take_quoted(const char **p, const char *mark, char *out, size_t size
     return true;
 }
 
-void peri_hint_binder(peri_err_t *err)
+void peri_meant_column(peri_err_t *err)
 {
     char name[64], names[5][64], text[sizeof(err->text)];
     const char *list[5], *p = err ? err->text : "";

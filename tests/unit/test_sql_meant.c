@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "core/sql/hints.h"
+#include "core/sql/meant.h"
 
 /* `sql` is wrong where it has a ^, which is left out. NULL: nothing is said. */
 static void check(const char *sql, const char *says)
@@ -20,7 +20,7 @@ static void check(const char *sql, const char *says)
     assert_non_null(mark);
     snprintf(text, sizeof(text), "%.*s%s", (int)(mark - sql), sql, mark + 1);
     const bool said =
-        peri_hint_syntax(text, strlen(text), (size_t)(mark - sql), hint, sizeof(hint));
+        peri_meant_syntax(text, strlen(text), (size_t)(mark - sql), hint, sizeof(hint));
     if (said != (says != NULL) || (says && !strstr(hint, says)))
         fail_msg("%s: \"%s\", not \"%s\"", sql, hint, says ? says : "");
 }
@@ -35,6 +35,8 @@ static void syntax(void **state)
     check("SELECT a FROM mydb^..t", "schema.table");
     check("SELECT a FROM t ^WITH (NOLOCK)", "NOLOCK");
     check("^SELCT 1", "SELECT meant");
+    check("^heavy.sql", "query -f FILE");
+    check("SELECT ^) FROM a.sql", NULL);
     check("SELECT a FORM ^t", "FROM meant");
     check("SELECT a FROM t wher ^a > 1", "WHERE meant");
     check("SELECT a FROM t ^ODER BY a", "ORDER meant");
@@ -53,23 +55,23 @@ static void syntax(void **state)
           "aaaa ^b",
           NULL);
     char hint[160];
-    assert_false(peri_hint_syntax("SELECT", 6, 7, hint, sizeof(hint)));
+    assert_false(peri_meant_syntax("SELECT", 6, 7, hint, sizeof(hint)));
 }
 
 static void functions(void **state)
 {
     (void)state;
-    assert_string_equal(peri_hint_function("ISNULL"), "coalesce(a, b), or a IS NULL");
-    assert_string_equal(peri_hint_function("getdate"), "now()");
-    assert_null(peri_hint_function("round"));
-    assert_null(peri_hint_function(""));
+    assert_string_equal(peri_meant_function("ISNULL"), "coalesce(a, b), or a IS NULL");
+    assert_string_equal(peri_meant_function("getdate"), "now()");
+    assert_null(peri_meant_function("round"));
+    assert_null(peri_meant_function(""));
 }
 
 static void check_column(const char *text, const char *says)
 {
     peri_err_t err = {0};
     peri_err_set(&err, PERI_EINVAL, "%s", text);
-    peri_hint_binder(&err);
+    peri_meant_column(&err);
     assert_string_equal(err.text, says);
     assert_int_equal(err.code, PERI_EINVAL);
 }
@@ -95,7 +97,7 @@ static void columns(void **state)
                           "Binder Error: Referenced column \"a", "Binder Error: ", ""};
     for (size_t i = 0; i < sizeof(stay) / sizeof(*stay); i++)
         check_column(stay[i], stay[i]);
-    peri_hint_binder(NULL);
+    peri_meant_column(NULL);
 }
 
 int main(void)
