@@ -1,7 +1,6 @@
 # Finds duckdb.h and libduckdb.so: in DUCKDB_ROOT, else where scripts/setup put the pinned
 # npm packages. The library is copied into the build's lib/ so that the programs find it
-# beside themselves, wherever the build folder is moved. In the copy its references to its own
-# symbols are bound (bind_local.c): every program starts 5 ms faster.
+# beside themselves, wherever the build folder is moved.
 set(_npm ${CMAKE_SOURCE_DIR}/deps/node_modules)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
     set(_arch arm64)
@@ -23,16 +22,7 @@ find_package_handle_standard_args(DuckDB
 if(DuckDB_FOUND AND NOT TARGET DuckDB::DuckDB)
     set(_copy ${CMAKE_BINARY_DIR}/lib/libduckdb.so)
     file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
-    set(_bind ${CMAKE_BINARY_DIR}/CMakeFiles/bind_local)
-    if(NOT EXISTS ${_bind} OR ${CMAKE_CURRENT_LIST_DIR}/bind_local.c IS_NEWER_THAN ${_bind})
-        try_compile(_compiled ${CMAKE_BINARY_DIR}/CMakeFiles/bind_local.dir
-            ${CMAKE_CURRENT_LIST_DIR}/bind_local.c COPY_FILE ${_bind})
-    endif()
-    execute_process(COMMAND ${_bind} ${DuckDB_LIBRARY} ${_copy} RESULT_VARIABLE _failed
-        OUTPUT_QUIET ERROR_QUIET)
-    if(_failed)
-        file(COPY_FILE ${DuckDB_LIBRARY} ${_copy} ONLY_IF_DIFFERENT)
-    endif()
+    file(COPY_FILE ${DuckDB_LIBRARY} ${_copy} ONLY_IF_DIFFERENT)
     add_library(DuckDB::DuckDB SHARED IMPORTED)
     set_target_properties(DuckDB::DuckDB PROPERTIES
         IMPORTED_LOCATION ${_copy} IMPORTED_NO_SONAME ON
@@ -42,7 +32,7 @@ if(DuckDB_FOUND AND NOT TARGET DuckDB::DuckDB)
 endif()
 
 # The dynamic linker looks for each symbol in the libraries in their order, and DuckDB asks for
-# thousands of its own: a program starts faster if it comes first.
+# tens of thousands of its own: a program starts faster if it comes first.
 function(peri_link_duckdb_first target)
     target_link_options(${target} PRIVATE -L${CMAKE_BINARY_DIR}/lib
                         LINKER:--push-state,--no-as-needed -lduckdb LINKER:--pop-state)

@@ -229,6 +229,7 @@ class Rights(Door):
         os.mkdir(self.state)
         self.assertEqual(self.w.run("status").status, 3)
         self.assertEqual(os.stat(f"{self.state}/up.lock").st_uid, 0)
+        self.assertIn(f"will run all of it as \"{self.user}\"", self.w.run("doctor").out)
         self.ok("up")
         self.assertEqual(os.stat(f"{self.state}/up.lock").st_uid,
                          pwd.getpwnam(self.user).pw_uid)

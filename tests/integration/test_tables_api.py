@@ -81,7 +81,10 @@ class History(Tables):
                 self.assertEqual(ask(f"/queries/{one}").status, 404)
             self.assertEqual(who.post(f"/queries/{one}/job").status, 404)
         self.assertEqual(self.portal.nobody.get("/queries").status, 401)
-        for odd in ("x", "1", one[:3], one + "0", one.upper() + "%27"):
+        for part in (one[:-1], one[:9], one[:4].upper()):
+            self.assertEqual(self.ana.ok("GET", f"/queries/{part}")["id"], one, part)
+            self.assertEqual(self.ben.get(f"/queries/{part}").status, 404, part)
+        for odd in ("x", "1", one[:3], one.replace("-", ""), one[:8] + "x", one + "0", one.upper() + "%27"):
             self.assertEqual(self.ana.get(f"/queries/{odd}").status, 404, odd)
         self.assertEqual(self.ana.delete(f"/queries/{one}").status, 204)
         self.assertEqual(self.ana.get(f"/queries/{one}").status, 404)
