@@ -184,6 +184,12 @@ static void journals(void **state)
            "22,NULL,NULL,NULL|333,007,NULL,NULL");
     expect("a.mrt", mrt(columns, ""),
            "ID VARCHAR, Name VARCHAR, Bmag VARCHAR [mag], f VARCHAR");
+    expect("a.dat", mrt("   1-  2 I2 --- a x\n", "10\n                    \n11\n"),
+           "a BIGINT|10|11");
+    expect_notes("a.dat", mrt("   1-  2 I2 --- a x\n", "10\n" DASHES),
+                 "there are no rows below the last line of dashes, line 14");
+    expect_notes("a.dat", mrt("   1-  2 I2 --- a x\n   4-  5 2Q1 --- b y\n", "10 11\n"),
+                 "line 10 describes no column with a known format, and is left out");
     peri_importopts_t o = {.format = "csv"}; /* a portal is always told one */
     expect_with(&o, "a.txt", mrt("   1-  2 I2 --- a x\n", "10\n11"), "a BIGINT|10|11");
     const char *types[] = {"a=TINYINT"};
@@ -215,6 +221,12 @@ static void no_tables(void **state)
     refuse("a.csv", "\n <!DOCTYPE html>\n<html>", "web page");
     refuse("a.txt", "\\begin{tabular}", "LaTeX");
     refuse("a.tbl", "\\fixlen = T\n|ra|", "IPAC");
+    expect("a.dat", mrt("   1-  2 I2 --- a x\n", "10\n                    \n11\n"),
+           "a BIGINT|10|11");
+    expect_notes("a.dat", mrt("   1-  2 I2 --- a x\n", "10\n" DASHES),
+                 "there are no rows below the last line of dashes, line 14");
+    expect_notes("a.dat", mrt("   1-  2 I2 --- a x\n   4-  5 2Q1 --- b y\n", "10 11\n"),
+                 "line 10 describes no column with a known format, and is left out");
     peri_importopts_t o = {.format = "csv"}; /* a portal is always told one */
     refuse_with(&o, "a.csv", "<html>\n", 7, "web page");
 }
