@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/base/util.h"
@@ -19,12 +20,15 @@
 #define VARIABLE "PERIGEE_HANDOVER"
 #define MAX      16
 #define FIRST    3
+#define CHILDREN 64 /* a few may stay in the table of processes */
 
 static struct {
     char *path;
     int fd;
 } left[MAX];
 static size_t nleft;
+static int children[CHILDREN]; /* pidfds: a number may be given again */
+static size_t nchildren;
 
 /* A socket or a file; what else a stranger's environment may name is not ours. */
 static int is_usable(int fd)
@@ -32,6 +36,33 @@ static int is_usable(int fd)
     struct stat st;
     return fd >= FIRST && fstat(fd, &st) == 0 &&
            (S_ISSOCK(st.st_mode) || S_ISREG(st.st_mode));
+}
+
+static void find_children(void)
+{
+    char *path = peri_xasprintf("/proc/self/task/%d/children", (int)getpid());
+    FILE *f = fopen(path, "re");
+    int pid;
+    while (f && nchildren < CHILDREN && fscanf(f, "%d", &pid) == 1) {
+        const int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+        if (fd >= 0) children[nchildren++] = fd;
+    }
+    if (f) fclose(f);
+    free(path);
+}
+
+void peri_handover_reap(void)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < nchildren; i++) {
+        siginfo_t info = {0};
+        const int fd = children[i];
+        if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) == 0 && !info.si_pid)
+            children[n++] = fd;
+        else
+            close(fd);
+    }
+    nchildren = n;
 }
 
 void peri_handover_begin(void)
@@ -49,6 +80,7 @@ void peri_handover_begin(void)
     }
     free(text);
     unsetenv(VARIABLE);
+    find_children();
 }
 
 int peri_handover_take(const char *path)

@@ -18,6 +18,9 @@ void peri_handover_begin(void);
 int peri_handover_take(const char *path);
 /* What nobody has taken is closed. */
 void peri_handover_end(void);
+/* Children of the one before are ours, but nothing here waits for those whose thread has
+ * ended with it. Takes away the ones that are over; one thread, now and then. */
+void peri_handover_reap(void);
 /* No other thread is left. Returns only if it fails (errno). */
 void peri_handover_exec(const char *program, char **argv, const peri_handed_t *handed,
                         size_t n);

@@ -8,6 +8,7 @@
 
 #include "core/base/util.h"
 #include "portal/account/account.h"
+#include "portal/handover.h"
 #include "portal/log.h"
 #include "portal/quick/history.h"
 
@@ -83,6 +84,7 @@ static int run_round(peri_manager_t *m, bool woken, peri_err_t *err)
     if (peri_now() >= m->outbox_at && peri_manager_outbox(m, err)) return -1;
     if (poll_backends(m, woken, err)) return -1;
     if (peri_manager_look(m, err)) return -1;
+    peri_handover_reap();
     if (peri_now() >= m->rights_at && peri_manager_recheck(m, err)) return -1;
     /* What ended may have been waited for. */
     if (peri_now() >= m->ready_at) {

@@ -4,6 +4,7 @@ runs as a user made for the test; else as who runs the test. No test lives here.
 import http.client
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -20,8 +21,9 @@ NGINX = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin:/usr/local/s
 
 
 def free_port(low=False):
-    """A port that nobody listens on; low: one that only root may open."""
-    for port in range(601, 1000) if low else [0]:
+    """A port that nobody listens on; low: one that only root may open. None of those that the system
+    gives to whoever connects: one may do so before the port is used."""
+    for port in range(601, 1000) if low else random.sample(range(10000, 32000), 100):
         with socket.socket() as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -8,7 +8,6 @@ import http.client
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 import unittest
@@ -17,16 +16,11 @@ import urllib.parse
 import harness
 import oidc_provider
 from mail_server import certificate, server_context
-from oidc_provider import Provider, b64
+from front_door import free_port
+from oidc_provider import Key, Provider, b64
 from portal_world import PASSWORD, Portal
 
 AGAIN = 3.1  # seconds after which a provider is asked again
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Browser:
@@ -362,8 +356,9 @@ oidc:
         self.assertEqual(self.provider.seen.count("jwks"), before + 1)
         self.provider.make_token = None
         before = self.provider.seen.count("jwks")
+        new = Key("RS256")
         self.sign_in()
-        self.provider.rotate("RS256")
+        self.provider.keys = [new]
         b = Browser()
         self.refused(b.get(self.start(b)), 403, "does not publish", b)
         self.assertEqual(self.provider.seen.count("jwks"), before)

@@ -18,6 +18,7 @@ import unittest
 import zipfile
 
 import harness
+from front_door import free_port
 from mail_server import certificate
 from portal_world import PASSWORD, Portal
 
@@ -363,9 +364,7 @@ class Tls(unittest.TestCase):
             raise unittest.SkipTest("nginx is not installed")
         cls.portal = Portal(CONFIG)
         cls.addClassCleanup(cls.portal.close)
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
+        port = free_port()
         cls.url = f"https://127.0.0.1:{port}"
         cls.key, cls.cert = certificate(cls.portal.work.path)
         with open(cls.portal.config, "a", encoding="utf-8") as f:

@@ -2,6 +2,7 @@
 perigeed and sandbox, each person with a home of her own; and what becomes of a query whose connection, command
 or patience ends.
 """
+import fcntl
 import gzip
 import json
 import os
@@ -12,6 +13,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import termios
 import threading
 import time
 import unittest
@@ -564,7 +566,7 @@ class Own(World):
                              env=ned.env, stdin=r, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
         os.close(r)
         os.write(w, b"id,name\n" + b"5,x\n" * 10000)
-        time.sleep(0.3)
+        until(lambda: not any(fcntl.ioctl(w, termios.FIONREAD, bytes(4))), what="its reading")
         p.send_signal(signal.SIGINT)
         self.assertEqual(p.wait(10), 130)
         os.close(w)
