@@ -7,6 +7,7 @@
 #include "core/base/nullnan.h"
 #include "core/base/util.h"
 #include "core/engine/scanblock.h"
+#include "core/engine/wide.h"
 
 static const peri_column_t *column_of(const peri_scan_t *s, size_t k)
 {
@@ -95,8 +96,8 @@ static void take_some(void *v, size_t size, const peri_rows_t *r)
     if (r->some) peri_rows_gather(v, size, r->some, r->count, v);
 }
 
-static int fill_mask(peri_scanlocal_t *l, size_t k, const peri_rows_t *r,
-                     duckdb_vector vec, peri_err_t *err)
+/* Which values are NULL, in l->flags. */
+static int read_mask(peri_scanlocal_t *l, size_t k, const peri_rows_t *r, peri_err_t *err)
 {
     const peri_column_t *c = column_of(l->scan, k);
     uint64_t bytes = (uint64_t)r->n * c->width;
@@ -107,7 +108,6 @@ static int fill_mask(peri_scanlocal_t *l, size_t k, const peri_rows_t *r,
     }
     if (peri_scanner_read_mask(l->scan, &l->me, k, r->n, l->flags, err)) return -1;
     take_some(l->flags, c->width, r);
-    set_nulls(l->flags, r->count, c, vec);
     return 0;
 }
 
@@ -123,13 +123,47 @@ static void put_text(duckdb_vector vec, duckdb_string_t *to, uint64_t i,
     memcpy(to[i].value.inlined.inlined, s->ptr, s->len);
 }
 
-static int fill_strings(peri_scanlocal_t *l, const peri_scancol_t *sc,
-                        const peri_column_t *c, const peri_rows_t *r, duckdb_vector vec,
-                        peri_err_t *err)
+/* The start of a text that is no number, so that it can stand in a sentence. */
+static void show_text(const peri_str_t *s, char out[32])
 {
+    size_t n = 0;
+    for (; n < s->len && n < 28; n++)
+        out[n] = s->ptr[n] < ' ' || s->ptr[n] > '~' ? '?' : s->ptr[n];
+    strcpy(out + n, n < s->len ? "..." : "");
+}
+
+/* Values of texts, r->count of v; not where `nulls` says NULL. */
+static int fill_wide(const peri_scanlocal_t *l, const peri_column_t *c,
+                     const peri_wide_t *w, const peri_rows_t *r, const peri_str_t *v,
+                     const uint8_t *nulls, duckdb_vector vec, peri_err_t *err)
+{
+    char *to = duckdb_vector_get_data(vec);
+    for (uint32_t i = 0; i < r->count; i++, to += w->size) {
+        const uint32_t row = r->some ? r->some[i] : i;
+        if (nulls && nulls[i]) {
+            memset(to, 0, w->size);
+        } else if (!peri_wide_parse(w, v[row].ptr, v[row].len, to)) {
+            char text[32];
+            show_text(&v[row], text);
+            return peri_err_set(err, PERI_EFORMAT,
+                                "column \"%s\" of %s: '%s' in row %llu is no %s; correct "
+                                "the value or the attribute sql_type",
+                                c->name, l->scan->rel->table->files[l->me.file_no].path,
+                                text, (unsigned long long)(l->me.row + row), c->sql_type);
+        }
+    }
+    return 0;
+}
+
+static int fill_strings(peri_scanlocal_t *l, const peri_scancol_t *sc,
+                        const peri_column_t *c, const peri_rows_t *r,
+                        const uint8_t *nulls, duckdb_vector vec, peri_err_t *err)
+{
+    peri_wide_t wide;
     peri_str_t *v = peri_scanner_scratch(&l->me, (uint64_t)r->n * sc->width * sizeof(*v));
     if (peri_h5cursor_read(l->me.cursors[sc->set], sc->field, l->me.row, r->n, v, err))
         return -1;
+    if (peri_wide_type(c, &wide)) return fill_wide(l, c, &wide, r, v, nulls, vec, err);
     const bool part = c->component >= 0;
     const uint32_t width = part ? 1 : sc->width;
     duckdb_vector out = values_of(c, vec);
@@ -190,10 +224,14 @@ static int fill_column(peri_scanlocal_t *l, size_t k, const peri_rows_t *r,
         fill_nulls(r->count, vec);
         return 0;
     }
+    if (sc->mask != SIZE_MAX && read_mask(l, k, r, err)) return -1;
+    const uint8_t *nulls = sc->mask != SIZE_MAX ? l->flags : NULL;
     bool text = c->type == PERI_T_STR || c->type == PERI_T_BLOB;
-    if (text ? fill_strings(l, sc, c, r, vec, err) : fill_values(l, k, c, r, vec, err))
+    if (text ? fill_strings(l, sc, c, r, nulls, vec, err)
+             : fill_values(l, k, c, r, vec, err))
         return -1;
-    return sc->mask == SIZE_MAX ? 0 : fill_mask(l, k, r, vec, err);
+    if (nulls) set_nulls(nulls, r->count, c, vec);
+    return 0;
 }
 
 /* Rows from a block that was decoded ahead. */

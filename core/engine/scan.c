@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "core/base/util.h"
+#include "core/engine/wide.h"
 #include "core/table/sqltype.h"
 
 static void *xdup(const void *p, size_t size)
@@ -45,7 +46,7 @@ static duckdb_type duckdb_type_of(peri_type_t t)
 }
 
 /* Dates and times are bound as such: their stored integers are DuckDB's own. */
-static duckdb_type type_of_column(const peri_column_t *c)
+static duckdb_type type_of_moment(const peri_column_t *c)
 {
     static const struct {
         const char *name;
@@ -69,6 +70,16 @@ static duckdb_type type_of_column(const peri_column_t *c)
     return duckdb_type_of(c->type);
 }
 
+static duckdb_logical_type type_of_column(const peri_column_t *c)
+{
+    peri_wide_t w;
+    if (!peri_wide_type(c, &w)) return duckdb_create_logical_type(type_of_moment(c));
+    if (w.width) return duckdb_create_decimal_type((uint8_t)w.width, (uint8_t)w.scale);
+    return duckdb_create_logical_type(w.is_unsigned ? DUCKDB_TYPE_UHUGEINT
+                                                    : DUCKDB_TYPE_HUGEINT);
+}
+
+/* Of what is bound as the exact type already, the cast makes nothing. */
 void peri_scan_put_value(const peri_column_t *c, const char *name, peri_buf_t *b)
 {
     switch (peri_sqltype_form(c->sql_type, c->type, c->width)) {
@@ -90,11 +101,10 @@ bool peri_scan_is_array(const peri_column_t *c)
            peri_sqltype_form(c->sql_type, c->type, c->width) == PERI_SQLFORM_ONE;
 }
 
-/* width 0: no array. */
-static void add_column(duckdb_bind_info info, const char *name, duckdb_type type,
+/* width 0: no array. Destroys `value`. */
+static void add_column(duckdb_bind_info info, const char *name, duckdb_logical_type value,
                        uint32_t width)
 {
-    duckdb_logical_type value = duckdb_create_logical_type(type);
     if (width) {
         duckdb_logical_type array = duckdb_create_array_type(value, width);
         duckdb_bind_add_result_column(info, name, array);
@@ -103,6 +113,11 @@ static void add_column(duckdb_bind_info info, const char *name, duckdb_type type
         duckdb_bind_add_result_column(info, name, value);
     }
     duckdb_destroy_logical_type(&value);
+}
+
+static void add_plain(duckdb_bind_info info, const char *name, duckdb_type type)
+{
+    add_column(info, name, duckdb_create_logical_type(type), 0);
 }
 
 static void scan_bind(duckdb_bind_info info)
@@ -118,15 +133,15 @@ static void scan_bind(duckdb_bind_info info)
     const peri_scanrel_t *rel = s->relations[id];
     const peri_table_t *t = rel->table;
     char name[32];
-    add_column(info, "c0", DUCKDB_TYPE_BIGINT, 0);
+    add_plain(info, "c0", DUCKDB_TYPE_BIGINT);
     for (size_t i = 0; i < t->ncolumns; i++) {
         snprintf(name, sizeof(name), "c%zu", i + 1);
         const peri_column_t *c = &t->columns[i];
         add_column(info, name, type_of_column(c), peri_scan_is_array(c) ? c->width : 0);
     }
-    add_column(info, "file", DUCKDB_TYPE_VARCHAR, 0);
-    add_column(info, "snapnum", DUCKDB_TYPE_INTEGER, 0);
-    add_column(info, "idx", DUCKDB_TYPE_BIGINT, 0);
+    add_plain(info, "file", DUCKDB_TYPE_VARCHAR);
+    add_plain(info, "snapnum", DUCKDB_TYPE_INTEGER);
+    add_plain(info, "idx", DUCKDB_TYPE_BIGINT);
     duckdb_bind_set_cardinality(info, rel->share_rows, false);
     duckdb_bind_set_bind_data(info, xdup(&rel, sizeof(rel)), free);
 }

@@ -16,6 +16,7 @@ struct peri_wait {
     FILE *file;
     peri_rows_t *rows;
     peri_buf_t bytes; /* of a chunk */
+    uint64_t size;    /* of the file */
 };
 
 /* ---- the file ---- */
@@ -88,7 +89,13 @@ int peri_wait_put(peri_writer_t *w, duckdb_data_chunk chunk, peri_err_t *err)
     if (fwrite(&len, sizeof(len), 1, t->file) != 1 ||
         fwrite(t->bytes.data, len, 1, t->file) != 1)
         return peri_wait_fail(w, err);
+    t->size += sizeof(len) + len;
     return 0;
+}
+
+uint64_t peri_wait_bytes(const peri_wait_t *t)
+{
+    return t->size;
 }
 
 static int read_chunk(peri_wait_t *t, const peri_writer_t *w, uint64_t len,

@@ -16,6 +16,7 @@ bool peri_wait_needed(const peri_writer_t *w);
 peri_wait_t *peri_wait_new(peri_writer_t *w, int *rc, peri_err_t *err);
 /* The chunk that the fields are bound to, to w->wait. */
 int peri_wait_put(peri_writer_t *w, duckdb_data_chunk chunk, peri_err_t *err);
+uint64_t peri_wait_bytes(const peri_wait_t *t);
 /* No more: each chunk to `write`. */
 int peri_wait_end(peri_wait_t *t, peri_writer_t *w,
                   int (*write)(peri_writer_t *w, duckdb_data_chunk chunk,

@@ -413,6 +413,7 @@ uint64_t peri_writer_marked(const peri_writer_t *w)
 uint64_t peri_writer_bytes(const peri_writer_t *w)
 {
     struct stat st;
+    if (w->wait) return peri_wait_bytes(w->wait);
     if (!w->ops->advice) return w->sent + w->text.len;
     return stat(peri_target_temp(w->target), &st) ? 0 : (uint64_t)st.st_size;
 }

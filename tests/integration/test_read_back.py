@@ -14,6 +14,9 @@ SELECT = """SELECT (i * 7919 % 40000)::INTEGER AS z, i AS b,
   CASE WHEN i % 6 <> 2 THEN DATE '1960-01-01' + (i % 30000)::INTEGER END AS d,
   CASE WHEN i % 7 <> 2 THEN TIMESTAMP '2020-01-01' + to_seconds(i) END AS t,
   CASE WHEN i % 8 <> 2 THEN (i / 8)::DECIMAL(9,3) END AS dec, CASE WHEN i > 39000 THEN i::HUGEINT END AS huge,
+  CASE WHEN i % 8 <> 3 THEN (i - 9000) * 12345678901234567.25::DECIMAL(30,4) END AS wide,
+  CASE WHEN i % 8 <> 4 THEN (i::HUGEINT - 9000) * 9223372036854775808 END AS hugest,
+  CASE WHEN i % 8 <> 5 THEN i::UHUGEINT * 9223372036854775808 END AS uhugest,
   (CASE WHEN i % 9 <> 2 THEN [i, NULL, -i] END)::DOUBLE[3] AS v, CASE WHEN i % 5 <> 2 THEN [i, NULL] END AS l,
   CASE WHEN i % 5 <> 2 THEN {'a': i, 'b': DATE '2024-01-01'} END AS st,
   (CASE i % 3 WHEN 0 THEN 'low' WHEN 1 THEN 'high' END)::ENUM('low', 'high') AS e,
@@ -23,8 +26,9 @@ FROM (SELECT range::BIGINT AS i FROM range(40000)) ORDER BY b"""
 QUERIES = (
     "SELECT * REPLACE (v::VARCHAR AS v, l::VARCHAR AS l, st::VARCHAR AS st) FROM r",
     "SELECT count(*), count(k), count(x), count(small), count(flag), count(s), count(d), count(t), "
-    "count(dec), count(huge), count(v), count(l), count(st), count(e), count(late) FROM r",
+    "count(dec), count(huge), count(wide), count(hugest), count(uhugest), count(v), count(l), count(st), count(e), count(late) FROM r",
     "SELECT typeof(z), typeof(k), typeof(flag), typeof(d), typeof(t), typeof(dec), typeof(huge), "
+    "typeof(wide), typeof(hugest), typeof(uhugest), "
     "typeof(v), typeof(l), typeof(st), typeof(e) FROM r WHERE b = 5",
     "SELECT count(*) FROM r WHERE k IS NULL", "SELECT count(*) FROM r WHERE late IS NULL",
     "SELECT count(*) FROM r WHERE late = 0", "SELECT b FROM r WHERE k = 0",
@@ -37,6 +41,9 @@ QUERIES = (
     "SELECT count(*) FROM r WHERE d < DATE '1960-02-01'", "SELECT count(*) FROM r WHERE d = '1960-01-02'",
     "SELECT count(*) FROM r WHERE t >= TIMESTAMP '2020-01-01 10:00:00'",
     "SELECT count(*) FROM r WHERE dec = 12.5", "SELECT count(*) FROM r WHERE dec < 0.25",
+    "SELECT sum(wide), min(wide), max(hugest), max(uhugest) FROM r",
+    "SELECT b, wide, hugest, uhugest FROM r WHERE k < 100", "SELECT count(*) FROM r WHERE wide < 0",
+    "SELECT b FROM r WHERE wide = 12345678901234567.25", "SELECT count(*) FROM r WHERE hugest IS NULL OR uhugest < 5",
     "SELECT count(*) FROM r WHERE huge > 39998", "SELECT count(*) FROM r WHERE huge = 0",
     "SELECT count(*) FROM r WHERE v[1] = 0", "SELECT count(*) FROM r WHERE v[2] IS NULL",
     "SELECT count(*) FROM r WHERE v IS NULL", "SELECT small, count(*) FROM r GROUP BY small",
@@ -142,6 +149,25 @@ class ReadBack(harness.Case):
             self.assertEqual(done.status, status, done.err)
             if status:
                 self.assertIn("sql_type", done.err)
+
+    def test_wrong_number(self):
+        """Text that is no number of its column's type: an error where its value is asked for."""
+        path = self.w.file("number.hdf5")
+        self.w.run("query", "-q", "--into", path, "SELECT range AS i, CASE WHEN range <> 3 THEN "
+                   "range + 12345678901234567890.25 END::DECIMAL(30,4) AS d FROM range(9)")
+        for text, want in (("7.5 ", "7.5000"), ("1e3", "1000.0000"), ("1.00001", None), ("", None), ("9" * 27, None),
+                           ("one\n\u00e9" * 20, None)):
+            with h5py.File(path, "a") as f:
+                f["d"][2] = text
+                f["d"][3] = "of no account: it is NULL"
+            done = self.w.run("query", "--format", "csv", f"SELECT d FROM '{path}:/' WHERE i BETWEEN 2 AND 3")
+            self.assertEqual(done.status, 0 if want else 1, done.err)
+            if want:
+                self.assertEqual(done.out.split("\n")[1:3], [want, ""])
+                continue
+            shown = "one???one???one???one???one?..." if "\n" in text else text
+            self.assertIn(f'column "d" of {path}: \'{shown}\' in row 2 is no DECIMAL(30,4)', done.err)
+            self.assertEqual(self.w.query(f"SELECT count(i) FROM '{path}:/'")[1], [["9"]])
 
 
 if __name__ == "__main__":
