@@ -7,6 +7,9 @@
 
 #include "core/sql/ast.h"
 
+/* Of the 38 digits of a DECIMAL the 20 of a UBIGINT are left. */
+#define MAX_SCALE 18
+
 static bool read_i128(const json_t *v, __int128 *out)
 {
     if (json_is_integer(v)) {
@@ -56,6 +59,7 @@ static bool read_value(const json_t *value, peri_constant_t *out)
     out->c.kind = PERI_CONST_REAL;
     out->c.d = (double)((long double)i / powl(10.0L, (long double)scale));
     out->exact = false;
+    out->long_tail = scale > MAX_SCALE;
     return true;
 }
 

@@ -11,7 +11,10 @@
 
 typedef struct {
     bool null;
-    bool exact;     /* the double is the value, not rounded from it */
+    bool exact; /* the double is the value, not rounded from it */
+    /* A DECIMAL with so many digits behind the point that DuckDB cannot compare all
+     * integers with it: it fails where one does not fit. */
+    bool long_tail;
     peri_const_t c; /* strings are borrowed from the tree */
 } peri_constant_t;
 

@@ -196,12 +196,12 @@ static bool add_key(block_t *k, const json_t *column)
     json_t *args = json_pack("[O]", column);
     const peri_binding_t b = {.args = args};
     k->nstored += r.stored;
-    shortkey_t *new = &k->keys[k->nkeys++];
-    *new = (shortkey_t){json_deep_copy(column), peri_template_new(p, key, b),
-                        peri_template_new(p, same, b)};
-    json_object_set_new(new->column, "alias", json_string(""));
+    shortkey_t *added = &k->keys[k->nkeys++];
+    *added = (shortkey_t){json_deep_copy(column), peri_template_new(p, key, b),
+                          peri_template_new(p, same, b)};
+    json_object_set_new(added->column, "alias", json_string(""));
     json_decref(args);
-    return new->shorter &&new->same;
+    return added->shorter && added->same;
 }
 
 /* ---- the block with these keys ---- */

@@ -66,6 +66,8 @@ static bool read_between(const peri_from_t *b, const json_t *e, peri_target_t *t
     if (low.c.kind != high.c.kind &&
         (peri_constant_is_large(&low) || peri_constant_is_large(&high)))
         return true; /* all three are compared as doubles */
+    if (peri_target_is_integer(b->p, t) && (low.long_tail || high.long_tail))
+        return true; /* and here as DECIMALs, into which not all integers fit */
     peri_pred_compare(b->p, t, PERI_OP_GE, low);
     peri_pred_compare(b->p, t, PERI_OP_LE, high);
     return true;

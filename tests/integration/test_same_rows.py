@@ -227,7 +227,7 @@ class SameRows(harness.Case):
     def prepare(cls):
         make_tables(cls.w.path)
         cls.w.describe("t", DESCRIPTOR.format(root=cls.w.path))
-        ref = Ref()
+        cls.ref = ref = Ref()
         cls.addClassCleanup(ref.close)
         ref.exec(MACROS)
         stars = [f"stars.{i}.hdf5" for i in range(len(STAR_FILES))]
@@ -254,6 +254,18 @@ class SameRows(harness.Case):
 
     def test_enough_queries(self):
         self.assertGreaterEqual(len(self.queries), 60)
+
+    def test_same_errors(self):
+        """No row is skipped whose comparison fails in DuckDB."""
+        for condition in ("u64 < 2.4999999999999999999999", "u64 BETWEEN -1 AND 2.4999999999999999999999",
+                          "2.4999999999999999999999 = u64", "u64 // 2 > 5.0000000000000000000000000000000001"):
+            sql = f"SELECT count(*) FROM stars WHERE {condition}"
+            with self.assertRaisesRegex(AssertionError, "Could not cast value"):
+                self.ref.query(sql)
+            for option in ("-q", "--no-index"):
+                done = self.w.run("query", option, "-n", 1, "--context", "t", sql)
+                self.assertEqual(done.status, 2, (sql, option, done.out))
+                self.assertIn("Could not cast value", done.err)
 
     def test_one_rank(self):
         self.compare("-n", 1)
