@@ -16,8 +16,7 @@
 
 #define HEAD        16u /* of a collection, and of each object */
 #define COLLECTIONS 16u
-#define KEEP_BYTES  ((uint64_t)4 << 20) /* larger collections are not kept beside others \
-                                         */
+#define KEEP_BYTES  ((uint64_t)4 << 20) /* larger ones are not kept beside others */
 
 typedef struct {
     uint64_t addr;       /* 0: empty */

@@ -54,6 +54,15 @@ int peri_cells_column(peri_reader_t *r, const char *source, const char *unit,
     return peri_reader_column(r, source, unit, "", description, text, type, err);
 }
 
+bool peri_cells_take_words(duckdb_logical_type type)
+{
+    const duckdb_type id = duckdb_get_type_id(type);
+    return !(id >= DUCKDB_TYPE_BOOLEAN && id <= DUCKDB_TYPE_HUGEINT) &&
+           id != DUCKDB_TYPE_UHUGEINT && id != DUCKDB_TYPE_DECIMAL &&
+           !(id >= DUCKDB_TYPE_TIMESTAMP_S && id <= DUCKDB_TYPE_TIMESTAMP_NS) &&
+           id != DUCKDB_TYPE_TIME_TZ && id != DUCKDB_TYPE_TIMESTAMP_TZ;
+}
+
 static bool keeps_empty(duckdb_logical_type t)
 {
     duckdb_type id = duckdb_get_type_id(t);

@@ -29,12 +29,13 @@ typedef struct {
     uint64_t next_line;
     peri_row_t row;
     peri_cell_t *head, *lead; /* the first row, the one below it; NULL: none. Arena */
-    uint64_t head_line, lead_line;
-    uint64_t skip;             /* rows below the names that are none: units, dashes */
-    const peri_topline_t *top; /* lines of # above the rows, the last one */
-    const peri_ecsv_t *notes;  /* what such lines say of columns */
-    peri_custom_t *columns;    /* the rows below head and lead */
-    bool *texts;               /* columns whose type takes any word */
+    uint64_t head_line, lead_line, rule_line;
+    uint64_t skip;              /* rows below the names that are none: units, dashes */
+    uint64_t hashes, hash_line; /* lines of # among the rows, the first one */
+    const peri_topline_t *top;  /* lines of # above the rows, the last one */
+    const peri_ecsv_t *notes;   /* what such lines say of columns */
+    peri_custom_t *columns;     /* the rows below head and lead */
+    bool *texts;                /* columns whose type takes any word */
     uint64_t nrows;
     peri_cells_t *cells;
 } csv_t;
@@ -85,6 +86,13 @@ static bool is_no_row(const csv_t *s)
            (s->dialect.delimiter == ' ' || (s->ncols && s->row.n != s->ncols));
 }
 
+/* Between blanks such lines are usual; elsewhere one may be a broken row. */
+static void note_hash(csv_t *s)
+{
+    if (s->row.blank || s->dialect.delimiter == ' ' || s->cells) return;
+    if (!s->hashes++) s->hash_line = s->line;
+}
+
 /* The next row into s->row, whose texts stay until the one after it. 1, 0 at the end. */
 static int next_row(peri_reader_t *r, peri_err_t *err)
 {
@@ -105,7 +113,10 @@ static int next_row(peri_reader_t *r, peri_err_t *err)
         if (end) return fail_row(r, end, err);
         s->next_line += s->row.newlines;
         peri_input_skip(s->in, s->row.used);
-        if (is_no_row(s)) continue;
+        if (is_no_row(s)) {
+            note_hash(s);
+            continue;
+        }
         if (s->ncols && s->row.n != s->ncols) return fail_count(r, err);
         const peri_cell_t *first = s->row.cells, *last = first + s->row.n - 1;
         size_t len = (size_t)(last->p + last->n - first->p);
@@ -235,8 +246,11 @@ static bool take_lead(peri_reader_t *r)
     csv_t *s = r->state;
     const bool may = !r->opts->header_said || r->opts->header;
     if (s->nrows > 2) return false;
-    if (s->nrows <= 2 && !s->skip && may && peri_row_is_rule(s->row.cells, s->ncols)) {
+    if (!s->skip && may && peri_row_is_rule(s->row.cells, s->ncols) &&
+        peri_row_may_be_above(s->head, s->ncols, false) &&
+        (!s->lead || peri_row_may_be_above(s->lead, s->ncols, true))) {
         s->skip = s->nrows;
+        s->rule_line = s->line;
         return true;
     }
     if (s->nrows > 1) return false;
@@ -265,20 +279,13 @@ static int look_at_rows(peri_reader_t *r, peri_err_t *err)
 
 /* ---- names and types ---- */
 
-static bool is_text(const peri_cell_t *cell)
-{
-    bool fraction;
-    return cell->kind != PERI_CELL_NULL &&
-           (!cell->n || !peri_guess_text(cell->p, cell->n, &fraction));
-}
-
 /* Is the first row names? Yes if it has a text where the rest of a column has none; or if
  * there are only texts in the file. */
 static bool head_is_names(const csv_t *s)
 {
     bool texts = true, one = false;
     for (size_t c = 0; c < s->ncols; c++) {
-        bool named = is_text(&s->head[c]);
+        bool named = peri_cell_is_text(&s->head[c]);
         if (named && peri_custom_is_plain(&s->columns[c])) return true;
         if (s->head[c].kind != PERI_CELL_NULL && !named) texts = false;
         one |= named;
@@ -286,19 +293,45 @@ static bool head_is_names(const csv_t *s)
     return texts && one;
 }
 
+/* A column of texts, as was said, has a text there. */
+static bool lead_is_said_text(const peri_reader_t *r)
+{
+    const csv_t *s = r->state;
+    for (size_t c = 0; c < s->ncols; c++) {
+        peri_topname_t n;
+        peri_topname_split(r->arena, &s->head[c], &n);
+        const duckdb_logical_type said = peri_reader_forced(r, n.name);
+        if (said && peri_cells_take_words(said) && peri_cell_is_text(&s->lead[c]))
+            return true;
+    }
+    return false;
+}
+
 /* Which of the first rows are values; the others say what columns are. */
 static void settle_rows(peri_reader_t *r)
 {
     csv_t *s = r->state;
     const bool said = r->opts->header_said;
-    bool units =
-        s->lead && (s->skip == 2 || (!s->skip && (!said || r->opts->header) &&
-                                     peri_row_is_units(s->lead, s->columns, s->ncols)));
+    const bool may =
+        said ? r->opts->header : peri_row_may_be_above(s->head, s->ncols, false);
+    bool units = s->lead &&
+                 (s->skip == 2 ||
+                  (!s->skip && may && peri_row_is_units(s->lead, s->columns, s->ncols) &&
+                   !lead_is_said_text(r)));
     if (units) {
+        peri_reader_note(r, "line %llu is taken for units, and not for a row%s",
+                         (unsigned long long)s->lead_line,
+                         s->skip ? "" : "; the type VARCHAR of a column keeps it");
         if (!s->skip) s->skip = 1;
-        peri_reader_note(r, "line %llu is taken for units, and not for a row",
-                         (unsigned long long)s->lead_line);
+    } else if (s->skip && !s->dialect.framed) {
+        peri_reader_note(r, "line %llu, of dashes, is not taken for a row",
+                         (unsigned long long)s->rule_line);
     }
+    if (s->hashes)
+        peri_reader_note(r,
+                         "%llu line%s of # among the rows %s left out, from line %llu on",
+                         (unsigned long long)s->hashes, s->hashes > 1 ? "s" : "",
+                         s->hashes > 1 ? "are" : "is", (unsigned long long)s->hash_line);
     if (s->lead && !units) look(s, s->lead, s->lead_line);
     if (!units) s->lead = NULL;
     s->header = said ? r->opts->header : s->skip || head_is_names(s);
@@ -347,15 +380,6 @@ static void note_column(peri_reader_t *r, const peri_custom_t *k, bool text,
                          name, k->text, (unsigned long long)k->text_line);
 }
 
-static bool takes_words(duckdb_logical_type type)
-{
-    const duckdb_type id = duckdb_get_type_id(type);
-    return !(id >= DUCKDB_TYPE_BOOLEAN && id <= DUCKDB_TYPE_HUGEINT) &&
-           id != DUCKDB_TYPE_UHUGEINT && id != DUCKDB_TYPE_DECIMAL &&
-           !(id >= DUCKDB_TYPE_TIMESTAMP_S && id <= DUCKDB_TYPE_TIMESTAMP_NS) &&
-           id != DUCKDB_TYPE_TIME_TZ && id != DUCKDB_TYPE_TIMESTAMP_TZ;
-}
-
 static int add_columns(peri_reader_t *r, peri_err_t *err)
 {
     csv_t *s = r->state;
@@ -371,7 +395,7 @@ static int add_columns(peri_reader_t *r, peri_err_t *err)
         if (peri_cells_column(r, n.name, n.unit, n.description, &s->columns[c].guess,
                               err))
             return -1;
-        s->texts[c] = takes_words(r->cols[c].type);
+        s->texts[c] = peri_cells_take_words(r->cols[c].type);
         note_column(r, &s->columns[c], s->texts[c], r->cols[c].name);
     }
     if (s->ncols == 1 && s->texts[0] && memchr(s->head[0].p, ' ', s->head[0].n))

@@ -87,6 +87,7 @@ void peri_custom_look(peri_custom_t *c, const peri_cell_t *cell, uint64_t line,
     const peri_guess_t old = c->guess;
     c->values++;
     peri_guess_look(&c->guess, cell);
+    c->dots |= commas && memchr(cell->p, '.', cell->n);
     if (c->guess.can) return;
     if (commas) look_at_commas(c, &old, cell);
     if (c->text_line || !old.any || !(old.can & NUMBERS) || !c->guess.words) return;
@@ -102,7 +103,8 @@ bool peri_custom_is_plain(const peri_custom_t *c)
 
 void peri_custom_settle(peri_custom_t *c)
 {
-    if (!c->commas || !c->decimal || c->no_commas) return;
+    /* With points, too, one of both may be of thousands. */
+    if (!c->commas || !c->decimal || c->no_commas || c->dots) return;
     c->guess = c->points;
     c->as_points = true;
 }
@@ -116,6 +118,27 @@ void peri_custom_take(const peri_custom_t *c, peri_cell_t *cell, bool text)
     if (text) return;
     char *comma = c->as_points ? memchr(cell->p, ',', cell->n) : NULL;
     if (comma) *comma = '.';
+}
+
+bool peri_cell_is_text(const peri_cell_t *cell)
+{
+    bool fraction;
+    return cell->kind != PERI_CELL_NULL &&
+           (!cell->n || !peri_guess_text(cell->p, cell->n, &fraction));
+}
+
+bool peri_row_may_be_above(const peri_cell_t *cells, size_t n, bool units)
+{
+    bool fraction, text = false;
+    for (size_t i = 0; i < n; i++) {
+        const peri_cell_t *c = &cells[i];
+        const bool is = peri_cell_is_text(c);
+        text |= is;
+        if (units && !is && c->kind != PERI_CELL_NULL &&
+            peri_guess_text(c->p, c->n, &fraction) != PERI_CAN_ALL)
+            return false;
+    }
+    return text;
 }
 
 bool peri_row_is_rule(const peri_cell_t *cells, size_t n)
@@ -137,6 +160,7 @@ bool peri_row_is_rule(const peri_cell_t *cells, size_t n)
 bool peri_row_is_units(const peri_cell_t *cells, const peri_custom_t *rest, size_t n)
 {
     bool one = false;
+    if (n < 2) return false; /* one text above numbers is a value as likely */
     for (size_t i = 0; i < n; i++) {
         const peri_cell_t *c = &cells[i];
         bool fraction, blank = true;

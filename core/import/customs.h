@@ -14,10 +14,11 @@
 
 /* A column while its cells are looked at. */
 typedef struct {
-    peri_guess_t guess;  /* of the cells but those for no value */
-    peri_guess_t points; /* the same with decimal commas as points */
-    bool commas, decimal,
-        no_commas;    /* seen; one cannot be thousands; they are no numbers */
+    peri_guess_t guess;              /* of the cells but those for no value */
+    peri_guess_t points;             /* the same with decimal commas as points */
+    bool commas, decimal, no_commas, /* seen; one cannot be thousands; they are no
+                                        numbers */
+        dots;                        /* points were seen, too */
     bool none_always; /* words for no value are such among texts, too; the file says so */
     bool as_points;   /* settled: commas are points */
     uint64_t values, before;       /* before: the first text, behind numbers only */
@@ -36,10 +37,15 @@ void peri_custom_take(const peri_custom_t *c, peri_cell_t *cell, bool text);
 /* Does the guess say that all values but texts for "none" are numbers, dates, ...? */
 bool peri_custom_is_plain(const peri_custom_t *c);
 
+/* No number, date, time or boolean. */
+bool peri_cell_is_text(const peri_cell_t *cell);
+/* Can dashes be below this row? It has a text; and no value of another kind, if it may be
+ * `units`. */
+bool peri_row_may_be_above(const peri_cell_t *cells, size_t n, bool units);
 /* "---- --- ----": dashes only, below names. */
 bool peri_row_is_rule(const peri_cell_t *cells, size_t n);
 /* Units above values: texts where all other values of a column are none, and nothing
- * else. */
+ * else; never of one column. */
 bool peri_row_is_units(const peri_cell_t *cells, const peri_custom_t *rest, size_t n);
 
 #endif

@@ -72,10 +72,12 @@ static int rewind_lines(peri_reader_t *r, peri_err_t *err)
 
 static bool is_dashes(const char *p, size_t n)
 {
-    if (n < 10) return false;
-    for (size_t i = *p == '#'; i < n; i++)
+    size_t dashes = 0;
+    for (size_t i = n && *p == '#'; i < n; i++) {
         if (p[i] != '-' && p[i] != '=' && p[i] != ' ') return false;
-    return true;
+        dashes += p[i] != ' ';
+    }
+    return dashes >= 10;
 }
 
 /* ---- the description ---- */
@@ -119,6 +121,8 @@ static int take_field(peri_reader_t *r, const char *line, peri_err_t *err)
 {
     mrt_t *s = r->state;
     const char *p = line + strspn(line, " "), *from;
+    const bool in_front =
+        p - line < 8; /* where bytes stand, and no explanation goes on */
     char *end;
     size_t n;
     if (!isdigit((unsigned char)*p)) return 0;
@@ -127,7 +131,14 @@ static int take_field(peri_reader_t *r, const char *line, peri_err_t *err)
     const char *dash = end + strspn(end, " ");
     if (*dash == '-') last = strtoul(dash + 1, &end, 10);
     p = word(end, &from, &n);
-    if (!is_format(from, n)) return 0;
+    if (!is_format(from, n)) {
+        if (in_front)
+            peri_reader_note(r,
+                             "line %llu describes no column with a known format, and is "
+                             "left out",
+                             (unsigned long long)s->line);
+        return 0;
+    }
     if (!first || last < first || last > BYTES_MAX || s->n == PERI_IMPORT_COLUMNS_MAX)
         return peri_err_set(err, PERI_EFORMAT,
                             "line %llu of %s: its bytes %lu to %lu are no column",
@@ -203,7 +214,7 @@ static int look_at_rows(peri_reader_t *r, peri_err_t *err)
     static const char mark[] = "Byte-by-byte Description";
     mrt_t *s = r->state;
     const char *p;
-    size_t n;
+    size_t n, rows = 0;
     int rc;
     for (size_t i = 0; i < s->n; i++) peri_guess_init(&s->fields[i].guess);
     while ((rc = next_line(r, &p, &n, err)) > 0) {
@@ -214,7 +225,10 @@ static int look_at_rows(peri_reader_t *r, peri_err_t *err)
                                 r->name);
         const bool dashes = is_dashes(p, n);
         if (dashes) s->first = s->line;
-        if (!dashes) (void)take_row(r, p, n);
+        if (dashes)
+            rows = 0;
+        else
+            rows += take_row(r, p, n);
         for (size_t i = 0; i < s->n; i++)
             if (dashes)
                 peri_guess_init(&s->fields[i].guess);
@@ -223,6 +237,9 @@ static int look_at_rows(peri_reader_t *r, peri_err_t *err)
         atomic_store(&r->done, peri_input_taken(s->in));
         if (peri_reader_tick(r, err)) return -1;
     }
+    if (rc == 0 && !rows)
+        peri_reader_note(r, "there are no rows below the last line of dashes, line %llu",
+                         (unsigned long long)s->first);
     return rc;
 }
 

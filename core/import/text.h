@@ -61,6 +61,8 @@ unsigned peri_guess_text(const char *p, size_t n, bool *fraction);
  * cells.c can, else as text that SQL casts. */
 int peri_cells_column(peri_reader_t *r, const char *source, const char *unit,
                       const char *description, const peri_guess_t *g, peri_err_t *err);
+/* Is any word a value of the type, or may it be? */
+bool peri_cells_take_words(duckdb_logical_type type);
 /* The columns' vectors of a chunk, looked up once. */
 typedef struct peri_cells peri_cells_t;
 peri_cells_t *peri_cells_new(const peri_reader_t *r); /* once all columns are there */

@@ -54,14 +54,16 @@ static const peri_topname_t *listed(peri_arena_t *a, const peri_topline_t *last,
 
 /* ---- one line ---- */
 
-/* "mass [Msun]" -> mass and Msun. */
+/* "mass [Msun]" -> mass and Msun. "pos[0]" is a name. */
 void peri_topname_split(peri_arena_t *a, const peri_cell_t *cell, peri_topname_t *out)
 {
     const char *text = trimmed(a, cell->p, cell->kind == PERI_CELL_NULL ? 0 : cell->n),
                *open = strrchr(text, '[');
     const size_t n = strlen(text);
     *out = (peri_topname_t){text, "", ""};
-    if (!open || open == text || text[n - 1] != ']') return;
+    if (!open || open == text || text[n - 1] != ']' ||
+        open[1 + strspn(open + 1, "0123456789")] == ']')
+        return;
     const char *name = trimmed(a, text, (size_t)(open - text));
     if (!*name) return;
     out->name = name;

@@ -30,17 +30,27 @@ static char *lock_path(const peri_schema_t *s, const char *name)
     return peri_xasprintf("%s/" LOCK "%s", s->folder, name);
 }
 
-/* Who may write to the folder may lock, whatever the umask of the one who made the file.
- */
+/* Is the lock of somebody else, who makes it just now and has not said yet that others
+ * may lock it; or was left so? */
+static bool is_closed(const peri_schema_t *s, int error)
+{
+    return error == EACCES && access(s->folder, W_OK | X_OK) == 0;
+}
+
+/* Who may write to the folder may lock, whatever umask and group the one has who made the
+ * file. One that can be read only is left from before; it goes with the lock. */
 static int open_lock(const peri_schema_t *s, const char *path)
 {
-    const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+    const int flags = O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
     struct stat folder, st;
-    const mode_t mode = stat(s->folder, &folder) ? 0200 : 0200 | (folder.st_mode & 0222);
-    const int fd = open(path, flags, mode);
-    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
-        (st.st_mode & 0777) != mode)
-        (void)fchmod(fd, mode);
+    const bool known = stat(s->folder, &folder) == 0;
+    const mode_t mode = known ? 0200 | (folder.st_mode & 0222) : 0200;
+    int fd = open(path, O_WRONLY | flags, mode);
+    if (fd < 0 && is_closed(s, errno)) fd = open(path, O_RDONLY | flags, mode);
+    if (fd < 0 || fstat(fd, &st) || st.st_uid != geteuid()) return fd;
+    if (known && st.st_gid != folder.st_gid && fchown(fd, (uid_t)-1, folder.st_gid) == 0)
+        st.st_mode = 0;
+    if ((st.st_mode & 0777) != mode) (void)fchmod(fd, mode);
     return fd;
 }
 
@@ -49,12 +59,6 @@ static bool is_the_one(int fd, const char *path)
     struct stat a, b;
     return fstat(fd, &a) == 0 && lstat(path, &b) == 0 && a.st_dev == b.st_dev &&
            a.st_ino == b.st_ino;
-}
-
-/* Somebody else makes it just now, and has not said yet that others may lock it. */
-static bool is_new(const peri_schema_t *s, int error)
-{
-    return error == EACCES && access(s->folder, W_OK | X_OK) == 0;
 }
 
 static void sleep_some(double *pause)
@@ -77,7 +81,7 @@ static int wait_for(const peri_schema_t *s, const char *path)
         if (fd >= 0) close(fd);
         errno = error;
         if (!got && !(fd >= 0 && (error == EWOULDBLOCK || error == EINTR)) &&
-            !is_new(s, error) && error != ESTALE)
+            !is_closed(s, error) && error != ESTALE)
             return -1;
         if (peri_now() >= until) {
             errno = fd < 0 ? error : EWOULDBLOCK;
@@ -108,6 +112,12 @@ int peri_mydb_lock(const peri_schema_t *s, const char *name, peri_err_t *err)
                             "%s/" LOCK "%s is a symbolic link, where the lock of %s.%s "
                             "would lie: remove it",
                             s->folder, name, s->name, name);
+    if (is_closed(s, why))
+        return peri_err_set(err, PERI_EDENIED,
+                            "%s.%s cannot be changed: %s/" LOCK
+                            "%s is somebody else's and "
+                            "closed to you. Remove it, if nobody changes the table",
+                            s->name, name, s->folder, name);
     return peri_err_set(err,
                         why == EACCES || why == EROFS    ? PERI_EDENIED
                         : why == ENOSPC || why == EDQUOT ? PERI_EFULL

@@ -17,6 +17,7 @@ static const struct {
 } FOREIGN[] = {
     {"@@",
      "$name, with its value in --param name=value; a server's variables are not there"},
+    {"=<", "<="},
     {"atn2", "atan2(y, x)"},
     {"charindex", "strpos(text, part)"},
     {"convert", "CAST(value AS type)"},
@@ -96,6 +97,7 @@ static bool is_nearly(const char *word, const char *meant)
     for (; word[i]; i++) upper[i] = (char)toupper((unsigned char)word[i]);
     upper[i] = '\0';
     if (!strcmp(upper, meant)) return false;
+    if (i == n + 1 && strchr("SD", upper[n])) return false; /* groups, created: names */
     if (peri_edit_distance(upper, meant) <= 1) return true;
     if (i != n) return false;
     for (i = 0; upper[i] == meant[i];) i++;
@@ -118,6 +120,8 @@ static const char *habit(const char *sql, size_t len, size_t at, const char *wor
                          const char *before)
 {
     static const char *const variables[] = {"DECLARE", "SET", "EXEC", "EXECUTE", NULL};
+    static const char *const unfinished[] = {"WHERE", "JOIN", "AND", "OR",
+                                             "ON",    "BY",   NULL};
     const char c = at < len ? sql[at] : '\0', next = at + 1 < len ? sql[at + 1] : '\0';
     if (!strcasecmp(before, "TOP") && isdigit((unsigned char)c))
         return "for the first rows write LIMIT at the end, not TOP";
@@ -129,14 +133,17 @@ static const char *habit(const char *sql, size_t len, size_t at, const char *wor
     if (c == '[' || c == ']' || c == '`')
         return "a name with other characters stands in double quotes: \"name\"";
     if (c == '.' && next == '.') return "write schema.table, as mydb.stars";
-    if (!strcasecmp(word, "WITH") || !strcasecmp(word, "NOLOCK"))
+    const char *behind = sql + at + strlen(word), *end = sql + len;
+    while (behind < end && isspace((unsigned char)*behind)) behind++;
+    if ((!strcasecmp(word, "WITH") && behind < end && *behind == '(') ||
+        !strcasecmp(word, "NOLOCK"))
         return "there are no hints for tables, such as WITH (NOLOCK): leave them out";
+    if (is_one(before, unfinished)) return NULL;
     if (!strcasecmp(word, "WHERE"))
         return "WHERE stands behind FROM and before GROUP BY, ORDER BY and LIMIT";
     if (!strcasecmp(word, "ORDER") || !strcasecmp(word, "GROUP"))
         return "the order is WHERE, GROUP BY, HAVING, ORDER BY, LIMIT";
     if (c == '=' && next == '>') return "greater or equal is >=";
-    if (c == '=' && next == '<') return "less or equal is <=";
     return NULL;
 }
 
@@ -158,7 +165,8 @@ bool peri_meant_syntax(const char *sql, size_t len, size_t at, char *out, size_t
     if (!meant) meant = nearly(before);
     if (meant) return snprintf(out, size, "is %s meant?", meant) > 0;
     /* Where a name is to stand, or behind where one stood. */
-    const bool of_word = is_one(word, reserved) && is_one(before, fills);
+    const bool of_word = is_one(word, reserved) && is_one(before, fills) &&
+                         strcasecmp(word, "ORDER") != 0 && strcasecmp(word, "GROUP") != 0;
     const bool of_before = !of_word && is_one(before, reserved) &&
                            strcasecmp(word, "BY") != 0 &&
                            (!strcasecmp(word, "FROM") || (at < len && sql[at] == ','));

@@ -148,7 +148,7 @@ static int compare_files(const void *pa, const void *pb)
 
 void peri_fileset_sort(peri_fileset_t *s)
 {
-    qsort(s->files, s->nfiles, sizeof(*s->files), compare_files);
+    if (s->nfiles) qsort(s->files, s->nfiles, sizeof(*s->files), compare_files);
 }
 
 /* ---- gaps ---- */

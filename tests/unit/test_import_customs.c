@@ -53,6 +53,9 @@ static void decimal_commas(void **state)
            "n VARCHAR, s VARCHAR|1,5,a|1.5,b|1,2,3,c");
     expect("a.csv", "n;s\n1;a\n1,5;b\nx;c\n2,5;c\n",
            "n VARCHAR, s VARCHAR|1,a|1,5,b|x,c|2,5,c");
+    /* Here the points are of thousands. */
+    expect("a.csv", "n;s\n1.234;a\n0,5;b\n", "n VARCHAR, s VARCHAR|1.234,a|0,5,b");
+    expect("a.csv", "n;s\n0,5;a\n1.234;b\n", "n VARCHAR, s VARCHAR|0,5,a|1.234,b");
     expect_notes("a.csv", "n;s\n1,5;a\n",
                  "n has decimal commas, which are read as points");
 }
@@ -71,8 +74,24 @@ static void units_and_dashes(void **state)
     expect("a.csv", "id,ra,s\n,deg,\n1,2.5,x\n",
            "id BIGINT, ra DOUBLE [deg], s VARCHAR|1,2.5,x");
     expect_notes("a.csv", "id,ra,s\n,deg,\n1,2.5,x\n",
-                 "line 2 is taken for units, and not for a row");
+                 "line 2 is taken for units, and not for a row; the type VARCHAR of a "
+                 "column keeps it");
+    expect_notes("a.csv", "a,b\n---,---\n1,2\n",
+                 "line 2, of dashes, is not taken for a row");
+    expect_notes("a.csv", "a,b\n1,2\n#3\n4,5\n#6\n",
+                 "2 lines of # among the rows are left out, from line 3 on");
+    const char *types[] = {"code=VARCHAR"};
+    peri_importopts_t text = {.types = types, .ntypes = 1};
+    expect_with(&text, "a.csv", "code,n\nA1,x\n12,1\n",
+                "code VARCHAR, n VARCHAR|A1,x|12,1");
     /* These are rows. */
+    expect("a.csv", "code\nA1B\n12345\n", "code VARCHAR|A1B|12345");
+    expect("a.csv", "a,b\n1,2\n---,---\n3,4\n", "a BIGINT, b BIGINT|1,2|NULL,NULL|3,4");
+    expect("a.csv", "a,b\n1,x\n---,---\n3,y\n", "a BIGINT, b VARCHAR|1,x|NULL,---|3,y");
+    expect("a.csv", "1,2\n---,---\n3,4\n",
+           "column1 BIGINT, column2 BIGINT|1,2|NULL,NULL|3,4");
+    expect("a.csv", "5,6\nx,y\n1,2\n", "column1 VARCHAR, column2 VARCHAR|5,6|x,y|1,2");
+    expect("a.csv", "x[0],x[1] \n3,4\n", "x_0 BIGINT, x_1 BIGINT|3,4");
     expect("a.csv", "s,ra\nfoo,bad\nx,2.5\n", "s VARCHAR, ra VARCHAR|foo,bad|x,2.5");
     expect("a.csv", "s,ra\n,NA\nx,2.5\n", "s VARCHAR, ra DOUBLE|NULL,NULL|x,2.5");
     expect("a.csv", "s,ra\n-,-\nx,2.5\n", "s VARCHAR, ra DOUBLE|-,NULL|x,2.5");
@@ -165,6 +184,12 @@ static void journals(void **state)
            "22,NULL,NULL,NULL|333,007,NULL,NULL");
     expect("a.mrt", mrt(columns, ""),
            "ID VARCHAR, Name VARCHAR, Bmag VARCHAR [mag], f VARCHAR");
+    expect("a.dat", mrt("   1-  2 I2 --- a x\n", "10\n                    \n11\n"),
+           "a BIGINT|10|11");
+    expect_notes("a.dat", mrt("   1-  2 I2 --- a x\n", "10\n" DASHES),
+                 "there are no rows below the last line of dashes, line 14");
+    expect_notes("a.dat", mrt("   1-  2 I2 --- a x\n   4-  5 2Q1 --- b y\n", "10 11\n"),
+                 "line 10 describes no column with a known format, and is left out");
     peri_importopts_t o = {.format = "csv"}; /* a portal is always told one */
     expect_with(&o, "a.txt", mrt("   1-  2 I2 --- a x\n", "10\n11"), "a BIGINT|10|11");
     const char *types[] = {"a=TINYINT"};
@@ -196,6 +221,12 @@ static void no_tables(void **state)
     refuse("a.csv", "\n <!DOCTYPE html>\n<html>", "web page");
     refuse("a.txt", "\\begin{tabular}", "LaTeX");
     refuse("a.tbl", "\\fixlen = T\n|ra|", "IPAC");
+    expect("a.dat", mrt("   1-  2 I2 --- a x\n", "10\n                    \n11\n"),
+           "a BIGINT|10|11");
+    expect_notes("a.dat", mrt("   1-  2 I2 --- a x\n", "10\n" DASHES),
+                 "there are no rows below the last line of dashes, line 14");
+    expect_notes("a.dat", mrt("   1-  2 I2 --- a x\n   4-  5 2Q1 --- b y\n", "10 11\n"),
+                 "line 10 describes no column with a known format, and is left out");
     peri_importopts_t o = {.format = "csv"}; /* a portal is always told one */
     refuse_with(&o, "a.csv", "<html>\n", 7, "web page");
 }

@@ -1,5 +1,6 @@
 /* Writers of one table: killed at any moment, two at a time, one that waits for another.
  */
+#include <grp.h>
 #include <sys/prctl.h>
 
 #include "tests/unit/test_mydb_fixture.h"
@@ -269,6 +270,62 @@ static void locks_are_for_writers(void **state)
 }
 
 /* Of many who make a new table one does. */
+/* Members of a team, each with a group of their own. */
+static void become(uid_t uid)
+{
+    const gid_t team = 65100;
+    if (setgroups(1, &team) || setresgid(uid, uid, uid) || setresuid(uid, uid, uid))
+        _exit(3);
+}
+
+static void die_with_lock(const peri_schema_t *s, int fd)
+{
+    (void)fd;
+    become(65001);
+    _exit(peri_mydb_lock(s, "t", NULL) < 0);
+}
+
+static void put_as_other(const peri_schema_t *s, int fd)
+{
+    peri_err_t err;
+    (void)fd;
+    become(65002);
+    peri_mydb_patience = 0.1;
+    if (db_put(s, "t", 0, "y", &err) == 0) _exit(0);
+    _exit(err.code == PERI_EDENIED && strstr(err.text, "closed to you") ? 1 : 2);
+}
+
+static int says(void (*run)(const peri_schema_t *, int), const peri_schema_t *s)
+{
+    int status;
+    const pid_t child = start(run, s, -1);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void locks_are_for_teams(void **state)
+{
+    (void)state;
+    char path[600];
+    if (geteuid() != 0) skip();
+    peri_schema_t s = db_schema(db_folder());
+    snprintf(path, sizeof(path), "%s/.lock-t", s.folder);
+    assert_int_equal(mkdir(s.folder, 0770) || chmod(s.folder, 0770) ||
+                         chown(s.folder, 65001, 65100) || chmod(fx_path(""), 0711),
+                     0);
+    assert_int_equal(says(die_with_lock, &s), 0);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(says(put_as_other, &s), 0);
+    db_is(&s, "t", "y");
+
+    /* One that was made in another way. */
+    close(open(path, O_WRONLY | O_CREAT, 0644));
+    assert_int_equal(says(put_as_other, &s), 0);
+    close(open(path, O_WRONLY | O_CREAT, 0600));
+    assert_int_equal(says(put_as_other, &s), 1);
+    assert_int_equal(unlink(path), 0);
+}
+
 static void make_new(const peri_schema_t *s, int fd)
 {
     peri_err_t err;
@@ -308,6 +365,7 @@ int main(void)
 #endif
         cmocka_unit_test(renames_never_wait_in_a_circle),
         cmocka_unit_test(locks_are_for_writers),
+        cmocka_unit_test(locks_are_for_teams),
         cmocka_unit_test(one_makes_it),
     };
     return cmocka_run_group_tests(tests, fx_setup, fx_teardown);

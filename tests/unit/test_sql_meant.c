@@ -46,6 +46,11 @@ static void syntax(void **state)
     check("SELECT a, group^, b FROM t", "\"group\"");
     check("SELECT a FROM t WHERE ^desc > 1", "\"desc\"");
     check("SELECT a FROM t WHERE a ^=> 1", ">=");
+    check("SELECT count(*) groups^) FROM t", NULL);
+    check("SELECT a FROM t ^WITH q AS (SELECT 1) WHERE a > 1", NULL);
+    check("SELECT a FROM t JOIN ^WHERE a > 1", NULL);
+    check("SELECT a FROM t WHERE ^ORDER BY a", NULL);
+    check("SELECT a FROM t GROUP BY ^ORDER BY a", NULL);
     check("SELECT a FROM t WHERE a = 1 AND^", NULL);
     check("SELECT f(1 ^FROM t", NULL);
     check("SELECT a FROM t WHERE ^)", NULL);
@@ -63,6 +68,7 @@ static void functions(void **state)
     (void)state;
     assert_string_equal(peri_meant_function("ISNULL"), "coalesce(a, b), or a IS NULL");
     assert_string_equal(peri_meant_function("getdate"), "now()");
+    assert_string_equal(peri_meant_function("=<"), "<=");
     assert_null(peri_meant_function("round"));
     assert_null(peri_meant_function(""));
 }
