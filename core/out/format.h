@@ -22,6 +22,9 @@ typedef struct {
     /* Any of these may be NULL. Can rows of these columns go behind those of the file? w
      * has no output. */
     bool (*extends)(peri_writer_t *w, const char *path);
+    /* Of the columns whose values decide what they are: set `as_text` where the file,
+     * whose rows others go behind, has decided for text. */
+    void (*settle)(peri_writer_t *w, const char *path);
     /* After an error only `free` is called. */
     int (*open)(peri_writer_t *w, peri_err_t *err); /* check types, begin the document */
     int (*chunk)(peri_writer_t *w, duckdb_data_chunk chunk, idx_t n, peri_err_t *err);

@@ -215,18 +215,37 @@ static int put_compact_size(hid_t file, uint64_t bytes)
     return rc < 0 ? -1 : 0;
 }
 
-/* Whether such columns are numbers or text is for all rows to say (wait.h). */
-static bool has_unsure(const peri_writer_t *w)
+static bool is_text(hid_t file, const char *link)
 {
-    for (size_t c = 0; c < w->ncols; c++)
-        if (peri_binary_unsure(&w->fields[c], w->ops->numbers)) return true;
-    return false;
+    H5L_info_t info;
+    if (H5Lexists(file, link, H5P_DEFAULT) <= 0 ||
+        H5Lget_info(file, link, &info, H5P_DEFAULT) < 0 || info.type != H5L_TYPE_HARD)
+        return false;
+    hid_t set = H5Dopen2(file, link, H5P_DEFAULT);
+    if (set < 0) return false;
+    hid_t type = H5Dget_type(set);
+    const bool is = H5Tis_variable_str(type) > 0;
+    H5Tclose(type);
+    H5Dclose(set);
+    return is;
+}
+
+/* What is text stays text with more rows; numbers may become text with them. */
+void peri_h5_settle(peri_writer_t *w, const char *path)
+{
+    const char **links = peri_h5_link_names(w);
+    peri_h5_lock();
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    for (size_t c = 0; file >= 0 && c < w->ncols; c++)
+        if (peri_binary_unsure(&w->fields[c], w->ops->numbers))
+            w->fields[c].as_text = is_text(file, links[c]);
+    if (file >= 0) H5Fclose(file);
+    peri_h5_unlock();
 }
 
 bool peri_h5_can_extend(peri_writer_t *w, const char *path)
 {
     hsize_t rows, size = 0;
-    if (has_unsure(w)) return false;
     hdf5_t *h = peri_h5_state_new(w);
     peri_h5_lock();
     h->file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);

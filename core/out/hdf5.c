@@ -435,6 +435,7 @@ const peri_ops_t peri_ops_hdf5 = {.name = "hdf5",
                                   .numbers = PERI_NUMBERS_64,
                                   .open = hdf5_open,
                                   .extends = peri_h5_can_extend,
+                                  .settle = peri_h5_settle,
                                   .chunk = hdf5_chunk,
                                   .close = hdf5_close,
                                   .free = hdf5_free};

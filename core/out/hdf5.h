@@ -53,6 +53,7 @@ int peri_h5_fail(const peri_writer_t *w, peri_err_t *err);
 /* ---- h5extend.c ---- */
 
 bool peri_h5_can_extend(peri_writer_t *w, const char *path);
+void peri_h5_settle(peri_writer_t *w, const char *path);
 /* The target as a copy of w->opts.extends; the rows of its last chunk, if that is not
  * full, are collected anew. Not under the lock. */
 int peri_h5_extend(peri_writer_t *w, hdf5_t *h, peri_err_t *err);

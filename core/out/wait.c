@@ -48,7 +48,8 @@ int peri_wait_fail(const peri_writer_t *w, peri_err_t *err)
 bool peri_wait_needed(const peri_writer_t *w)
 {
     for (size_t c = 0; c < w->ncols; c++)
-        if (peri_binary_unsure(&w->fields[c], w->ops->numbers)) return true;
+        if (!w->fields[c].as_text && peri_binary_unsure(&w->fields[c], w->ops->numbers))
+            return true;
     return false;
 }
 

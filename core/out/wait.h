@@ -10,7 +10,7 @@
 
 #include "core/out/format.h"
 
-/* Has the result such columns? */
+/* Has the result such columns, of which nothing is known yet? */
 bool peri_wait_needed(const peri_writer_t *w);
 /* It has. *rc is -1 if there is no file for the rows. */
 peri_wait_t *peri_wait_new(peri_writer_t *w, int *rc, peri_err_t *err);

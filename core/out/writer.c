@@ -223,6 +223,7 @@ static int open_format(peri_writer_t *w, peri_err_t *err)
 static int begin(peri_writer_t *w, peri_err_t *err)
 {
     int rc;
+    if (w->opts.extends && w->ops->settle) w->ops->settle(w, w->opts.extends);
     if (!peri_wait_needed(w)) return open_format(w, err);
     w->wait = peri_wait_new(w, &rc, err);
     return rc;
@@ -275,8 +276,9 @@ bool peri_writer_can_extend(peri_format_t fmt, const char *path,
                             const peri_outcol_t *cols, size_t ncols)
 {
     peri_writer_t *w = new_writer(fmt);
-    bool can = w->ops->extends && copy_columns(w, cols, ncols, NULL) == 0 &&
-               !peri_wait_needed(w) && w->ops->extends(w, path);
+    bool can = w->ops->extends && copy_columns(w, cols, ncols, NULL) == 0;
+    if (can && w->ops->settle) w->ops->settle(w, path);
+    can = can && !peri_wait_needed(w) && w->ops->extends(w, path);
     peri_writer_free(w);
     return can;
 }

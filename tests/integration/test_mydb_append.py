@@ -339,6 +339,37 @@ class WrittenAnew(World):
                          [[wide, "12345678901234567890.1234", str(CHUNK + 2), "HUGEINT"]])
         self.assertEqual(self.do("UPDATE g SET h = 0 WHERE h > 1e30")[0]["rows"], 1)
 
+    def test_wide_texts(self):
+        """What is text in the file is so in new rows, small ones and NULL, too, until the table is written anew."""
+        make = ("SELECT range AS i, CASE WHEN range % 9 > 0 THEN range * {0} END::HUGEINT AS h, "
+                "range::UHUGEINT * {0} AS u, (range * 0.25 * {0})::DECIMAL(38,4) AS d, "
+                "[range::HUGEINT * {0}, NULL]::HUGEINT[2] AS v FROM range({1}, {2})")
+        wide = 2**63 + 1
+        old, new = make.format(wide, 0, CHUNK + 20), make.format(1, 0, 3000)
+        self.do(f"CREATE TABLE g AS {old}; CREATE TABLE f AS {old} UNION ALL {new}")
+        self.do(f"INSERT INTO g {new}")
+        self.assertTrue(self.is_extended("g"))
+        self.alike("g", "f")
+        self.assertEqual(self.rows("SELECT typeof(h), typeof(u), typeof(d), typeof(v), h, u, d, v[1] FROM mydb.g "
+                                   "WHERE i = 2999 ORDER BY h DESC"),
+                         [["HUGEINT", "UHUGEINT", "DECIMAL(38,4)", "HUGEINT[2]", str(n), str(n),
+                           f"{n // 4}.{n % 4 * 25:02}00", str(n)] for n in (2999 * wide, 2999)])
+        self.do("DELETE FROM g WHERE abs(h) > 3000 OR h IS NULL; DELETE FROM g WHERE u > 3000")
+        with h5py.File(self.path("g")) as f:
+            self.assertEqual([f[c].dtype for c in "hud"], ["int64", "uint64", "float64"])
+
+    def test_wide_texts_and_numbers(self):
+        """One column of numbers is enough for the table to be written anew; then both are text."""
+        self.do(f"CREATE TABLE g AS SELECT range * {2**63}::HUGEINT AS h, range::HUGEINT AS n FROM range({CHUNK})")
+        self.do("INSERT INTO g VALUES (1, 2)")
+        self.assertFalse(self.is_extended("g"))
+        self.do(f"INSERT INTO g VALUES (1, {2**64})")
+        self.assertFalse(self.is_extended("g"))
+        self.do("INSERT INTO g VALUES (NULL, 3)")
+        self.assertTrue(self.is_extended("g"))
+        self.assertEqual(self.rows("SELECT count(*), count(h), max(n), min(h) FROM mydb.g"),
+                         [[str(CHUNK + 3), str(CHUNK + 2), str(2**64), "0"]])
+
     def test_grown(self):
         """Chunks get whole while the table is small; many small changes do not make the file much larger."""
         self.do("CREATE TABLE g (i BIGINT, t VARCHAR)")
