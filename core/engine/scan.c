@@ -95,12 +95,6 @@ void peri_scan_put_value(const peri_column_t *c, const char *name, peri_buf_t *b
     }
 }
 
-bool peri_scan_is_array(const peri_column_t *c)
-{
-    return c->width > 1 ||
-           peri_sqltype_form(c->sql_type, c->type, c->width) == PERI_SQLFORM_ONE;
-}
-
 /* width 0: no array. Destroys `value`. */
 static void add_column(duckdb_bind_info info, const char *name, duckdb_logical_type value,
                        uint32_t width)

@@ -5,6 +5,13 @@
 #include <string.h>
 
 #include "core/base/util.h"
+#include "core/table/sqltype.h"
+
+bool peri_scan_is_array(const peri_column_t *c)
+{
+    return c->width > 1 ||
+           peri_sqltype_form(c->sql_type, c->type, c->width) == PERI_SQLFORM_ONE;
+}
 
 void peri_scanner_leave(peri_scan_t *s, peri_scanner_t *me)
 {
