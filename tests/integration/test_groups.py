@@ -34,6 +34,8 @@ WITH_ARRAY = [
     "SELECT DISTINCT i1 % 2 FROM g.rows GROUP BY i1",
     "SELECT r.i1, count(l.row) FROM g.rows r LEFT JOIN (SELECT row, snapnum FROM g.rows WHERE row < 99) l "
     "ON r.row = l.row AND r.snapnum = l.snapnum GROUP BY r.i1",
+    "SELECT * FROM (SELECT i1 + 1, count(*) FROM g.rows GROUP BY i1)",
+    "SELECT i1, list_transform([1, 2], lambda i1: i1 + 1) FROM g.rows GROUP BY i1",
     "SELECT i1, any_value(i1) FROM g.rows GROUP BY i1 UNION ALL SELECT u1, u1 FROM g.rows GROUP BY u1",
 ]
 WITHOUT = [
