@@ -81,7 +81,8 @@ int peri_query_schema(peri_query_t *q, const char *name, const peri_schema_t **o
                       peri_err_t *err);
 /* The sentence for a name that no dataset and no schema has. */
 int peri_query_no_schema(peri_query_t *q, const char *name, peri_err_t *err);
-/* The sentence for a table whose dataset or schema is not said: where one of this name is.
+/* The sentence for a table whose dataset or schema is not said: where one of this name
+ * is.
  */
 int peri_query_no_table(peri_query_t *q, const char *table, peri_err_t *err);
 peri_table_t *peri_query_own_table(peri_query_t *q, const peri_schema_t *s,

@@ -5,11 +5,10 @@
 
 static int damaged(peri_err_t *err, const char *what)
 {
-    return peri_err_set(
-        err, PERI_EINTERNAL,
-        "rows on their way arrived damaged (%s); are all nodes running "
-        "the same version of perigee?",
-        what);
+    return peri_err_set(err, PERI_EINTERNAL,
+                        "rows on their way arrived damaged (%s); are all nodes running "
+                        "the same version of perigee?",
+                        what);
 }
 
 static int vector_decode(const rows_node_t *node, duckdb_vector vec, uint64_t n,

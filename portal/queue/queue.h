@@ -23,8 +23,8 @@ typedef struct peri_turn peri_turn_t;
 /* The first member of what it is the turn of. Zeroed, then the caller's part filled. */
 struct peri_turn {
     int64_t account;
-    bool alone;                  /* not while another such one of the account runs */
-    bool slow;                   /* may take hours: there are places that it does not get */
+    bool alone; /* not while another such one of the account runs */
+    bool slow;  /* may take hours: there are places that it does not get */
     char id[PERI_UUID_LEN + 1];  /* of its news */
     void (*run)(peri_turn_t *);  /* in its thread; not called if it was stopped before */
     void (*free)(peri_turn_t *); /* under the queue's lock */

@@ -37,8 +37,8 @@ typedef struct {
     uint64_t memory, bytes; /* that it may use; that it may write to stdout */
     unsigned width;         /* columns of the terminal that is written for; 0: any */
     bool ascii;             /* ... that knows no other characters */
-    const char *type; /* content type of its rows, copied; NULL: its stdout is a JSON object,
-                         which becomes the answer (r->fd) when it is all there */
+    const char *type; /* content type of its rows, copied; NULL: its stdout is a JSON
+                         object, which becomes the answer (r->fd) when it is all there */
     const char *name; /* file name for Content-Disposition, copied; or NULL */
     const char *id;   /* a uuid: for cancelling and waiting; copied */
     /* Called once in the end, whatever happens (also if _start fails), by any thread

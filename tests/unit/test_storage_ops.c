@@ -3,7 +3,6 @@
 
 #include <pthread.h>
 
-
 #define MANY 100000
 
 /* ---- lists ---- */
