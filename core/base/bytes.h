@@ -72,6 +72,17 @@ static inline const void *peri_get_bytes(peri_reader_t *r, uint64_t *n)
     return p;
 }
 
+/* Bytes of which there must be just so many. */
+static inline void peri_get_exactly(peri_reader_t *r, void *out, size_t size)
+{
+    uint64_t n;
+    const void *p = peri_get_bytes(r, &n);
+    if (n == size && p)
+        memcpy(out, p, size);
+    else
+        r->failed = true;
+}
+
 static inline const char *peri_get_str(peri_reader_t *r, peri_arena_t *a)
 {
     uint64_t n;

@@ -21,16 +21,6 @@ typedef struct {
     char *piece; /* NULL: the kernel copies */
 } copy_t;
 
-static ssize_t write_all(int fd, const char *p, ssize_t n)
-{
-    for (ssize_t at = 0; at < n;) {
-        ssize_t k = write(fd, p + at, (size_t)(n - at));
-        if (k < 0 && errno != EINTR) return -1;
-        if (k > 0) at += k;
-    }
-    return n;
-}
-
 /* The next bytes, where both files stand; 0 at the end. */
 static ssize_t copy_some(copy_t *c)
 {
@@ -44,7 +34,7 @@ static ssize_t copy_some(copy_t *c)
         c->piece = peri_xmalloc(PIECE);
     }
     ssize_t n = read(c->from, c->piece, PIECE);
-    return n > 0 ? write_all(c->to, c->piece, n) : n;
+    return n > 0 && peri_write_all(c->to, c->piece, (size_t)n) ? -1 : n;
 }
 
 /* 1: it was told to end. */

@@ -50,13 +50,14 @@ out:
     return rc;
 }
 
-static int write_all(int fd, const char *data, size_t len)
+int peri_write_all(int fd, const void *data, size_t len)
 {
+    const char *p = data;
     while (len) {
-        ssize_t n = write(fd, data, len);
+        ssize_t n = write(fd, p, len);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return -1;
-        data += n;
+        p += n;
         len -= (size_t)n;
     }
     return 0;
@@ -74,7 +75,7 @@ static int write_with_mode(const char *path, const void *data, size_t len, mode_
     }
     mode_t mask = umask(0);
     umask(mask);
-    if (write_all(fd, data, len) || fchmod(fd, mode & ~mask) || fsync(fd)) {
+    if (peri_write_all(fd, data, len) || fchmod(fd, mode & ~mask) || fsync(fd)) {
         peri_err_set(err, PERI_EIO, "cannot write %s: %s", path, strerror(errno));
         goto out;
     }

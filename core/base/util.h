@@ -33,6 +33,8 @@ int peri_parse_seconds(const char *s, double *seconds, peri_err_t *err);
  * a NUL. */
 int peri_file_slurp(const char *path, size_t max, char **out, size_t *len,
                     peri_err_t *err);
+/* 0, or -1 with errno. */
+int peri_write_all(int fd, const void *data, size_t len);
 /* Write to a temporary name beside path, fsync, rename: path is whole or untouched. */
 int peri_file_write_atomic(const char *path, const void *data, size_t len,
                            peri_err_t *err);

@@ -99,16 +99,6 @@ int peri_query_pack(const peri_query_t *q, int rank, int nranks, peri_buf_t *out
     return rc ? rc : peri_buf_check(out, "the message to a rank", err);
 }
 
-static void get_exactly(peri_reader_t *r, void *out, size_t size)
-{
-    uint64_t n;
-    const void *p = peri_get_bytes(r, &n);
-    if (n == size && p)
-        memcpy(out, p, size);
-    else
-        r->failed = true;
-}
-
 static void unpack_pred(peri_query_t *q, peri_reader_t *r, peri_pred_t *p)
 {
     p->column = peri_get_str(r, q->arena);
@@ -122,8 +112,8 @@ static void unpack_pred(peri_query_t *q, peri_reader_t *r, peri_pred_t *p)
     peri_const_t *values = peri_arena_calloc(q->arena, p->nvalues, sizeof(*values));
     for (size_t k = 0; k < p->nvalues && !r->failed; k++) {
         uint64_t kind = peri_get_u64(r);
-        get_exactly(r, &values[k].i, sizeof(values[k].i));
-        get_exactly(r, &values[k].d, sizeof(values[k].d));
+        peri_get_exactly(r, &values[k].i, sizeof(values[k].i));
+        peri_get_exactly(r, &values[k].d, sizeof(values[k].d));
         values[k].s = peri_get_str(r, q->arena);
         values[k].kind = (peri_constkind_t)kind;
         if (kind > PERI_CONST_BOOL) r->failed = true;

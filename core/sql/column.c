@@ -42,7 +42,7 @@ int peri_rels_describe(peri_planner_t *p, peri_err_t *err)
     return 0;
 }
 
-static bool is_integer(duckdb_type t)
+bool peri_type_is_integer(duckdb_type t)
 {
     switch (t) {
     case DUCKDB_TYPE_TINYINT:
@@ -147,7 +147,7 @@ bool peri_target_is_real(const peri_planner_t *p, const peri_target_t *t)
 
 bool peri_target_is_integer(const peri_planner_t *p, const peri_target_t *t)
 {
-    return is_integer(p->rels[t->rel].types[t->column]);
+    return peri_type_is_integer(p->rels[t->rel].types[t->column]);
 }
 
 /* ---- hints ---- */
@@ -181,7 +181,7 @@ bool peri_target_is_comparable(const peri_planner_t *p, const peri_target_t *t,
     switch (kind) {
     case PERI_CONST_INT:
     case PERI_CONST_REAL:
-        return is_integer(column) || is_real(column);
+        return peri_type_is_integer(column) || is_real(column);
     case PERI_CONST_STR:
         return column == DUCKDB_TYPE_VARCHAR;
     case PERI_CONST_BOOL:
@@ -199,12 +199,14 @@ void peri_pred_compare(peri_planner_t *p, const peri_target_t *t, peri_op_t op,
         return;
     }
     if (!peri_target_is_comparable(p, t, c.c.kind)) return;
-    if (is_integer(type) && c.long_tail) return; /* DuckDB's error, not a skipped row */
+    if (peri_type_is_integer(type) && c.long_tail)
+        return; /* DuckDB's error, not a skipped row */
     if (is_real(type) && peri_constant_is_large(&c)) {
         c.c = (peri_const_t){.kind = PERI_CONST_REAL, .d = (double)c.c.i};
         c.exact = false;
     }
-    if (c.c.kind == PERI_CONST_REAL && is_integer(type) && !(fabs(c.c.d) < PERI_EXACT))
+    if (c.c.kind == PERI_CONST_REAL && peri_type_is_integer(type) &&
+        !(fabs(c.c.d) < PERI_EXACT))
         c.exact = false;
     if (c.c.kind != PERI_CONST_REAL || c.exact || isnan(c.c.d)) {
         peri_pred_add(p, t, op, &c.c, 1);

@@ -22,26 +22,11 @@
 
 typedef enum { OTHER, INTEGER, FLOAT, DOUBLE } class_t;
 
-static class_t class_of(duckdb_logical_type t)
+static class_t class_of(duckdb_logical_type type)
 {
-    switch (duckdb_get_type_id(t)) {
-    case DUCKDB_TYPE_TINYINT:
-    case DUCKDB_TYPE_SMALLINT:
-    case DUCKDB_TYPE_INTEGER:
-    case DUCKDB_TYPE_BIGINT:
-    case DUCKDB_TYPE_HUGEINT:
-    case DUCKDB_TYPE_UTINYINT:
-    case DUCKDB_TYPE_USMALLINT:
-    case DUCKDB_TYPE_UINTEGER:
-    case DUCKDB_TYPE_UBIGINT:
-        return INTEGER;
-    case DUCKDB_TYPE_FLOAT:
-        return FLOAT;
-    case DUCKDB_TYPE_DOUBLE:
-        return DOUBLE;
-    default:
-        return OTHER;
-    }
+    const duckdb_type t = duckdb_get_type_id(type);
+    if (peri_type_is_integer(t)) return INTEGER;
+    return t == DUCKDB_TYPE_FLOAT ? FLOAT : t == DUCKDB_TYPE_DOUBLE ? DOUBLE : OTHER;
 }
 
 static void add_equal(const peri_from_t *b, const peri_target_t *t, const char *source)

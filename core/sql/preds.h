@@ -35,6 +35,7 @@ bool peri_from_column(const peri_from_t *b, const json_t *ref, peri_target_t *ou
 bool peri_from_scalar(const peri_from_t *b, const json_t *e, peri_target_t *out);
 uint32_t peri_target_width(const peri_planner_t *p, const peri_target_t *t);
 bool peri_target_is_real(const peri_planner_t *p, const peri_target_t *t);
+bool peri_type_is_integer(duckdb_type t);
 bool peri_target_is_integer(const peri_planner_t *p, const peri_target_t *t);
 bool peri_target_is_comparable(const peri_planner_t *p, const peri_target_t *t,
                                peri_constkind_t kind);

@@ -37,16 +37,6 @@ typedef struct {
     const look_t *look; /* or NULL */
 } record_t;
 
-static void get_pod(peri_reader_t *r, void *out, size_t size)
-{
-    uint64_t n;
-    const void *p = peri_get_bytes(r, &n);
-    if (n == size && p)
-        memcpy(out, p, size);
-    else
-        r->failed = true;
-}
-
 static void get_looks(peri_reader_t *r, peri_arena_t *a, told_t *t)
 {
     t->ncands = peri_get_count(r, 56);
@@ -150,9 +140,9 @@ static int get_answer(peri_resolver_state_t *r, const peri_survey_t *from, size_
         return peri_survey_damaged(err);
     for (size_t i = 0; i < r->spec->nfiles; i++)
         r->set.found[i] |= peri_get_u64(&in) != 0;
-    get_pod(&in, &t->units, sizeof(t->units));
-    get_pod(&in, &t->box_size, sizeof(t->box_size));
-    get_pod(&in, &t->mass, sizeof(t->mass));
+    peri_get_exactly(&in, &t->units, sizeof(t->units));
+    peri_get_exactly(&in, &t->box_size, sizeof(t->box_size));
+    peri_get_exactly(&in, &t->mass, sizeof(t->mass));
     get_looks(&in, a, t);
     size_t n = peri_get_count(&in, 56), before = r->set.nfiles;
     if (in.failed) return peri_survey_damaged(err);

@@ -12,7 +12,7 @@
 
 #include "jobs/launch/inside.h"
 #include "jobs/launch/why.h"
-#include "jobs/task/io.h"
+#include "core/base/util.h"
 
 enum { PREFIX_MAX = 16 };
 

@@ -23,7 +23,6 @@
 #include "jobs/launch/inside.h"
 #include "jobs/launch/why.h"
 #include "jobs/sandbox/sandbox.h"
-#include "jobs/task/io.h"
 
 #define REQUEST_MAX (80u << 20)
 #define LEFT_TERM   2.0 /* seconds for what is left behind, after SIGTERM */

@@ -11,7 +11,6 @@
 
 #include "core/base/failpoint.h"
 #include "core/base/util.h"
-#include "jobs/task/io.h"
 
 /* Blocks behind the end of the file where the file system can, else a file to remove. */
 static void reserve(peri_journal_t *j)

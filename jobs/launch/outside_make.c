@@ -15,7 +15,6 @@
 #include "jobs/launch/command.h"
 #include "jobs/launch/outside.h"
 #include "jobs/sandbox/shm.h"
-#include "jobs/task/io.h"
 
 #define TMP_DEFAULT (1ull << 30)
 #define TMP_LEAST   (64ull << 20)

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "core/base/util.h"
-#include "jobs/task/io.h"
 #include "jobs/task/text.h"
 
 enum { CHUNK = 64 * 1024, LAST_WORDS = 4096 };

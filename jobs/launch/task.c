@@ -10,7 +10,6 @@
 
 #include "core/base/util.h"
 #include "jobs/task/folder.h"
-#include "jobs/task/io.h"
 #include "jobs/task/launchjson.h"
 #include "jobs/task/sweep.h"
 

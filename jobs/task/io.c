@@ -5,19 +5,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-int peri_write_all(int fd, const void *data, size_t len)
-{
-    const char *p = data;
-    while (len > 0) {
-        ssize_t n = write(fd, p, len);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return -1;
-        p += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
 ssize_t peri_read_some(int fd, void *data, size_t size, off_t offset)
 {
     size_t have = 0;

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "jobs/task/io.h"
+#include "core/base/util.h"
 
 typedef struct {
     int error;

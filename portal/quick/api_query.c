@@ -10,7 +10,6 @@
 
 #include "core/base/util.h"
 #include "core/mydb/statement.h"
-#include "jobs/task/io.h"
 #include "portal/log.h"
 #include "portal/quick/api.h"
 #include "portal/quick/format.h"

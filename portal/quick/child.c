@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "core/base/util.h"
-#include "jobs/task/io.h"
 
 #define LOOK  100 /* ms between two looks at `stop` and the clock */
 #define BLOCK (256 << 10)

@@ -11,7 +11,6 @@
 
 #include "core/base/util.h"
 #include "jobs/task/folder.h"
-#include "jobs/task/io.h"
 
 /* /tmp and /dev/shm, which are memory; what does not fit there goes into the folder. */
 #define SHM_MAX (128ull << 20)
